@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Clock: milliseconds and nanoseconds that never jump.
+//
+// unix_ms() is wall-clock time at process start plus monotonic time since then, so that deadlines
+// can be kept as absolute Unix milliseconds without being disturbed by a stepped wall clock. A
+// clock stepped after the start is not followed.
+//
+// CoarseClock caches one reading for an event loop: the loop calls tick() once per turn and every
+// request of that turn reads unix_ms() at the cost of a load. Resolution: one turn of the loop.
+//
+// Thread safety: the free functions may be called from any thread. A CoarseClock belongs to one
+// thread.
+#pragma once
+
+#include <cstdint>
+
+namespace vigil {
+
+[[nodiscard]] std::int64_t monotonic_ns() noexcept;
+[[nodiscard]] std::int64_t unix_ms() noexcept;
+
+class CoarseClock {
+ public:
+  CoarseClock() : now_ms_(vigil::unix_ms()) {}
+
+  void tick() noexcept { now_ms_ = vigil::unix_ms(); }
+  [[nodiscard]] std::int64_t unix_ms() const noexcept { return now_ms_; }
+
+ private:
+  std::int64_t now_ms_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Output: the bytes a connection is about to send; append-only for sessions, drained by the
+// reactor.
+//
+// Appending is amortised O(1) per byte. Thread safety: belongs to one reactor.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+namespace vigil::server {
+
+class Output {
+ public:
+  [[nodiscard]] std::size_t size() const { return end_ - begin_; }
+  [[nodiscard]] bool empty() const { return end_ == begin_; }
+  [[nodiscard]] std::string_view view() const { return {buffer_.get() + begin_, size()}; }
+
+  // Room for `bytes` more; the pointer is valid until the next call. Follow with commit().
+  [[nodiscard]] char* reserve(std::size_t bytes) {
+    if (capacity_ - end_ < bytes) [[unlikely]] grow(bytes);
+    return buffer_.get() + end_;
+  }
+  // REQUIRES: `end` lies within the last reserve().
+  void commit(const char* end) { end_ = static_cast<std::size_t>(end - buffer_.get()); }
+
+  void append(std::string_view bytes) {
+    char* out = reserve(bytes.size());
+    std::memcpy(out, bytes.data(), bytes.size());
+    end_ += bytes.size();
+  }
+  void append_integer(std::int64_t value) {
+    char* out = reserve(20);
+    commit(std::to_chars(out, out + 20, value).ptr);
+  }
+
+  // Drops `bytes` from the front, after they were sent.
+  void consume(std::size_t bytes) {
+    begin_ += bytes;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+  // Drops everything appended after the first `size` bytes.
+  void truncate(std::size_t size) { end_ = begin_ + size; }
+  // Gives memory back after a large reply.
+  void release() {
+    buffer_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+ private:
+  void grow(std::size_t bytes);
+
+  std::unique_ptr<char[]> buffer_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+}  // namespace vigil::server
