@@ -15,7 +15,7 @@ namespace vigil::internal {
 
 }  // namespace vigil::internal
 
-#define VIGIL_CHECK(condition, message)                                                \
-  (static_cast<bool>(condition)                                                        \
-       ? static_cast<void>(0)                                                          \
+#define VIGIL_CHECK(condition, message) \
+  (static_cast<bool>(condition)         \
+       ? static_cast<void>(0)           \
        : ::vigil::internal::check_failed(#condition, __FILE__, __LINE__, (message)))

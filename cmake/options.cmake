@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# How every target of this project is compiled: the language level, the warnings, the sanitizers
+# and the options a user may set. Targets get them by linking `vigil_options`.
+include_guard(GLOBAL)
+
+option(VIGIL_TESTS "Build the tests" ON)
+option(VIGIL_BENCH "Build the x_bench programs (needs Google Benchmark)" OFF)
+option(VIGIL_FUZZ "Build the x_fuzz programs with libFuzzer (clang; preset fuzz)" OFF)
+option(VIGIL_WERROR "Treat warnings as errors" OFF)
+set(VIGIL_SANITIZE "" CACHE STRING "Value for -fsanitize= (address,undefined | thread)")
+set(VIGIL_TEST_PREFIX "" CACHE STRING "Put before every test name, to tell configurations apart")
+# x86-64-v2 (2009 and later) brings SSE4.2 and POPCNT; raise it for machines known to have more.
+set(VIGIL_MARCH "x86-64-v2" CACHE STRING "Value for -march=")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(VIGIL_CCACHE ccache)
+if(VIGIL_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${VIGIL_CCACHE}")
+endif()
+
+find_package(Threads REQUIRED)
+
+add_library(vigil_options INTERFACE)
+target_compile_options(vigil_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -march=${VIGIL_MARCH} -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<BOOL:${VIGIL_WERROR}>:-Werror>)
+if(VIGIL_SANITIZE)
+  target_compile_options(vigil_options INTERFACE
+    -fsanitize=${VIGIL_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(vigil_options INTERFACE -fsanitize=${VIGIL_SANITIZE})
+endif()
+target_link_libraries(vigil_options INTERFACE Threads::Threads)

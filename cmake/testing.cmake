@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The programs that stand beside the code they exercise, one function per kind:
+#
+#   vigil_test(x_test MODULES cache)          x_test.cc, x_model_test.cc, x_stress_test.cc
+#   vigil_fuzz(x_fuzz MODULES server)         x_fuzz.cc
+#   vigil_bench(x_bench MODULES maps)         x_bench.cc
+#
+# MODULES are the modules whose headers (and those of their dependencies) the program may include;
+# SOURCES and LINK add files and libraries.
+include_guard(GLOBAL)
+include(module)
+
+if(VIGIL_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(VIGIL_BENCH)
+  find_package(benchmark REQUIRED)
+endif()
+
+# Stop at the first finding, and make it a failure whatever the program does afterwards.
+set(VIGIL_TEST_ENVIRONMENT "")
+if(VIGIL_SANITIZE MATCHES "address")
+  list(APPEND VIGIL_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1"
+    "UBSAN_OPTIONS=print_stacktrace=1")
+elseif(VIGIL_SANITIZE MATCHES "thread")
+  list(APPEND VIGIL_TEST_ENVIRONMENT "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+endif()
+
+# Registers a test under the configuration's prefix: vigil_add_test(x_test unit 300 COMMAND x_test)
+function(vigil_add_test name label timeout)
+  set(full_name "${VIGIL_TEST_PREFIX}${name}")
+  add_test(NAME ${full_name} ${ARGN})
+  set_tests_properties(${full_name} PROPERTIES
+    LABELS "${label}" TIMEOUT ${timeout} ENVIRONMENT "${VIGIL_TEST_ENVIRONMENT}")
+endfunction()
+
+# One GoogleTest program. The CTest label is the suffix of the name: test -> unit,
+# model_test -> model, stress_test -> stress. TIMEOUT (seconds) bounds a hang, not the speed.
+function(vigil_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "MODULES;SOURCES;LINK;ARGS" ${ARGN})
+  if(NOT VIGIL_TESTS)
+    return()
+  endif()
+  vigil_program(${name} MODULES ${T_MODULES} SOURCES ${T_SOURCES}
+    LINK GTest::gtest GTest::gmock GTest::gtest_main ${T_LINK})
+  set(label unit)
+  if(name MATCHES "_(model|stress)_test$")
+    set(label ${CMAKE_MATCH_1})
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
+  vigil_add_test(${name} ${label} ${T_TIMEOUT} COMMAND ${name} ${T_ARGS})
+endfunction()
+
+# One fuzz target (LLVMFuzzerTestOneInput in x_fuzz.cc). With the preset fuzz it is a libFuzzer
+# program; everywhere else a regression test that replays tests/fuzz/corpus/x_fuzz.
+function(vigil_fuzz name)
+  cmake_parse_arguments(F "" "" "MODULES;SOURCES;LINK" ${ARGN})
+  if(VIGIL_FUZZ)
+    vigil_program(${name} MODULES ${F_MODULES} SOURCES ${F_SOURCES} LINK ${F_LINK})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_property(GLOBAL APPEND PROPERTY VIGIL_FUZZ_TARGETS ${name})
+  elseif(VIGIL_TESTS)
+    vigil_program(${name} MODULES ${F_MODULES} LINK ${F_LINK}
+      SOURCES "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
+    vigil_add_test(${name} fuzz 300
+      COMMAND ${name} "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}")
+  endif()
+endfunction()
+
+# One Google Benchmark program; built, never run, by the tests.
+function(vigil_bench name)
+  cmake_parse_arguments(B "" "" "MODULES;SOURCES;LINK" ${ARGN})
+  if(VIGIL_BENCH)
+    vigil_program(${name} MODULES ${B_MODULES} SOURCES ${B_SOURCES}
+      LINK benchmark::benchmark benchmark::benchmark_main ${B_LINK})
+  endif()
+endfunction()
