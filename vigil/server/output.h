@@ -22,7 +22,8 @@ class Output {
 
   // Room for `bytes` more; the pointer is valid until the next call. Follow with commit().
   [[nodiscard]] char* reserve(std::size_t bytes) {
-    if (capacity_ - end_ < bytes) [[unlikely]] grow(bytes);
+    if (capacity_ - end_ < bytes) [[unlikely]]
+      grow(bytes);
     return buffer_.get() + end_;
   }
   // REQUIRES: `end` lies within the last reserve().
