@@ -19,7 +19,7 @@ function(vigil_target_of name result)
   set(${result} ${target} PARENT_SCOPE)
 endfunction()
 
-# Records for the test `layers`: what the given files (relative to this folder) may include.
+# Records for the test `layers` (tests/layers/check_layers.py explains the kinds).
 function(vigil_declare_layer kind name)
   file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   list(JOIN ARGN " " names)
@@ -56,17 +56,30 @@ function(vigil_module name)
   endforeach()
   target_link_libraries(${target} ${scope} ${M_LINK} Threads::Threads)
   vigil_declare_layer(module ${name} ${M_DEPS})
+  vigil_declare_layer(headers ${name} ${M_HEADERS})
 endfunction()
 
-# An executable from ${name}.cc and SOURCES that uses MODULES and LINK.
+# An executable that uses MODULES (and may include what those depend on) and LINK.
 function(vigil_program name)
   cmake_parse_arguments(P "" "" "MODULES;SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${name}.cc ${P_SOURCES})
+  add_executable(${name} ${P_SOURCES})
   foreach(module IN LISTS P_MODULES)
     vigil_target_of(${module} target)
     target_link_libraries(${name} PRIVATE ${target})
   endforeach()
   target_link_libraries(${name} PRIVATE vigil_options ${P_LINK})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
-  vigil_declare_layer(program ${name} ${P_MODULES})
+  foreach(source IN LISTS P_SOURCES)
+    vigil_declare_layer(source ${source} ${P_MODULES})
+  endforeach()
+endfunction()
+
+# A product binary, in the root of the build folder and in PREFIX/bin; SOURCES names its headers
+# too:
+#
+#   vigil_app(vigild MODULES server SOURCES vigild_main.cc demo.cc demo.h)
+function(vigil_app name)
+  vigil_program(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  install(TARGETS ${name})
 endfunction()

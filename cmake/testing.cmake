@@ -43,7 +43,7 @@ function(vigil_test name)
   if(NOT VIGIL_TESTS)
     return()
   endif()
-  vigil_program(${name} MODULES ${T_MODULES} SOURCES ${T_SOURCES}
+  vigil_program(${name} MODULES ${T_MODULES} SOURCES ${name}.cc ${T_SOURCES}
     LINK GTest::gtest GTest::gmock GTest::gtest_main ${T_LINK})
   set(label unit)
   if(name MATCHES "_(model|stress)_test$")
@@ -60,12 +60,12 @@ endfunction()
 function(vigil_fuzz name)
   cmake_parse_arguments(F "" "" "MODULES;SOURCES;LINK" ${ARGN})
   if(VIGIL_FUZZ)
-    vigil_program(${name} MODULES ${F_MODULES} SOURCES ${F_SOURCES} LINK ${F_LINK})
+    vigil_program(${name} MODULES ${F_MODULES} SOURCES ${name}.cc ${F_SOURCES} LINK ${F_LINK})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     set_property(GLOBAL APPEND PROPERTY VIGIL_FUZZ_TARGETS ${name})
   elseif(VIGIL_TESTS)
     vigil_program(${name} MODULES ${F_MODULES} LINK ${F_LINK}
-      SOURCES "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
+      SOURCES ${name}.cc "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
     vigil_add_test(${name} fuzz 300
       COMMAND ${name} "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}")
   endif()
@@ -75,7 +75,7 @@ endfunction()
 function(vigil_bench name)
   cmake_parse_arguments(B "" "" "MODULES;SOURCES;LINK" ${ARGN})
   if(VIGIL_BENCH)
-    vigil_program(${name} MODULES ${B_MODULES} SOURCES ${B_SOURCES}
+    vigil_program(${name} MODULES ${B_MODULES} SOURCES ${name}.cc ${B_SOURCES}
       LINK benchmark::benchmark benchmark::benchmark_main ${B_LINK})
   endif()
 endfunction()

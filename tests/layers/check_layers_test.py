@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The layer check itself is checked: it must reject what it is there to reject."""
+import tempfile
+import unittest
+from pathlib import Path
+
+import check_layers
+
+DECLARED = """module vigil/base base:
+headers vigil/base base: check.h
+module vigil/maps maps: base
+headers vigil/maps maps: sharded_map.h internal/segment.h
+module vigil/cache cache: maps
+module vigil/server server: cache base
+source vigil/cache cache_test.cc: cache
+"""
+
+
+def findings(path, text, declared=DECLARED):
+    return list(check_layers.findings_in(path, text, check_layers.Layers(declared)))
+
+
+class CheckLayersTest(unittest.TestCase):
+    def test_accepts_the_module_itself_and_its_declared_dependencies(self):
+        text = '#include "vigil/maps/sharded_map.h"\n#include "vigil/base/check.h"\n#include <map>\n'
+        self.assertEqual(findings("vigil/maps/internal/segment.h", text), [])
+
+    def test_rejects_an_include_against_the_arrows(self):
+        found = findings("vigil/base/check.cc", '\n#include "vigil/maps/sharded_map.h"\n')
+        self.assertEqual(len(found), 1)
+        self.assertIn("vigil/base/check.cc:2: includes vigil/maps/sharded_map.h", found[0])
+
+    def test_rejects_a_dependency_of_a_dependency_that_is_not_declared(self):
+        self.assertEqual(len(findings("vigil/cache/cache.cc", '#include "vigil/base/hash.h"\n')), 1)
+
+    def test_rejects_a_forbidden_include_in_angle_brackets(self):
+        self.assertEqual(len(findings("vigil/base/check.h", "# include <vigil/cache/cache.h>\n")), 1)
+
+    def test_lets_a_program_use_what_its_modules_depend_on(self):
+        self.assertEqual(
+            findings("vigil/cache/cache_test.cc", '#include "vigil/base/hash.h"\n'), [])
+        self.assertEqual(
+            len(findings("vigil/cache/cache_test.cc", '#include "vigil/server/server.h"\n')), 1)
+
+    def test_rejects_a_relative_include(self):
+        self.assertEqual(len(findings("vigil/maps/rw_map.cc", '#include "sharded_map.h"\n')), 1)
+
+    def test_rejects_a_file_without_a_module(self):
+        self.assertEqual(len(findings("vigil/stray/x.cc", "")), 1)
+
+    def test_rejects_a_header_that_its_module_does_not_name(self):
+        self.assertEqual(findings("vigil/base/check.h", ""), [])
+        self.assertEqual(len(findings("vigil/base/forgotten.h", "")), 1)
+
+    def test_rejects_a_cycle(self):
+        layers = check_layers.Layers("module vigil/a a: b\nmodule vigil/b b: a\n")
+        self.assertIsNotNone(layers.cycle())
+        self.assertIsNone(check_layers.Layers(DECLARED).cycle())
+
+    def test_walks_the_tree_and_fails_on_a_planted_violation(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "vigil/base").mkdir(parents=True)
+            (root / "vigil/base/check.h").write_text('#include "vigil/cache/cache.h"\n')
+            (root / "layers.txt").write_text(DECLARED)
+            self.assertEqual(check_layers.main([folder, str(root / "layers.txt")]), 1)
+            (root / "vigil/base/check.h").write_text("#include <map>\n")
+            self.assertEqual(check_layers.main([folder, str(root / "layers.txt")]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
