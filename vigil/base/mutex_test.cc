@@ -26,6 +26,12 @@ class GuardedCounter {
   long value_ VIGIL_GUARDED_BY(mutex_) = 0;
 };
 
+bool can_enter(Mutex& mutex) {
+  if (!mutex.try_lock()) return false;
+  mutex.unlock();
+  return true;
+}
+
 TEST(MutexTest, OneThreadAtATimeIsInside) {
   constexpr int kThreads = 4;
   constexpr long kIncrements = 20'000;
@@ -45,19 +51,14 @@ TEST(MutexTest, TryLockFailsWhileAnotherThreadHoldsTheLock) {
   Mutex mutex;
   const MutexLock lock(mutex);
   bool entered = true;
-  std::thread([&] {
-    entered = mutex.try_lock();
-    if (entered) mutex.unlock();
-  }).join();
+  std::thread([&] { entered = can_enter(mutex); }).join();
   EXPECT_FALSE(entered);
 }
 
 TEST(MutexTest, ScopedLockLetsGoAtTheEndOfItsScope) {
   Mutex mutex;
   { const MutexLock lock(mutex); }
-  const bool entered = mutex.try_lock();
-  EXPECT_TRUE(entered);
-  if (entered) mutex.unlock();
+  EXPECT_TRUE(can_enter(mutex));
 }
 
 }  // namespace

@@ -29,6 +29,12 @@ class GuardedCounter {
   long value_ VIGIL_GUARDED_BY(lock_) = 0;
 };
 
+bool can_enter(SpinLock& lock) {
+  if (!lock.try_lock()) return false;
+  lock.unlock();
+  return true;
+}
+
 // More threads than cores, so that holders are descheduled and waiters must give way.
 TEST(SpinLockTest, OneThreadAtATimeIsInside) {
   const unsigned threads_count = 2 * std::thread::hardware_concurrency() + 1;
@@ -47,14 +53,12 @@ TEST(SpinLockTest, OneThreadAtATimeIsInside) {
 
 TEST(SpinLockTest, TryLockFailsWhileTheLockIsHeld) {
   SpinLock lock;
-  const bool first = lock.try_lock();
-  ASSERT_TRUE(first);
-  const bool second = lock.try_lock();
-  EXPECT_FALSE(second);
-  if (first) lock.unlock();
-  const bool third = lock.try_lock();
-  EXPECT_TRUE(third);
-  if (third) lock.unlock();
+  lock.lock();
+  bool entered = true;
+  std::thread([&] { entered = can_enter(lock); }).join();
+  EXPECT_FALSE(entered);
+  lock.unlock();
+  EXPECT_TRUE(can_enter(lock));
 }
 
 TEST(BackoffTest, CountsItsRoundsAcrossYields) {
