@@ -4,13 +4,13 @@
 
     check_layers.py SOURCE_DIR LAYERS_FILE
 
-LAYERS_FILE is written by CMake from vigil_module() and the program helpers, one declaration per
-line: `module FOLDER NAME: DEPS`, `headers FOLDER NAME: FILES` or `source FOLDER FILE: MODULES`.
+LAYERS_FILE is written by CMake from vigil_module() and the program helpers, one declaration a line:
+`module FOLDER NAME: DEPS`, `headers FOLDER NAME: FILES` or `source FOLDER FILE: MODULES`.
 
 A module's files may include headers of the module itself and of its declared dependencies. The
 sources of a program (binary, test, fuzz target, benchmark) may include headers of its modules and
-of everything those depend on. Every header must be named in the HEADERS of its module, because only those are installed
-and checked to compile on their own.
+of everything those depend on. Every header must be named in the HEADERS of its module, because
+only those are installed and checked to compile on their own.
 
 Exit code: 0 clean, 1 findings, 2 usage.
 """

@@ -16,7 +16,7 @@ struct NamedAlgorithm {
 
 constexpr std::array<NamedAlgorithm, 3> kAlgorithms{{
     {"xxh3", HashAlgorithm::kXxh3},
-    {"md5-8", HashAlgorithm::kMd5_8},
+    {"md5-8", HashAlgorithm::kMd5},
     {"crc32", HashAlgorithm::kCrc32},
 }};
 

@@ -24,7 +24,7 @@
 
 namespace vigil {
 
-enum class HashAlgorithm : std::uint8_t { kXxh3, kMd5_8, kCrc32 };
+enum class HashAlgorithm : std::uint8_t { kXxh3, kMd5, kCrc32 };
 
 [[nodiscard]] std::string_view hash_algorithm_name(HashAlgorithm algorithm);
 [[nodiscard]] Result<HashAlgorithm> parse_hash_algorithm(std::string_view name);
@@ -45,7 +45,7 @@ enum class HashAlgorithm : std::uint8_t { kXxh3, kMd5_8, kCrc32 };
   switch (algorithm) {
     case HashAlgorithm::kXxh3:
       return xxh3(bytes);
-    case HashAlgorithm::kMd5_8:
+    case HashAlgorithm::kMd5:
       return md5_8(bytes);
     case HashAlgorithm::kCrc32:
       return crc32(bytes);
