@@ -26,6 +26,12 @@ if(VIGIL_SANITIZE MATCHES "address")
     "UBSAN_OPTIONS=print_stacktrace=1")
 elseif(VIGIL_SANITIZE MATCHES "thread")
   list(APPEND VIGIL_TEST_ENVIRONMENT "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+  # ThreadSanitizer 12 and 14 cannot map their shadow where newer kernels randomise addresses by
+  # 32 bits; where the container permits it, tests run with fixed addresses.
+  execute_process(COMMAND setarch -R true RESULT_VARIABLE setarch_result OUTPUT_QUIET ERROR_QUIET)
+  if(setarch_result EQUAL 0)
+    set(CMAKE_CROSSCOMPILING_EMULATOR setarch -R)
+  endif()
 endif()
 
 # Registers a test under the configuration's prefix: vigil_add_test(x_test unit 300 COMMAND x_test)
@@ -56,13 +62,13 @@ function(vigil_test name)
 endfunction()
 
 # One fuzz target (LLVMFuzzerTestOneInput in x_fuzz.cc). With the preset fuzz it is a libFuzzer
-# program; everywhere else a regression test that replays tests/fuzz/corpus/x_fuzz.
+# program in BUILD/fuzz; everywhere else a regression test that replays tests/fuzz/corpus/x_fuzz.
 function(vigil_fuzz name)
   cmake_parse_arguments(F "" "" "MODULES;SOURCES;LINK" ${ARGN})
   if(VIGIL_FUZZ)
     vigil_program(${name} MODULES ${F_MODULES} SOURCES ${name}.cc ${F_SOURCES} LINK ${F_LINK})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    set_property(GLOBAL APPEND PROPERTY VIGIL_FUZZ_TARGETS ${name})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   elseif(VIGIL_TESTS)
     vigil_program(${name} MODULES ${F_MODULES} LINK ${F_LINK}
       SOURCES ${name}.cc "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
