@@ -35,9 +35,11 @@
 //   });
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,7 +67,7 @@ struct Key {
 };
 
 struct CacheStats {
-  std::uint64_t entries = 0;     // visible kinds, including expired ones not yet collected
+  std::uint64_t entries = 0;  // visible kinds, including expired ones not yet collected
   std::uint64_t with_deadline = 0;
   std::uint64_t tombstones = 0;  // tombstones and idempotency records
   std::uint64_t expired_total = 0;
@@ -73,7 +75,7 @@ struct CacheStats {
   std::uint64_t handed_over_total = 0;  // writes applied by another thread that held the shard
   std::uint64_t entry_bytes = 0;        // allocated to entries
   std::uint64_t index_bytes = 0;
-  std::uint64_t resident_bytes = 0;     // taken from the arena
+  std::uint64_t resident_bytes = 0;  // taken from the arena
 };
 
 struct ShardStats {
@@ -104,18 +106,24 @@ class Cache {
 
   // Two passes over a batch of keys, before reading or writing them, hide most cache misses:
   // prefetch_index for all, then prefetch_entry for all, then the operations.
-  void prefetch_index(const Key& key) const { shards_[key.shard].prefetch_index(key.hash); }
-  void prefetch_entry(const Key& key) const { shards_[key.shard].prefetch_entry(key.hash); }
+  void prefetch_index(const Key& key) const { index(key).prefetch_bucket(key.hash); }
+  void prefetch_entry(const Key& key) const { index(key).prefetch_entry(key.hash); }
 
   // Calls copy(const EntryReader&) for a visible entry, again if a writer interfered; returns
   // whether there was one. `copy` must only overwrite what its previous call wrote.
   template <class Copy>
   bool read(const Key& key, std::int64_t now_ms, Copy&& copy) const {
-    return shards_[key.shard].read(key.hash, key.bytes, [&](const EntryReader& entry) {
+    return index(key).read(key.hash, key.bytes, [&](const EntryReader& entry) {
       if (!entry.header().visible(now_ms)) return false;
       copy(entry);
       return true;
     });
+  }
+
+  // The same for an entry of any kind, visible or not; copy returns whether it accepts it.
+  template <class Copy>
+  bool read_record(const Key& key, Copy&& copy) const {
+    return index(key).read(key.hash, key.bytes, copy);
   }
 
   // The header of a visible entry.
@@ -130,7 +138,7 @@ class Cache {
   // the shard's queue is full or the wait exceeded the bound; then it did not and will not run.
   template <class Change>
   [[nodiscard]] WriteStatus write(const Key& key, std::int64_t now_ms, Change&& change) {
-    return shards_[key.shard].write(key.hash, key.bytes, now_ms, change);
+    return shards_.get()[key.shard].write(key.hash, key.bytes, now_ms, change);
   }
 
   // Runs change(slots) as the only writer of all the keys' shards at once (atomic to other
@@ -185,16 +193,32 @@ class Cache {
   void check_invariants() const;
 
  private:
+  friend class Orders;
+
+  struct DestroyShards {
+    std::uint32_t count;
+    void operator()(Shard* shards) const;
+  };
+
+  [[nodiscard]] const Index& index(const Key& key) const {
+    return shards_.get()[key.shard].index();
+  }
+  [[nodiscard]] std::vector<std::uint32_t> shards_of(std::span<const Key> keys) const;
+
   CacheOptions options_;
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
   std::unique_ptr<Arena> arena_;
   std::vector<ExpiryListener> listeners_;
-  std::unique_ptr<Shard[]> shards_;
+  std::atomic<std::int64_t> tombstone_retention_ms_{0};  // set by Orders
+  std::unique_ptr<Shard, DestroyShards> shards_;         // an array
 };
 
 class Cache::Slots {
  public:
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+
   [[nodiscard]] Slot& operator()(std::size_t i);
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
 
@@ -206,7 +230,7 @@ class Cache::Slots {
   Cache& cache_;
   std::span<const Key> keys_;
   std::int64_t now_ms_;
-  alignas(Slot) unsigned char storage_[sizeof(Slot)];
+  std::optional<Slot> slot_;
 };
 
 }  // namespace vigil::cache

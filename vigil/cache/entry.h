@@ -53,13 +53,59 @@ struct EntryHeader {
   }
 };
 
+// Offsets and packing of the fixed part.
+inline constexpr std::uint32_t kEntryHeaderBytes = 20;
+inline constexpr std::uint32_t kTicketWord = 2;  // low half: ticket, high half: key bytes 0..3
+inline constexpr std::uint32_t kLongKeyMark = 255;
+inline constexpr std::uint32_t kLongKeySizeBytes = 4;
+
+[[nodiscard]] constexpr std::uint32_t key_offset(std::uint32_t key_size) {
+  return key_size < kLongKeyMark ? kEntryHeaderBytes : kEntryHeaderBytes + kLongKeySizeBytes;
+}
+[[nodiscard]] constexpr std::uint32_t entry_bytes(std::uint32_t key_size,
+                                                  std::uint32_t value_size) {
+  return key_offset(key_size) + key_size + value_size;
+}
+
+[[nodiscard]] inline Word* entry_words(char* entry) { return reinterpret_cast<Word*>(entry); }
+[[nodiscard]] inline const Word* entry_words(const char* entry) {
+  return reinterpret_cast<const Word*>(entry);
+}
+
+[[nodiscard]] inline std::uint64_t pack_identity(const EntryHeader& header) {
+  const std::uint64_t size = header.key_size < kLongKeyMark ? header.key_size : kLongKeyMark;
+  return header.version << 16 | size << 8 | static_cast<std::uint64_t>(header.kind);
+}
+[[nodiscard]] inline std::uint64_t pack_extent(const EntryHeader& header) {
+  return static_cast<std::uint64_t>(header.deadline_ms) << 22 | header.value_size;
+}
+
+// Decodes by atomic loads. While a writer is active the fields may not belong together, but sizes
+// never lead outside the arena and its guard (slab.h).
+[[nodiscard]] inline EntryHeader load_header(const char* entry) {
+  const Word* words = entry_words(entry);
+  const std::uint64_t identity = words[0].load(std::memory_order_acquire);
+  const std::uint64_t extent = words[1].load(std::memory_order_acquire);
+  EntryHeader header;
+  header.version = identity >> 16;
+  header.key_size = static_cast<std::uint32_t>(identity >> 8 & 0xFF);
+  header.kind = static_cast<Kind>(identity & 3);
+  header.deadline_ms = static_cast<std::int64_t>(extent >> 22);
+  header.value_size = static_cast<std::uint32_t>(extent & kMaxValueBytes);
+  if (header.key_size == kLongKeyMark) [[unlikely]] {
+    const auto size =
+        static_cast<std::uint32_t>(words[kTicketWord].load(std::memory_order_acquire) >> 32);
+    header.key_size = size < kMaxKeyBytes ? size : kMaxKeyBytes;
+  }
+  return header;
+}
+
 // What a reader sees inside its copy callback. The header is consistent; the bytes that copy_*
 // delivers are not to be interpreted before the read returned true, because the entry may be
 // overwritten meanwhile and the callback run again.
 class EntryReader {
  public:
-  EntryReader(const char* entry, const EntryHeader& header, std::uint32_t key_offset)
-      : entry_(entry), header_(header), key_offset_(key_offset) {}
+  EntryReader(const char* entry, const EntryHeader& header) : entry_(entry), header_(header) {}
 
   [[nodiscard]] const EntryHeader& header() const { return header_; }
   [[nodiscard]] std::uint32_t value_size() const { return header_.value_size; }
@@ -68,10 +114,13 @@ class EntryReader {
   char* copy_value(char* out) const { return copy_value(0, header_.value_size, out); }
   // REQUIRES: offset + size <= value_size().
   char* copy_value(std::uint32_t offset, std::uint32_t size, char* out) const {
-    return copy_bytes(key_offset_ + header_.key_size + offset, size, out);
+    return copy_bytes(key_offset(header_.key_size) + header_.key_size + offset, size, out);
   }
   // Writes exactly header().key_size bytes; returns the end.
-  char* copy_key(char* out) const { return copy_bytes(key_offset_, header_.key_size, out); }
+  char* copy_key(char* out) const {
+    return copy_bytes(key_offset(header_.key_size), header_.key_size, out);
+  }
+  [[nodiscard]] bool key_equals(std::string_view key) const;
 
  private:
   // Copies by aligned 8-byte atomic loads; `from` is relative to the (8-byte aligned) entry.
@@ -79,7 +128,6 @@ class EntryReader {
 
   const char* entry_;
   EntryHeader header_;
-  std::uint32_t key_offset_;
 };
 
 inline char* EntryReader::copy_bytes(std::uint32_t from, std::uint32_t size, char* out) const {
@@ -102,6 +150,85 @@ inline char* EntryReader::copy_bytes(std::uint32_t from, std::uint32_t size, cha
     out += size;
   }
   return out;
+}
+
+// Compares by aligned 8-byte atomic loads, eight key bytes at a time.
+inline bool EntryReader::key_equals(std::string_view key) const {
+  if (header_.key_size != key.size()) return false;
+  const std::uint32_t from = key_offset(header_.key_size);
+  const char* expected = key.data();
+  std::size_t size = key.size();
+  const Word* word = entry_words(entry_) + from / 8;
+  if (from % 8 != 0) {
+    // Short keys start in the upper half of the ticket word.
+    const std::uint64_t bits = word++->load(std::memory_order_acquire) >> 32;
+    std::uint32_t wanted = 0;
+    const std::size_t part = size < 4 ? size : 4;
+    std::memcpy(&wanted, expected, part);
+    const std::uint64_t mask = (std::uint64_t{1} << (8 * part)) - 1;
+    if ((bits & mask) != wanted) return false;
+    expected += part;
+    size -= part;
+  }
+  for (; size >= 8; size -= 8, expected += 8) {
+    std::uint64_t wanted = 0;
+    std::memcpy(&wanted, expected, 8);
+    if (word++->load(std::memory_order_acquire) != wanted) return false;
+  }
+  if (size == 0) return true;
+  std::uint64_t wanted = 0;
+  std::memcpy(&wanted, expected, size);
+  const std::uint64_t mask = (std::uint64_t{1} << (8 * size)) - 1;
+  return (word->load(std::memory_order_acquire) & mask) == wanted;
+}
+
+// Writer only: the bytes in place. Valid until the entry is changed.
+[[nodiscard]] inline std::string_view key_in_place(const char* entry, const EntryHeader& header) {
+  return {entry + key_offset(header.key_size), header.key_size};
+}
+[[nodiscard]] inline std::string_view value_in_place(const char* entry, const EntryHeader& header) {
+  return {entry + key_offset(header.key_size) + header.key_size, header.value_size};
+}
+
+// The identity of the entry's one valid wheel ticket, 0 if it has none (timing_wheel.h).
+[[nodiscard]] inline std::uint32_t load_ticket(const char* entry) {
+  return static_cast<std::uint32_t>(
+      entry_words(entry)[kTicketWord].load(std::memory_order_acquire));
+}
+// Writer only; needs no open bucket, for readers ignore the ticket.
+inline void store_ticket(char* entry, std::uint32_t ticket) {
+  Word& word = entry_words(entry)[kTicketWord];
+  const std::uint64_t kept = word.load(std::memory_order_relaxed) & ~std::uint64_t{0xFFFFFFFF};
+  word.store(kept | ticket, std::memory_order_release);
+}
+
+// Writer only: stores bytes by aligned 8-byte atomic stores. Pieces of an entry are written front
+// to back: the last word is filled up with zeros.
+inline void store_bytes(char* entry, std::uint32_t at, std::string_view bytes) {
+  Word* word = entry_words(entry) + at / 8;
+  const std::uint32_t skip = at % 8;
+  const char* from = bytes.data();
+  std::size_t size = bytes.size();
+  if (skip != 0 && size != 0) {
+    const std::size_t part = size < 8 - skip ? size : 8 - skip;
+    std::uint64_t added = 0;
+    std::memcpy(&added, from, part);
+    const std::uint64_t kept =
+        word->load(std::memory_order_relaxed) & ((std::uint64_t{1} << (8 * skip)) - 1);
+    word++->store(kept | added << (8 * skip), std::memory_order_release);
+    from += part;
+    size -= part;
+  }
+  for (; size >= 8; size -= 8, from += 8) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, from, 8);
+    word++->store(bits, std::memory_order_release);
+  }
+  if (size != 0) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, from, size);
+    word->store(bits, std::memory_order_release);
+  }
 }
 
 }  // namespace vigil::cache

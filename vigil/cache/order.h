@@ -90,7 +90,9 @@ struct OrderEvent {
   std::string_view status;   // empty: keep (kPut of a new order: the table's first initial status)
   std::string_view payload;  // any bytes
   bool has_payload = false;  // false: keep the payload
-  std::optional<std::uint64_t> version;     // of the event's source; absent: stored version + 1
+  // Of the event's source; absent: one more than the stored one. A kDelete with a version leaves
+  // its tombstone also where no order is (yet).
+  std::optional<std::uint64_t> version;
   std::optional<std::uint64_t> if_version;  // precondition; 0: the order must not exist
   bool if_exists = false;                   // precondition (HTTP If-Match: *)
   std::optional<std::int64_t> deadline_ms;  // absolute; kNoDeadline clears; absent: keep
@@ -143,8 +145,8 @@ struct Order {
 
 struct OrderOptions {
   TransitionTable table = TransitionTable::payment_default();
-  std::uint32_t history = 8;                       // status changes remembered per order, 0..64
-  std::int64_t tombstone_retention_ms = 600'000;   // longer than any retry or delay of an event
+  std::uint32_t history = 8;                      // status changes remembered per order, 0..64
+  std::int64_t tombstone_retention_ms = 600'000;  // longer than any retry or delay of an event
   std::int64_t idempotency_retention_ms = 600'000;
 };
 
@@ -169,11 +171,18 @@ class Orders {
   static bool decode(std::string_view value, Order* order);
 
  private:
-  OrderResult apply_as_writer(const OrderEvent& event, std::int64_t now_ms, Slot& slot,
-                              std::uint64_t stored_version);
+  [[nodiscard]] OrderResult apply_once(const OrderEvent& event, Slot& slot) const;
+  [[nodiscard]] OrderResult apply_to(const OrderEvent& event, Slot& slot) const;
+  [[nodiscard]] OrderResult remove(const OrderEvent& event, Slot& slot) const;
+  [[nodiscard]] std::optional<OrderOutcome> refusal(const OrderEvent& event,
+                                                    const Slot& slot) const;
+  [[nodiscard]] std::optional<OrderOutcome> illegal(const OrderEvent& event, const Slot& slot,
+                                                    TransitionTable::StatusId status) const;
+  [[nodiscard]] OrderResult answer(OrderOutcome outcome, const Slot& slot) const;
 
   Cache& cache_;
   OrderOptions options_;
+  std::string record_suffix_;  // makes the keys of idempotency records unguessable
 };
 
 }  // namespace vigil::cache

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/cache/cache.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+#include "vigil/base/check.h"
+#include "vigil/base/clock.h"
+
+namespace vigil::cache {
+namespace {
+
+constexpr std::uint32_t kMaxShards = 4096;
+
+// A scan stops after this many buckets per wanted entry, so that one call stays short in a table
+// that is nearly empty.
+constexpr std::size_t kBucketsPerWanted = 10;
+constexpr std::size_t kLeastBuckets = 64;
+
+constexpr int kRandomTries = 64;
+
+// A cursor is shard:12 | position:32 | bucket:6 from high to low; 0 is both start and end.
+struct Cursor {
+  std::uint32_t shard = 0;
+  Index::ScanPoint point;
+
+  static Cursor decode(std::uint64_t bits) {
+    return {static_cast<std::uint32_t>(bits >> 38),
+            {static_cast<std::uint32_t>(bits >> 6), static_cast<std::uint32_t>(bits & 63), false}};
+  }
+  [[nodiscard]] std::uint64_t encode() const {
+    return std::uint64_t{shard} << 38 | std::uint64_t{point.position} << 6 | point.bucket;
+  }
+};
+
+}  // namespace
+
+void Cache::DestroyShards::operator()(Shard* shards) const {
+  std::destroy_n(shards, count);
+  ::operator delete (shards, std::align_val_t{alignof(Shard)});
+}
+
+Cache::Cache(const CacheOptions& options)
+    : options_(options),
+      shard_mask_(options.shards - 1),
+      seed_(random_seed()),
+      arena_(std::make_unique<Arena>(options.memory_limit_bytes)),
+      shards_(nullptr, DestroyShards{0}) {
+  VIGIL_CHECK(std::has_single_bit(options.shards) && options.shards <= kMaxShards,
+              "the number of shards must be a power of two, at most 4096");
+  // Unowned memory until every shard is constructed; constructing one does not throw.
+  auto* shards = static_cast<Shard*>(
+      ::operator new (sizeof(Shard) * options.shards, std::align_val_t{alignof(Shard)}));
+  for (std::uint32_t i = 0; i < options.shards; ++i) {
+    // The phases spread the moments at which wheels cascade over the span of a level-2 slot.
+    const std::uint32_t phase = i * (65536 / options.shards);
+    new (shards + i) Shard(*arena_, {seed_, options.write_queue_capacity, phase, unix_ms(),
+                                     &listeners_, &tombstone_retention_ms_});
+  }
+  shards_ = {shards, DestroyShards{options.shards}};
+}
+
+Cache::~Cache() = default;
+
+// --- Writes ------------------------------------------------------------------------------------
+
+std::vector<std::uint32_t> Cache::shards_of(std::span<const Key> keys) const {
+  std::vector<std::uint32_t> shards;
+  for (const Key& key : keys) shards.push_back(key.shard);
+  std::sort(shards.begin(), shards.end());
+  shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+  return shards;
+}
+
+void Cache::write_many(std::span<const Key> keys, std::int64_t now_ms, const ManyChange& change) {
+  struct Held {
+    Shard* all;
+    std::vector<std::uint32_t> shards;
+    std::size_t entered = 0;
+
+    void enter() {
+      for (; entered < shards.size(); ++entered) all[shards[entered]].enter();
+    }
+    ~Held() {
+      while (entered > 0) all[shards[--entered]].leave();
+    }
+  } held{shards_.get(), shards_of(keys)};
+  if (held.shards.empty()) return;
+  shards_.get()->refuse_reentry();
+  held.enter();
+  Slots slots(*this, keys, now_ms);
+  change(slots);
+}
+
+Slot& Cache::Slots::operator()(std::size_t i) {
+  const Key& key = keys_[i];
+  return slot_.emplace(cache_.shards_.get()[key.shard], key.hash, key.bytes, now_ms_);
+}
+
+void Cache::clear() {
+  shards_.get()->refuse_reentry();
+  for (std::uint32_t i = 0; i < options_.shards; ++i) {
+    Shard& shard = shards_.get()[i];
+    shard.enter();
+    shard.clear();
+    shard.leave();
+  }
+}
+
+// --- Expiry ------------------------------------------------------------------------------------
+
+void Cache::add_expiry_listener(ExpiryListener listener) {
+  listeners_.push_back(std::move(listener));
+}
+
+// Takes turns between the shards that are due, a slice of the budget each, so that none starves.
+Cache::ExpiryProgress Cache::collect_expired(std::uint32_t first, std::uint32_t stride,
+                                             std::int64_t now_ms, std::size_t budget) {
+  constexpr std::size_t kSlice = 64;
+  ExpiryProgress progress;
+  bool worked = true;
+  while (worked && budget > 0) {
+    worked = false;
+    progress.more = false;
+    for (std::uint32_t i = first; i < options_.shards; i += stride) {
+      Shard& shard = shards_.get()[i];
+      if (shard.next_expiry_ms() > now_ms) continue;
+      progress.more = true;
+      if (budget == 0 || !shard.try_enter()) continue;
+      std::size_t slice = std::min(kSlice, budget);
+      budget -= slice;
+      bool more = false;
+      progress.expired += shard.collect_expired(now_ms, &slice, &more);
+      shard.leave();
+      budget += slice;
+      worked = true;
+    }
+  }
+  return progress;
+}
+
+std::int64_t Cache::next_expiry_ms(std::uint32_t first, std::uint32_t stride) const {
+  std::int64_t next = TimingWheel::kNever;
+  for (std::uint32_t i = first; i < options_.shards; i += stride) {
+    next = std::min(next, shards_.get()[i].next_expiry_ms());
+  }
+  return next;
+}
+
+// --- Bulk --------------------------------------------------------------------------------------
+
+std::uint64_t Cache::scan(std::uint64_t cursor, std::int64_t now_ms, std::size_t count,
+                          const ScanVisitor& visit) const {
+  Cursor at = Cursor::decode(cursor);
+  const std::size_t bucket_limit = std::max(count * kBucketsPerWanted, kLeastBuckets);
+  std::vector<Index::KeyCopy> entries;
+  std::size_t visited = 0;
+  for (std::size_t buckets = 0; at.shard < options_.shards; ++buckets) {
+    if (visited >= count || buckets >= bucket_limit) return at.encode();
+    entries.clear();
+    at.point = shards_.get()[at.shard].index().scan(at.point, &entries);
+    for (const Index::KeyCopy& entry : entries) {
+      if (!entry.header.visible(now_ms)) continue;
+      visit({entry.key, entry.header});
+      ++visited;
+    }
+    if (at.point.end) at = {at.shard + 1, {}};
+  }
+  return 0;
+}
+
+bool Cache::random_key(std::int64_t now_ms, Random& random, std::string* key) const {
+  std::vector<Index::KeyCopy> entries;
+  for (int i = 0; i < kRandomTries; ++i) {
+    const auto shard = static_cast<std::uint32_t>(random.below(options_.shards));
+    const Index::ScanPoint point{static_cast<std::uint32_t>(random()),
+                                 static_cast<std::uint32_t>(random.below(kSegmentBuckets)), false};
+    entries.clear();
+    shards_.get()[shard].index().scan(point, &entries);
+    std::erase_if(entries, [&](const auto& entry) { return !entry.header.visible(now_ms); });
+    if (entries.empty()) continue;
+    *key = std::move(entries[random.below(entries.size())].key);
+    return true;
+  }
+  // Nearly empty: take the first key there is.
+  bool found = false;
+  std::uint64_t cursor = 0;
+  do {
+    cursor = scan(cursor, now_ms, 1, [&](const ScannedEntry& entry) {
+      if (!found) *key = entry.key;
+      found = true;
+    });
+  } while (!found && cursor != 0);
+  return found;
+}
+
+// --- Statistics and debugging --------------------------------------------------------------------
+
+std::uint64_t Cache::size() const {
+  std::uint64_t total = 0;
+  for (std::uint32_t i = 0; i < options_.shards; ++i) {
+    total += shards_.get()[i].counters().visible.load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+CacheStats Cache::stats() const {
+  CacheStats stats;
+  for (std::uint32_t i = 0; i < options_.shards; ++i) {
+    const Shard& shard = shards_.get()[i];
+    const Shard::Counters& counters = shard.counters();
+    stats.entries += counters.visible.load(std::memory_order_relaxed);
+    stats.tombstones += counters.hidden.load(std::memory_order_relaxed);
+    stats.with_deadline += counters.with_deadline.load(std::memory_order_relaxed);
+    stats.expired_total += counters.expired.load(std::memory_order_relaxed);
+    stats.busy_total += counters.busy.load(std::memory_order_relaxed);
+    stats.handed_over_total += counters.handed_over.load(std::memory_order_relaxed);
+    stats.entry_bytes += counters.entry_bytes.load(std::memory_order_relaxed);
+    stats.index_bytes += shard.index().slots() / kBucketSlots * sizeof(Bucket);
+    stats.resident_bytes += counters.wheel_bytes.load(std::memory_order_relaxed);
+  }
+  stats.resident_bytes += arena_->used_bytes();
+  return stats;
+}
+
+ShardStats Cache::shard_stats(std::uint32_t shard) const {
+  const Shard& of = shards_.get()[shard];
+  ShardStats stats;
+  stats.entries = of.counters().visible.load(std::memory_order_relaxed);
+  const std::uint64_t slots = of.index().slots();
+  if (slots != 0) {
+    stats.load_factor = static_cast<double>(of.index().size()) / static_cast<double>(slots);
+  }
+  stats.queue_depth = of.queue_depth();
+  return stats;
+}
+
+bool Cache::over_memory_limit() const {
+  return arena_->used_bytes() >= options_.memory_limit_bytes;
+}
+
+void Cache::check_invariants() const {
+  for (std::uint32_t i = 0; i < options_.shards; ++i) shards_.get()[i].check_invariants();
+}
+
+}  // namespace vigil::cache

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/cache/index.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "vigil/base/check.h"
+
+namespace vigil::cache {
+namespace {
+
+// Two leaves merge when together they would fill less than this share of a segment, far below
+// the load at which one splits, so that a size near the limit does not split and merge in turn.
+constexpr std::uint32_t kMergeBelow = kSegmentSlots * 2 / 5;
+// How sparse a leaf must be before its buddy is looked at.
+constexpr std::uint32_t kSparseBelow = kSegmentSlots / 5;
+
+constexpr std::size_t kPrefetchAhead = 12;
+constexpr std::uint32_t kSegmentsPerUnit = kUnitBytes / sizeof(Segment);
+
+// Opens a bucket for a change, unless it is open already because its segment is not published.
+class BucketChange {
+ public:
+  explicit BucketChange(Bucket& bucket)
+      : bucket_(bucket), opened_((bucket.meta() & Bucket::kBusy) == 0) {
+    if (opened_) bucket_.open();
+  }
+  ~BucketChange() {
+    if (opened_) bucket_.close();
+  }
+  BucketChange(const BucketChange&) = delete;
+  BucketChange& operator=(const BucketChange&) = delete;
+
+ private:
+  Bucket& bucket_;
+  bool opened_;
+};
+
+}  // namespace
+
+void Bucket::reset() {
+  const std::uint32_t kept = meta() & ~kOverflowMask;
+  words_[0].store(0, std::memory_order_release);
+  words_[1].store(std::uint64_t{kept} << 32, std::memory_order_release);
+}
+
+Index::Index(Arena& arena, std::uint64_t hash_seed) : arena_(arena), hash_seed_(hash_seed) {
+  start();
+}
+
+Index::~Index() {
+  for (const std::uint32_t unit : segment_units_) arena_.release(unit, 1);
+}
+
+void Index::start() {
+  auto directory = std::make_unique<Directory>(0);
+  Segment* segment = take_segment();
+  VIGIL_CHECK(segment != nullptr, "the memory limit leaves no room for an empty index");
+  for (Bucket& bucket : segment->buckets) bucket.close();
+  directory->segments[0].store(segment, std::memory_order_relaxed);
+  leaves_.clear();
+  Leaf* leaf = (leaves_[0] = std::make_unique<Leaf>(Leaf{segment, 0, 0, 0})).get();
+  leaf_slots_.assign(1, leaf);
+  directory_.store(directory.get(), std::memory_order_release);
+  directories_.push_back(std::move(directory));
+}
+
+void Index::clear() {
+  std::vector<Segment*> old;
+  for (const auto& [position, leaf] : leaves_) old.push_back(leaf->segment);
+  start();
+  for (Segment* segment : old) retire(segment);
+  size_.store(0, std::memory_order_relaxed);
+}
+
+std::uint64_t Index::memory_bytes() const {
+  std::uint64_t bytes = std::uint64_t{segment_units_.size()} * kUnitBytes;
+  for (const auto& directory : directories_) bytes += directory->size() * sizeof(Segment*);
+  return bytes;
+}
+
+// --- Finding -----------------------------------------------------------------------------------
+
+Index::Leaf& Index::leaf_at(std::uint32_t position) const {
+  const Directory* directory = directory_.load(std::memory_order_relaxed);
+  return *leaf_slots_[directory->slot(position)];
+}
+
+std::uint64_t Index::hash_of(Ref ref) const {
+  const char* entry = arena_.at(ref);
+  return seeded_hash(key_in_place(entry, load_header(entry)), hash_seed_);
+}
+
+template <class Matches>
+Index::Position Index::locate(std::uint64_t hash, Matches&& matches) const {
+  Segment* segment = segment_for(hash);
+  const std::uint8_t tag = tag_of(hash);
+  Bucket* home = &segment->buckets[home_of(hash)];
+  for (const std::uint32_t slot : home->tags().match(tag)) {
+    if (matches(home->ref(slot))) return {home, home, slot};
+  }
+  if (home->overflow() == 0) return {};
+  Bucket* other = &segment->buckets[other_bucket(home_of(hash), tag)];
+  for (const std::uint32_t slot : other->tags().match(tag)) {
+    if (matches(other->ref(slot))) return {other, home, slot};
+  }
+  return {};
+}
+
+Index::Position Index::find(std::uint64_t hash, std::string_view key) const {
+  return locate(hash, [&](Ref ref) {
+    const char* entry = arena_.at(ref);
+    return EntryReader(entry, load_header(entry)).key_equals(key);
+  });
+}
+
+Index::Position Index::find_ref(std::uint64_t hash, Ref ref) const {
+  return locate(hash, [&](Ref candidate) { return candidate == ref; });
+}
+
+// --- Changing ----------------------------------------------------------------------------------
+
+bool Index::insert(std::uint64_t hash, Ref ref) {
+  for (;;) {
+    Leaf& leaf = leaf_at(position_of(hash));
+    if (place(*leaf.segment, hash, ref)) {
+      ++leaf.used;
+      size_.store(size() + 1, std::memory_order_relaxed);
+      return true;
+    }
+    if (!split(leaf)) return false;
+  }
+}
+
+bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
+  const std::uint8_t tag = tag_of(hash);
+  const std::uint32_t home_index = home_of(hash);
+  const std::uint32_t other_index = other_bucket(home_index, tag);
+  Bucket& home = segment.buckets[home_index];
+  Bucket& other = segment.buckets[other_index];
+  for (;;) {
+    if (const auto room = home.tags().match_free()) {
+      const BucketChange change(home);
+      home.set(room.first(), tag, ref);
+      return true;
+    }
+    if (const auto room = other.tags().match_free()) {
+      home.add_overflow();  // before the key appears: who sees 0 may miss only an unfinished insert
+      const BucketChange change(other);
+      other.set(room.first(), tag, ref);
+      return true;
+    }
+    if (!make_room(segment, home_index) && !make_room(segment, other_index)) return false;
+  }
+}
+
+// Moves one entry of the bucket to its other bucket.
+bool Index::make_room(Segment& segment, std::uint32_t bucket) {
+  Bucket& from = segment.buckets[bucket];
+  for (const std::uint32_t slot : from.tags().match_used()) {
+    const std::uint8_t tag = from.tag(slot);
+    Bucket& to = segment.buckets[other_bucket(bucket, tag)];
+    const auto room = to.tags().match_free();
+    if (!room) continue;
+    const Ref ref = from.ref(slot);
+    const bool leaves_home = home_of(hash_of(ref)) == bucket;
+    const BucketChange change_from(from);
+    const BucketChange change_to(to);
+    if (leaves_home) {
+      from.add_overflow();
+    } else {
+      to.remove_overflow();
+    }
+    to.set(room.first(), tag, ref);
+    from.erase(slot);
+    return true;
+  }
+  return false;
+}
+
+void Index::erase(std::uint64_t hash, Position position) {
+  {
+    const BucketChange change(*position.bucket);
+    position.bucket->erase(position.slot);
+  }
+  if (position.bucket != position.home) position.home->remove_overflow();
+  size_.store(size() - 1, std::memory_order_relaxed);
+  Leaf& leaf = leaf_at(position_of(hash));
+  --leaf.used;
+  merge_if_sparse(leaf);
+}
+
+void Index::replace(Position position, Ref ref) {
+  const BucketChange change(*position.bucket);
+  position.bucket->set_ref(position.slot, ref);
+}
+
+// --- Growing and shrinking ---------------------------------------------------------------------
+
+bool Index::split(Leaf& leaf) {
+  if (leaf.depth == kMaxDepth) return false;
+  std::vector<Moved> moved;
+  collect(*leaf.segment, &moved);
+  Leaf* old = &leaf;
+  return replace_leaves(moved, leaf.depth + 1, leaf.position, {&old, 1});
+}
+
+void Index::merge_if_sparse(Leaf& leaf) {
+  if (leaf.depth == 0 || leaf.used >= kSparseBelow || leaf.used % 16 != 0) return;
+  Leaf& buddy = leaf_at(leaf.position ^ (1U << (32 - leaf.depth)));
+  if (buddy.depth != leaf.depth || leaf.used + buddy.used >= kMergeBelow) return;
+  std::vector<Moved> moved;
+  collect(*leaf.segment, &moved);
+  collect(*buddy.segment, &moved);
+  const std::array<Leaf*, 2> old{&leaf, &buddy};
+  // Without memory for the new segment the two simply stay.
+  static_cast<void>(
+      replace_leaves(moved, leaf.depth - 1, std::min(leaf.position, buddy.position), old));
+}
+
+void Index::collect(const Segment& segment, std::vector<Moved>* moved) const {
+  const std::size_t first = moved->size();
+  moved->reserve(first + kSegmentSlots);
+  for (const Bucket& bucket : segment.buckets) {
+    for (const std::uint32_t slot : bucket.tags().match_used()) {
+      moved->push_back({0, bucket.ref(slot)});
+    }
+  }
+  for (std::size_t i = first; i < moved->size(); ++i) {
+    if (i + kPrefetchAhead < moved->size()) {
+      __builtin_prefetch(arena_.at((*moved)[i + kPrefetchAhead].ref));
+    }
+    (*moved)[i].hash = hash_of((*moved)[i].ref);
+  }
+}
+
+// Builds the leaves that hold `moved`, of `depth` or deeper, starting at `position`; for a split
+// `depth` is one more than the old leaf's and there are two of them.
+bool Index::replace_leaves(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
+                           std::span<Leaf* const> old) {
+  std::vector<Leaf> built;
+  bool ok = true;
+  if (depth > old.front()->depth) {
+    const std::uint32_t half = 1U << (32 - depth);
+    const auto upper = std::partition(moved.begin(), moved.end(), [&](const Moved& item) {
+      return (position_of(item.hash) & half) == 0;
+    });
+    std::vector<Moved> right(upper, moved.end());
+    moved.erase(upper, moved.end());
+    ok = build(moved, depth, position, &built) && build(right, depth, position | half, &built);
+  } else {
+    ok = build(moved, depth, position, &built);
+  }
+  if (!ok) {
+    for (const Leaf& leaf : built) retire(leaf.segment);
+    return false;
+  }
+  std::vector<Segment*> old_segments;
+  for (Leaf* leaf : old) {
+    old_segments.push_back(leaf->segment);
+    const std::uint32_t first_position = leaf->position;
+    leaves_.erase(first_position);
+  }
+  publish(built);
+  for (Segment* segment : old_segments) retire(segment);
+  return true;
+}
+
+// Should the keys not fit (a bucket pair may be full although the segment is not), their leaf is
+// split further.
+bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
+                  std::vector<Leaf>* built) {
+  Segment* segment = take_segment();
+  if (segment == nullptr) return false;
+  const bool fits = std::all_of(moved.begin(), moved.end(), [&](const Moved& item) {
+    return place(*segment, item.hash, item.ref);
+  });
+  if (fits) {
+    built->push_back({segment, depth, position, static_cast<std::uint32_t>(moved.size())});
+    return true;
+  }
+  retire(segment);
+  if (depth == kMaxDepth) return false;
+  const std::uint32_t half = 1U << (32 - (depth + 1));
+  const auto upper = std::partition(moved.begin(), moved.end(), [&](const Moved& item) {
+    return (position_of(item.hash) & half) == 0;
+  });
+  std::vector<Moved> right(upper, moved.end());
+  moved.erase(upper, moved.end());
+  return build(moved, depth + 1, position, built) &&
+         build(right, depth + 1, position | half, built);
+}
+
+void Index::publish(const std::vector<Leaf>& built) {
+  for (const Leaf& leaf : built) {
+    deepen(leaf.depth);
+    for (Bucket& bucket : leaf.segment->buckets) bucket.close();
+  }
+  const Directory* directory = directory_.load(std::memory_order_relaxed);
+  for (const Leaf& leaf : built) {
+    Leaf* kept = (leaves_[leaf.position] = std::make_unique<Leaf>(leaf)).get();
+    const std::size_t first = directory->slot(leaf.position);
+    const std::size_t count = std::size_t{1} << (directory->depth - leaf.depth);
+    for (std::size_t i = first; i < first + count; ++i) {
+      leaf_slots_[i] = kept;
+      directory->segments[i].store(leaf.segment, std::memory_order_release);
+    }
+  }
+}
+
+void Index::deepen(std::uint32_t depth) {
+  while (directory_.load(std::memory_order_relaxed)->depth < depth) {
+    const Directory* old = directory_.load(std::memory_order_relaxed);
+    auto deeper = std::make_unique<Directory>(old->depth + 1);
+    std::vector<Leaf*> slots(deeper->size());
+    for (std::size_t i = 0; i < deeper->size(); ++i) {
+      slots[i] = leaf_slots_[i / 2];
+      deeper->segments[i].store(old->segments[i / 2].load(std::memory_order_relaxed),
+                                std::memory_order_relaxed);
+    }
+    leaf_slots_ = std::move(slots);
+    directory_.store(deeper.get(), std::memory_order_release);
+    directories_.push_back(std::move(deeper));
+  }
+}
+
+// Readers that are still in the segment see it busy until it is published again.
+void Index::retire(Segment* segment) {
+  for (Bucket& bucket : segment->buckets) bucket.open();
+  free_segments_.push_back(segment);
+  segment_count_.store(segment_count_.load(std::memory_order_relaxed) - 1,
+                       std::memory_order_relaxed);
+}
+
+// An empty segment whose buckets are open.
+Segment* Index::take_segment() {
+  if (free_segments_.empty()) {
+    const std::uint32_t unit = arena_.acquire(1);
+    if (unit == 0) return nullptr;
+    segment_units_.push_back(unit);
+    auto* segments = reinterpret_cast<Segment*>(arena_.at(unit * kGranulesPerUnit));
+    for (std::uint32_t i = kSegmentsPerUnit; i-- > 0;) free_segments_.push_back(&segments[i]);
+  }
+  Segment* segment = free_segments_.back();
+  free_segments_.pop_back();
+  for (Bucket& bucket : segment->buckets) {
+    bucket.open();
+    bucket.reset();
+  }
+  segment_count_.store(segment_count_.load(std::memory_order_relaxed) + 1,
+                       std::memory_order_relaxed);
+  return segment;
+}
+
+// --- Scanning ----------------------------------------------------------------------------------
+
+Index::ScanPoint Index::scan(ScanPoint point, std::vector<KeyCopy>* entries) const {
+  const std::size_t kept = entries->size();
+  Backoff backoff;
+  for (;; backoff.pause()) {
+    entries->resize(kept);
+    const Directory* directory = directory_.load(std::memory_order_acquire);
+    const std::size_t slot = directory->slot(point.position);
+    const Segment* segment = directory->segments[slot].load(std::memory_order_acquire);
+    if (!copy_home_keys(*segment, point.bucket, entries)) continue;
+    if (point.bucket + 1 < kSegmentBuckets) return {point.position, point.bucket + 1, false};
+    std::size_t next = slot + 1;
+    while (next < directory->size() &&
+           directory->segments[next].load(std::memory_order_acquire) == segment) {
+      ++next;
+    }
+    if (next == directory->size()) return {0, 0, true};
+    return {static_cast<std::uint32_t>(next << (32 - directory->depth)), 0, false};
+  }
+}
+
+// Copies every key whose home is bucket `home`, wherever in the segment it is. A key that moves
+// between its two buckets changes the home bucket, so an unchanged home means that none was missed.
+bool Index::copy_home_keys(const Segment& segment, std::uint32_t home,
+                           std::vector<KeyCopy>* entries) const {
+  const Bucket& bucket = segment.buckets[home];
+  const Bucket::Snapshot snapshot = bucket.snapshot();
+  if (snapshot.busy()) return false;
+  for (std::uint32_t i = 0; i < kSegmentBuckets; ++i) {
+    if (i != home && !snapshot.overflowed()) continue;
+    if (!copy_keys(segment, i, home, entries)) return false;
+  }
+  return bucket.unchanged(snapshot.meta);
+}
+
+// Copies the keys in bucket `in` whose home is `home`.
+bool Index::copy_keys(const Segment& segment, std::uint32_t in, std::uint32_t home,
+                      std::vector<KeyCopy>* entries) const {
+  const Bucket& bucket = segment.buckets[in];
+  const Bucket::Snapshot snapshot = bucket.snapshot();
+  if (snapshot.busy()) return false;
+  for (const std::uint32_t slot : snapshot.tags.match_used()) {
+    if (in != home && other_bucket(in, bucket.tag(slot)) != home) continue;
+    const char* entry = arena_.at(bucket.ref(slot));
+    const EntryReader reader(entry, load_header(entry));
+    if (!bucket.unchanged(snapshot.meta)) return false;
+    KeyCopy copy{std::string(reader.header().key_size, '\0'), reader.header()};
+    reader.copy_key(copy.key.data());
+    if (home_of(seeded_hash(copy.key, hash_seed_)) == home) entries->push_back(std::move(copy));
+  }
+  return bucket.unchanged(snapshot.meta);
+}
+
+// --- Invariants --------------------------------------------------------------------------------
+
+void Index::check_invariants() const {
+  std::uint64_t total = 0;
+  std::unordered_set<Ref> seen;
+  for (const auto& [first_position, leaf] : leaves_) {
+    std::uint32_t used = 0;
+    std::array<std::uint32_t, kSegmentBuckets> away{};
+    for (std::uint32_t b = 0; b < kSegmentBuckets; ++b) {
+      const Bucket& bucket = leaf->segment->buckets[b];
+      VIGIL_CHECK((bucket.meta() & Bucket::kBusy) == 0, "index: a published bucket is open");
+      for (const std::uint32_t slot : bucket.tags().match_used()) {
+        const Ref ref = bucket.ref(slot);
+        const std::uint64_t hash = hash_of(ref);
+        VIGIL_CHECK(seen.insert(ref).second, "index: two slots name one entry");
+        VIGIL_CHECK(bucket.tag(slot) == tag_of(hash), "index: a tag does not match its key");
+        VIGIL_CHECK(&leaf_at(position_of(hash)) == leaf.get(),
+                    "index: a key lies in another segment than the directory names");
+        VIGIL_CHECK(b == home_of(hash) || b == other_bucket(home_of(hash), tag_of(hash)),
+                    "index: a key lies in a bucket that is neither of its two");
+        if (b != home_of(hash)) ++away[home_of(hash)];
+        ++used;
+      }
+    }
+    for (std::uint32_t b = 0; b < kSegmentBuckets; ++b) {
+      const std::uint32_t overflow = leaf->segment->buckets[b].overflow();
+      VIGIL_CHECK(overflow == 15 || overflow == away[b], "index: an overflow count is wrong");
+    }
+    VIGIL_CHECK(used == leaf->used, "index: a leaf's count is wrong");
+    VIGIL_CHECK(leaf->position == first_position, "index: a leaf is filed under a wrong position");
+    total += used;
+  }
+  VIGIL_CHECK(total == size(), "index: the size is wrong");
+}
+
+}  // namespace vigil::cache

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Index: from a key's hash to the Ref of its entry, for one shard. One writer, any number of
+// readers that take no lock and write no memory.
+//
+// Layout: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, TODS 1979) over segments of
+// 64 buckets; a bucket is one cache line with twelve entries:
+//
+//   | tags 0..7 | tags 8..11, meta:32 | ref 0 ... ref 11 |      meta = sequence:27 overflow:4
+//   busy:1
+//
+// A key lives in its home bucket or in its alternate, home XOR f(tag), so the other bucket of any
+// entry follows from the bucket it is in and its tag (as in a cuckoo filter, Fan et al., CoNEXT
+// 2014). `overflow` counts the keys at home here that live in their alternate (15 = 15 or more, and
+// stays), so a miss costs one line while it is 0. When both buckets are full one entry is moved to
+// its other bucket; if that fails the segment splits in two. A fixed skew of the hash makes
+// segments split at different times, so memory per key is the same at every size (spiral storage,
+// Martin, 1979). Segments that became empty enough merge with their buddy.
+//
+// Protocol between the writer and readers (the pairing of every memory order):
+//  - The writer opens a bucket (sets busy, relaxed), changes tags, refs or entries reached through
+//  it
+//    by release stores, and closes it (sequence + 1, busy cleared, release).
+//  - A reader loads meta (acquire), retries while busy, loads tags, refs and entry words (acquire)
+//    and loads meta again: unchanged means that nothing it read was written meanwhile. The acquire
+//    loads keep the second load of meta behind them; the release stores keep `busy` in front of
+//    the changes: a reader that saw any of them also sees busy or a newer sequence.
+//  - An entry is filled before its ref is stored, and freed after the bucket that named it was
+//    closed again, so a reader of recycled memory fails its re-check.
+//  - A split or merge builds new segments beside the old one, publishes them in the directory
+//    (release), and then marks every bucket of the old one busy for good. Entries are shared by
+//    both, so between these two steps the writer changes none. A reader in the old segment either
+//    re-checked before the mark, when what it read was current, or retries through the directory.
+//  - Segments are recycled, never unmapped, and their sequences never go back. A reader that misses
+//    checks that the directory still names the segment it searched.
+//
+// Complexity: O(1) expected; a split moves at most 768 refs. Memory: about 8 bytes per key.
+//
+// Invariants (check_invariants): every ref is reachable by its hash in the segment that the
+// directory names; overflow counts match; sizes add up; no bucket is left busy.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "vigil/base/hash.h"
+#include "vigil/base/spin_lock.h"
+#include "vigil/cache/entry.h"
+#include "vigil/cache/slab.h"
+#include "vigil/maps/internal/tag_group.h"
+
+namespace vigil::cache {
+
+inline constexpr std::uint32_t kBucketSlots = 12;
+inline constexpr std::uint32_t kSegmentBuckets = 64;
+inline constexpr std::uint32_t kSegmentSlots = kBucketSlots * kSegmentBuckets;
+
+using Tags = maps::internal::TagGroup<kBucketSlots>;
+
+// Which segment, bucket and tag a hash selects; three disjoint groups of its bits.
+[[nodiscard]] constexpr std::uint32_t home_of(std::uint64_t hash) {
+  return static_cast<std::uint32_t>(hash) & (kSegmentBuckets - 1);
+}
+[[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) {
+  return maps::internal::tag_from_bits(static_cast<std::uint8_t>(hash >> 6));
+}
+[[nodiscard]] constexpr std::uint32_t other_bucket(std::uint32_t bucket, std::uint8_t tag) {
+  return bucket ^ (1 + tag % (kSegmentBuckets - 1));
+}
+// Monotonic in the upper half of the hash, with a density that falls by half from end to end.
+[[nodiscard]] constexpr std::uint32_t position_of(std::uint64_t hash) {
+  const std::uint64_t u = hash >> 32;
+  const std::uint64_t bulge = u * (0xFFFFFFFFU - u) >> 32;
+  return static_cast<std::uint32_t>(u + (bulge * 88 >> 8));
+}
+
+class alignas(64) Bucket {
+ public:
+  static constexpr std::uint32_t kBusy = 1;
+  static constexpr std::uint32_t kOverflowOne = 2;
+  static constexpr std::uint32_t kOverflowMask = 15 * kOverflowOne;
+  static constexpr std::uint32_t kSequenceOne = 32;
+
+  // --- Readers ---
+  struct Snapshot {
+    std::uint32_t meta;
+    Tags tags;
+    [[nodiscard]] bool busy() const { return (meta & kBusy) != 0; }
+    [[nodiscard]] bool overflowed() const { return (meta & kOverflowMask) != 0; }
+  };
+  [[nodiscard]] Snapshot snapshot() const {
+    const std::uint64_t high = words_[1].load(std::memory_order_acquire);
+    const std::uint64_t low = words_[0].load(std::memory_order_acquire);
+    return {static_cast<std::uint32_t>(high >> 32), Tags(low, high)};
+  }
+  // Whether the bucket is as it was when `meta` was loaded. All loads in between were acquires.
+  [[nodiscard]] bool unchanged(std::uint32_t meta) const {
+    return static_cast<std::uint32_t>(words_[1].load(std::memory_order_relaxed) >> 32) == meta;
+  }
+  [[nodiscard]] Ref ref(std::uint32_t slot) const {
+    return refs_[slot].load(std::memory_order_acquire);
+  }
+
+  // --- The writer ---
+  [[nodiscard]] std::uint32_t meta() const {
+    return static_cast<std::uint32_t>(words_[1].load(std::memory_order_relaxed) >> 32);
+  }
+  [[nodiscard]] Tags tags() const {
+    return Tags(words_[0].load(std::memory_order_relaxed),
+                words_[1].load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] std::uint8_t tag(std::uint32_t slot) const {
+    return Tags::tag_at(words_.data(), slot);
+  }
+  void open() { store_meta(meta() | kBusy, std::memory_order_relaxed); }
+  void close() { store_meta((meta() + kSequenceOne) & ~kBusy, std::memory_order_release); }
+  // REQUIRES: open, for the three of them.
+  void set(std::uint32_t slot, std::uint8_t tag, Ref ref) {
+    refs_[slot].store(ref, std::memory_order_release);
+    Tags::store_tag(words_.data(), slot, tag);
+  }
+  void set_ref(std::uint32_t slot, Ref ref) { refs_[slot].store(ref, std::memory_order_release); }
+  void erase(std::uint32_t slot) { Tags::store_tag(words_.data(), slot, Tags::kFree); }
+  // Empties an open bucket, which stays open.
+  void reset();
+
+  void add_overflow() {
+    if ((meta() & kOverflowMask) != kOverflowMask) {
+      store_meta(meta() + kOverflowOne, std::memory_order_release);
+    }
+  }
+  void remove_overflow() {
+    if ((meta() & kOverflowMask) != kOverflowMask) {
+      store_meta(meta() - kOverflowOne, std::memory_order_release);
+    }
+  }
+  [[nodiscard]] std::uint32_t overflow() const { return (meta() & kOverflowMask) / kOverflowOne; }
+
+ private:
+  void store_meta(std::uint32_t meta, std::memory_order order) {
+    const std::uint64_t tags = words_[1].load(std::memory_order_relaxed) & 0xFFFFFFFFU;
+    words_[1].store(tags | std::uint64_t{meta} << 32, order);
+  }
+
+  std::array<Word, 2> words_;
+  std::array<std::atomic<Ref>, kBucketSlots> refs_;
+};
+static_assert(sizeof(Bucket) == 64);
+
+struct Segment {
+  std::array<Bucket, kSegmentBuckets> buckets;
+};
+static_assert(sizeof(Segment) == 4096);
+
+class Index {
+ public:
+  // Where an entry is. Valid until the next insert or erase.
+  struct Position {
+    Bucket* bucket = nullptr;
+    Bucket* home = nullptr;
+    std::uint32_t slot = 0;
+
+    explicit operator bool() const { return bucket != nullptr; }
+    [[nodiscard]] Ref ref() const { return bucket->ref(slot); }
+  };
+
+  Index(Arena& arena, std::uint64_t hash_seed);
+  ~Index();
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
+
+  // --- Readers ---
+
+  // Finds the entry with this key and calls visit(const EntryReader&) -> bool, possibly several
+  // times; returns what the last, undisturbed call returned, false if there is no such entry.
+  template <class Visit>
+  bool read(std::uint64_t hash, std::string_view key, Visit&& visit) const;
+
+  void prefetch_bucket(std::uint64_t hash) const;
+  void prefetch_entry(std::uint64_t hash) const;
+
+  // Copies the keys whose home is one bucket. Cursor order: position of the segment, then bucket.
+  struct ScanPoint {
+    std::uint32_t position = 0;
+    std::uint32_t bucket = 0;
+    bool end = false;
+  };
+  struct KeyCopy {
+    std::string key;
+    EntryHeader header;
+  };
+  // Appends the entries at `point` to *entries and returns the next point.
+  ScanPoint scan(ScanPoint point, std::vector<KeyCopy>* entries) const;
+
+  // --- The writer ---
+
+  [[nodiscard]] Position find(std::uint64_t hash, std::string_view key) const;
+  [[nodiscard]] Position find_ref(std::uint64_t hash, Ref ref) const;
+  // Adds a ref whose entry is filled. False if the arena is full; then nothing has changed.
+  // REQUIRES: find() finds no entry with the same key.
+  [[nodiscard]] bool insert(std::uint64_t hash, Ref ref);
+  // The entry may be freed afterwards.
+  void erase(std::uint64_t hash, Position position);
+  void replace(Position position, Ref ref);
+  // Calls change() while readers of the entry at `position` are held off.
+  template <class Change>
+  void modify(Position position, Change&& change) {
+    position.bucket->open();
+    change();
+    position.bucket->close();
+  }
+  void clear();
+
+  [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t slots() const {
+    return segment_count_.load(std::memory_order_relaxed) * kSegmentSlots;
+  }
+  [[nodiscard]] std::uint64_t memory_bytes() const;
+  void check_invariants() const;
+
+ private:
+  static constexpr std::uint32_t kMaxDepth = 18;
+
+  // What readers see: 2^depth segments, indexed by the leading bits of the position.
+  struct Directory {
+    explicit Directory(std::uint32_t bits)
+        : depth(bits), segments(new std::atomic<Segment*>[std::size_t{1} << bits]()) {}
+    std::uint32_t depth;
+    std::unique_ptr<std::atomic<Segment*>[]> segments;
+
+    [[nodiscard]] std::size_t slot(std::uint32_t position) const {
+      return depth == 0 ? 0 : position >> (32 - depth);
+    }
+    [[nodiscard]] std::size_t size() const { return std::size_t{1} << depth; }
+  };
+  // What only the writer needs to know of a segment.
+  struct Leaf {
+    Segment* segment = nullptr;
+    std::uint32_t depth = 0;     // leading position bits that its keys share
+    std::uint32_t position = 0;  // the first position it covers
+    std::uint32_t used = 0;
+  };
+
+  [[nodiscard]] Segment* segment_for(std::uint64_t hash) const {
+    const Directory* directory = directory_.load(std::memory_order_acquire);
+    return directory->segments[directory->slot(position_of(hash))].load(std::memory_order_acquire);
+  }
+  [[nodiscard]] Leaf& leaf_at(std::uint32_t position) const;
+  [[nodiscard]] std::uint64_t hash_of(Ref ref) const;
+
+  // Looks for the key in one bucket. kTorn: a writer interfered.
+  enum class Probe : std::uint8_t { kMiss, kHit, kTorn };
+  template <class Visit>
+  Probe probe(const Bucket& bucket, const Bucket::Snapshot& snapshot, std::uint8_t tag,
+              std::string_view key, Visit& visit, bool* result) const;
+
+  template <class Matches>
+  [[nodiscard]] Position locate(std::uint64_t hash, Matches&& matches) const;
+  [[nodiscard]] bool copy_home_keys(const Segment& segment, std::uint32_t home,
+                                    std::vector<KeyCopy>* entries) const;
+  [[nodiscard]] bool copy_keys(const Segment& segment, std::uint32_t in, std::uint32_t home,
+                               std::vector<KeyCopy>* entries) const;
+
+  // Placing refs in a segment (published or not).
+  [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref);
+  [[nodiscard]] bool make_room(Segment& segment, std::uint32_t bucket);
+
+  // Growing and shrinking.
+  struct Moved {
+    std::uint64_t hash;
+    Ref ref;
+  };
+  [[nodiscard]] bool split(Leaf& leaf);
+  void merge_if_sparse(Leaf& leaf);
+  void collect(const Segment& segment, std::vector<Moved>* moved) const;
+  [[nodiscard]] bool build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
+                           std::vector<Leaf>* built);
+  [[nodiscard]] bool replace_leaves(std::vector<Moved>& moved, std::uint32_t depth,
+                                    std::uint32_t position, std::span<Leaf* const> old);
+  void publish(const std::vector<Leaf>& built);
+  void deepen(std::uint32_t depth);
+  void retire(Segment* segment);
+  [[nodiscard]] Segment* take_segment();
+  void start();
+
+  Arena& arena_;
+  std::uint64_t hash_seed_;
+  std::atomic<Directory*> directory_{nullptr};
+  alignas(64) std::atomic<std::uint64_t> size_{0};  // apart from what every reader loads
+  std::atomic<std::uint64_t> segment_count_{0};
+  std::vector<std::unique_ptr<Directory>> directories_;  // all of them: readers may be in old ones
+  std::vector<Leaf*> leaf_slots_;                        // parallel to the current directory
+  std::unordered_map<std::uint32_t, std::unique_ptr<Leaf>> leaves_;  // by first position
+  std::vector<Segment*> free_segments_;
+  std::vector<std::uint32_t> segment_units_;
+};
+
+template <class Visit>
+Index::Probe Index::probe(const Bucket& bucket, const Bucket::Snapshot& snapshot, std::uint8_t tag,
+                          std::string_view key, Visit& visit, bool* result) const {
+  for (const std::uint32_t slot : snapshot.tags.match(tag)) {
+    const char* entry = arena_.at(bucket.ref(slot));
+    const EntryReader reader(entry, load_header(entry));
+    if (!reader.key_equals(key)) continue;
+    // The header is trustworthy from here on, so `visit` gets true sizes.
+    if (!bucket.unchanged(snapshot.meta)) return Probe::kTorn;
+    *result = visit(reader);
+    return bucket.unchanged(snapshot.meta) ? Probe::kHit : Probe::kTorn;
+  }
+  return bucket.unchanged(snapshot.meta) ? Probe::kMiss : Probe::kTorn;
+}
+
+template <class Visit>
+bool Index::read(std::uint64_t hash, std::string_view key, Visit&& visit) const {
+  const std::uint8_t tag = tag_of(hash);
+  const std::uint32_t home_index = home_of(hash);
+  Backoff backoff;
+  for (;; backoff.pause()) {
+    const Segment* segment = segment_for(hash);
+    const Bucket& home = segment->buckets[home_index];
+    const Bucket::Snapshot at_home = home.snapshot();
+    if (at_home.busy()) continue;
+    bool result = false;
+    Probe outcome = probe(home, at_home, tag, key, visit, &result);
+    if (outcome == Probe::kHit) return result;
+    if (outcome == Probe::kTorn) continue;
+    if (at_home.overflowed()) {
+      const Bucket& other = segment->buckets[other_bucket(home_index, tag)];
+      const Bucket::Snapshot at_other = other.snapshot();
+      if (at_other.busy()) continue;
+      outcome = probe(other, at_other, tag, key, visit, &result);
+      if (outcome == Probe::kHit) return result;
+      // The key may have moved home after home was searched.
+      if (outcome == Probe::kTorn || !home.unchanged(at_home.meta)) continue;
+    }
+    if (segment_for(hash) == segment) return false;
+  }
+}
+
+inline void Index::prefetch_bucket(std::uint64_t hash) const {
+  __builtin_prefetch(&segment_for(hash)->buckets[home_of(hash)]);
+}
+
+// A hint: the first entry with the right tag, unchecked.
+inline void Index::prefetch_entry(std::uint64_t hash) const {
+  const Segment* segment = segment_for(hash);
+  const std::uint8_t tag = tag_of(hash);
+  const Bucket* bucket = &segment->buckets[home_of(hash)];
+  Bucket::Snapshot snapshot = bucket->snapshot();
+  maps::internal::BitMask matches = snapshot.tags.match(tag);
+  if (!matches) {
+    if (!snapshot.overflowed()) return;
+    bucket = &segment->buckets[other_bucket(home_of(hash), tag)];
+    matches = bucket->snapshot().tags.match(tag);
+    if (!matches) return;
+  }
+  const char* entry = arena_.at(bucket->ref(matches.first()));
+  __builtin_prefetch(entry);
+  __builtin_prefetch(entry + 64);
+  __builtin_prefetch(entry + 128);
+}
+
+}  // namespace vigil::cache

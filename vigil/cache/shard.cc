@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/cache/shard.h"
+
+#include <algorithm>
+
+#include "vigil/base/check.h"
+
+namespace vigil::cache {
+namespace {
+
+// The arena in whose shard this thread is writing; a second write from a callback is refused.
+thread_local const Arena* writing_in = nullptr;
+
+void add(std::atomic<std::uint64_t>& counter, std::int64_t by) {
+  counter.store(counter.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+                std::memory_order_relaxed);
+}
+
+// A wheel may hold this many tickets beyond one per entry before it is scrubbed.
+constexpr std::uint64_t kSpareTickets = 1024;
+
+}  // namespace
+
+// --- Slot --------------------------------------------------------------------------------------
+
+Slot::Slot(Shard& shard, std::uint64_t hash, std::string_view key, std::int64_t now_ms)
+    : shard_(shard), hash_(hash), key_(key), now_ms_(now_ms) {
+  position_ = shard.find_live(hash, key, now_ms, &header_);
+}
+
+std::string_view Slot::value() const {
+  return value_in_place(shard_.arena_.at(position_.ref()), header_);
+}
+
+std::uint64_t Slot::next_version() const {
+  return (has_record() ? header_.version : shard_.version_floor_) + 1;
+}
+
+AssignStatus Slot::assign(Kind kind, std::string_view head, std::string_view tail,
+                          std::int64_t deadline_ms, std::uint64_t version) {
+  if (key_.size() > kMaxKeyBytes || head.size() + tail.size() > kMaxValueBytes) {
+    return AssignStatus::kTooLarge;
+  }
+  EntryHeader header;
+  header.version = version != 0 ? version : next_version();
+  header.deadline_ms = deadline_ms;
+  header.key_size = static_cast<std::uint32_t>(key_.size());
+  header.value_size = static_cast<std::uint32_t>(head.size() + tail.size());
+  header.kind = kind;
+  return shard_.store(*this, header, head, tail);
+}
+
+void Slot::set_deadline(std::int64_t deadline_ms) {
+  shard_.count(header_, -1);
+  header_.deadline_ms = deadline_ms;
+  shard_.count(header_, +1);
+  const Ref ref = position_.ref();
+  shard_.index_.modify(position_, [&] {
+    entry_words(shard_.arena_.at(ref))[1].store(pack_extent(header_), std::memory_order_release);
+  });
+  shard_.schedule(ref, deadline_ms, now_ms_);
+}
+
+void Slot::erase() {
+  shard_.remove(hash_, position_, header_);
+  position_ = {};
+}
+
+Slot Slot::sibling(std::string_view key) const {
+  return {shard_, seeded_hash(key, shard_.options_.hash_seed), key, now_ms_};
+}
+
+// --- Entering and leaving ------------------------------------------------------------------------
+
+Shard::Shard(Arena& arena, const Options& options)
+    : arena_(arena),
+      options_(options),
+      index_(arena, options.hash_seed),
+      slab_(arena),
+      wheel_(options.now_ms, options.wheel_phase),
+      queue_(options.queue_capacity) {}
+
+void Shard::refuse_reentry() const {
+  VIGIL_CHECK(writing_in != &arena_,
+              "a callback of a cache wrote to the same cache; finish the first write, then do the "
+              "second");
+}
+
+bool Shard::try_enter() {
+  if (taken_.load(std::memory_order_relaxed) != 0 ||
+      taken_.exchange(1, std::memory_order_acquire) != 0) {
+    return false;
+  }
+  VIGIL_CHECK(writers_++ == 0, "two writers met in one shard");
+  writing_in = &arena_;
+  if (!queue_.empty()) [[unlikely]]
+    drain();  // they came first
+  return true;
+}
+
+void Shard::enter() {
+  Backoff backoff;
+  while (!try_enter()) backoff.pause();
+}
+
+void Shard::leave() {
+  if (!queue_.empty()) [[unlikely]]
+    drain();
+  writing_in = nullptr;
+  --writers_;
+  taken_.store(0, std::memory_order_release);
+}
+
+// Applies at most what fits the queue, so that a holder is not kept by others for ever.
+void Shard::drain() {
+  for (std::uint32_t i = 0; i < options_.queue_capacity; ++i) {
+    PendingWrite* write = queue_.pop();
+    if (write == nullptr) return;
+    write->apply();
+    add(counters_.handed_over, 1);
+    write->set_done();  // the waiter may be gone after this
+  }
+}
+
+WriteStatus Shard::hand_over(PendingWrite& write) {
+  const std::uint64_t ticket = queue_.push(&write);
+  if (ticket == WriteQueue::kFull) {
+    counters_.busy.fetch_add(1, std::memory_order_relaxed);
+    return WriteStatus::kBusy;
+  }
+  Backoff backoff;
+  while (!write.done()) {
+    if (try_enter()) {  // which drains the queue
+      leave();
+      continue;
+    }
+    backoff.pause();
+    if (backoff.rounds() >= kMaxWaitRounds && queue_.withdraw(ticket, &write)) {
+      counters_.busy.fetch_add(1, std::memory_order_relaxed);
+      return WriteStatus::kBusy;
+    }
+  }
+  return WriteStatus::kApplied;
+}
+
+// --- Entries -------------------------------------------------------------------------------------
+
+void Shard::count(const EntryHeader& header, std::int64_t by) {
+  add(header.kind <= Kind::kOrder ? counters_.visible : counters_.hidden, by);
+  if (header.deadline_ms != kNoDeadline) add(counters_.with_deadline, by);
+}
+
+Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::int64_t now_ms,
+                                 EntryHeader* header) {
+  const Index::Position position = index_.find(hash, key);
+  if (!position) return {};
+  *header = load_header(arena_.at(position.ref()));
+  if (!header->expired(now_ms)) [[likely]]
+    return position;
+  expire(hash, position, *header, now_ms);
+  // An order left a tombstone.
+  if (header->kind != Kind::kOrder) return {};
+  const Index::Position tombstone = index_.find(hash, key);
+  if (tombstone) *header = load_header(arena_.at(tombstone.ref()));
+  return tombstone;
+}
+
+Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_view head,
+                  std::string_view tail) {
+  const Ref ref = slab_.allocate(entry_bytes(header.key_size, header.value_size));
+  if (ref == kNullRef) return kNullRef;
+  char* entry = arena_.at(ref);
+  Word* words = entry_words(entry);
+  words[0].store(pack_identity(header), std::memory_order_release);
+  words[1].store(pack_extent(header), std::memory_order_release);
+  const std::uint64_t long_key_size = header.key_size < kLongKeyMark ? 0 : header.key_size;
+  words[kTicketWord].store(long_key_size << 32, std::memory_order_release);
+  const std::uint32_t key_at = key_offset(header.key_size);
+  store_bytes(entry, key_at, key);
+  store_bytes(entry, key_at + header.key_size, head);
+  store_bytes(entry, key_at + header.key_size + static_cast<std::uint32_t>(head.size()), tail);
+  add(counters_.entry_bytes, entry_bytes(header.key_size, header.value_size));
+  return ref;
+}
+
+void Shard::free_entry(Ref ref, const EntryHeader& header) {
+  const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
+  add(counters_.entry_bytes, -static_cast<std::int64_t>(bytes));
+  slab_.free(ref, bytes);
+}
+
+AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_view head,
+                          std::string_view tail) {
+  const EntryHeader old = slot.header_;
+  const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
+  Ref ref = kNullRef;
+  if (slot.has_record() &&
+      size_class_of(bytes) == size_class_of(entry_bytes(old.key_size, old.value_size))) {
+    ref = slot.position_.ref();
+    char* entry = arena_.at(ref);
+    index_.modify(slot.position_, [&] {
+      const std::uint32_t value_at = key_offset(header.key_size) + header.key_size;
+      entry_words(entry)[0].store(pack_identity(header), std::memory_order_release);
+      entry_words(entry)[1].store(pack_extent(header), std::memory_order_release);
+      store_bytes(entry, value_at, head);
+      store_bytes(entry, value_at + static_cast<std::uint32_t>(head.size()), tail);
+    });
+    add(counters_.entry_bytes,
+        std::int64_t{header.value_size} - static_cast<std::int64_t>(old.value_size));
+    count(old, -1);
+  } else {
+    ref = create(header, slot.key_, head, tail);
+    if (ref == kNullRef) return AssignStatus::kOutOfMemory;
+    if (slot.has_record()) {
+      const Ref replaced = slot.position_.ref();
+      index_.replace(slot.position_, ref);
+      free_entry(replaced, old);
+      count(old, -1);
+    } else {
+      if (!index_.insert(slot.hash_, ref)) {
+        free_entry(ref, header);
+        return AssignStatus::kOutOfMemory;
+      }
+      slot.position_ = index_.find_ref(slot.hash_, ref);
+    }
+  }
+  count(header, +1);
+  slot.header_ = header;
+  schedule(ref, header.deadline_ms, slot.now_ms_);
+  return AssignStatus::kStored;
+}
+
+void Shard::remove(std::uint64_t hash, Index::Position position, const EntryHeader& header) {
+  const Ref ref = position.ref();
+  index_.erase(hash, position);
+  free_entry(ref, header);
+  count(header, -1);
+  version_floor_ = std::max(version_floor_, header.version);
+}
+
+void Shard::clear() {
+  index_.clear();
+  slab_.clear();
+  wheel_.clear();
+  for (auto* counter : {&counters_.visible, &counters_.hidden, &counters_.with_deadline,
+                        &counters_.entry_bytes, &counters_.wheel_bytes}) {
+    counter->store(0, std::memory_order_relaxed);
+  }
+}
+
+// --- Expiry --------------------------------------------------------------------------------------
+
+void Shard::schedule(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms) {
+  if (deadline_ms == kNoDeadline) return;
+  char* entry = arena_.at(ref);
+  const std::uint32_t ticket = load_ticket(entry);
+  if (ticket != 0 && !wheel_.too_late(ticket, deadline_ms)) return;
+  store_ticket(entry, wheel_.add(ref, deadline_ms, now_ms));
+  const std::uint64_t honest = counters_.with_deadline.load(std::memory_order_relaxed);
+  if (wheel_.tickets() > 2 * honest + kSpareTickets) {
+    wheel_.scrub([&](Ref other, std::uint16_t low_bits) {
+      return static_cast<std::uint16_t>(load_ticket(arena_.at(other))) == low_bits;
+    });
+  }
+  counters_.wheel_bytes.store(wheel_.memory_bytes(), std::memory_order_relaxed);
+}
+
+// A fired ticket may be outdated: its entry replaced, its memory in use for something else, perhaps
+// by another shard. Nothing is believed before the index names this very ref for the key found
+// there.
+void Shard::on_ticket(Ref ref, std::uint32_t ticket, std::int64_t now_ms) {
+  char* entry = arena_.at(ref);
+  if (load_ticket(entry) != ticket) return;
+  const EntryReader reader(entry, load_header(entry));
+  scratch_key_.resize(reader.header().key_size);
+  reader.copy_key(scratch_key_.data());
+  const std::uint64_t hash = seeded_hash(scratch_key_, options_.hash_seed);
+  const Index::Position position = index_.find_ref(hash, ref);
+  if (!position) return;
+  const EntryHeader header = load_header(entry);
+  if (header.expired(now_ms)) {
+    expire(hash, position, header, now_ms);
+    return;
+  }
+  store_ticket(entry, 0);
+  schedule(ref, header.deadline_ms, now_ms);
+}
+
+void Shard::expire(std::uint64_t hash, Index::Position position, const EntryHeader& header,
+                   std::int64_t now_ms) {
+  if (header.kind <= Kind::kOrder) {
+    const char* entry = arena_.at(position.ref());
+    const ExpiredEntry expired{key_in_place(entry, header), value_in_place(entry, header), header,
+                               now_ms};
+    for (const ExpiryListener& listener : *options_.listeners) listener(expired);
+    add(counters_.expired, 1);
+  }
+  const std::int64_t retention_ms =
+      options_.tombstone_retention_ms->load(std::memory_order_relaxed);
+  if (header.kind == Kind::kOrder && retention_ms > 0) {
+    turn_into_tombstone(position, header, now_ms + retention_ms, now_ms);
+  } else {
+    remove(hash, position, header);
+  }
+}
+
+// Keeps the version and drops the value, in a smaller entry if there is memory for one.
+void Shard::turn_into_tombstone(Index::Position position, const EntryHeader& header,
+                                std::int64_t deadline_ms, std::int64_t now_ms) {
+  EntryHeader tombstone = header;
+  tombstone.kind = Kind::kTombstone;
+  tombstone.deadline_ms = deadline_ms;
+  tombstone.value_size = 0;
+  const Ref old = position.ref();
+  const Ref smaller = create(tombstone, key_in_place(arena_.at(old), header), {}, {});
+  count(header, -1);
+  count(tombstone, +1);
+  if (smaller == kNullRef) {
+    tombstone.value_size = header.value_size;
+    index_.modify(position, [&] {
+      Word* words = entry_words(arena_.at(old));
+      words[0].store(pack_identity(tombstone), std::memory_order_release);
+      words[1].store(pack_extent(tombstone), std::memory_order_release);
+    });
+    store_ticket(arena_.at(old), 0);
+    schedule(old, deadline_ms, now_ms);
+    return;
+  }
+  index_.replace(position, smaller);
+  free_entry(old, header);
+  schedule(smaller, deadline_ms, now_ms);
+}
+
+std::size_t Shard::collect_expired(std::int64_t now_ms, std::size_t* budget, bool* more) {
+  const std::uint64_t before = counters_.expired.load(std::memory_order_relaxed);
+  const bool left = wheel_.advance(
+      now_ms, *budget, [&](Ref ref) { __builtin_prefetch(arena_.at(ref)); },
+      [&](Ref ref, std::uint32_t ticket) { on_ticket(ref, ticket, now_ms); });
+  *more = *more || left;
+  return counters_.expired.load(std::memory_order_relaxed) - before;
+}
+
+void Shard::check_invariants() const {
+  index_.check_invariants();
+  slab_.check_invariants();
+  wheel_.check_invariants();
+  const std::uint64_t visible = counters_.visible.load(std::memory_order_relaxed);
+  const std::uint64_t hidden = counters_.hidden.load(std::memory_order_relaxed);
+  VIGIL_CHECK(visible + hidden == index_.size(), "shard: the counters do not add up to the index");
+}
+
+}  // namespace vigil::cache
