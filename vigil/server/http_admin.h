@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpAdmin: the routes about the server itself: /healthz, /readyz, /metrics, /openapi.json,
+// /admin/stats, /admin/config. All are GET (and HEAD).
+//
+// Thread safety: belongs to one connection; reads what other threads count.
+#pragma once
+
+#include "vigil/server/context.h"
+#include "vigil/server/http_reply.h"
+#include "vigil/server/http_request.h"
+
+namespace vigil::server {
+
+class HttpAdmin {
+ public:
+  explicit HttpAdmin(const ServerState& server) : server_(server) {}
+
+  // False if no route has the path.
+  bool handle(const HttpRequest& request, HttpReply* reply) const;
+
+ private:
+  void health(HttpReply* reply) const;
+  void readiness(HttpReply* reply) const;
+  void metrics(HttpReply* reply) const;
+  void openapi(HttpReply* reply) const;
+  void stats(HttpReply* reply) const;
+  void config(HttpReply* reply) const;
+
+  const ServerState& server_;
+};
+
+}  // namespace vigil::server

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpRoutes: who answers which path, and who may ask.
+//
+//   /orders...                            OrderHttp   the password as bearer token, if one is set
+//   /admin/...                            HttpAdmin   the admin token, if one is set; else as above
+//   /healthz /readyz /metrics /openapi.json  HttpAdmin   anybody
+//
+// Thread safety: belongs to one connection.
+#pragma once
+
+#include <string_view>
+
+#include "vigil/server/context.h"
+#include "vigil/server/http_admin.h"
+#include "vigil/server/http_reply.h"
+#include "vigil/server/http_request.h"
+#include "vigil/server/order_http.h"
+
+namespace vigil::server {
+
+class HttpRoutes {
+ public:
+  explicit HttpRoutes(ReactorContext& context)
+      : context_(context), orders_(context), admin_(context.server) {}
+
+  void handle(const HttpRequest& request, HttpReply* reply);
+
+ private:
+  [[nodiscard]] bool may_use_orders(const HttpRequest& request) const;
+  [[nodiscard]] bool may_administer(const HttpRequest& request) const;
+
+  ReactorContext& context_;
+  OrderHttp orders_;
+  HttpAdmin admin_;
+};
+
+}  // namespace vigil::server

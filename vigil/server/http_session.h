@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpSession: HTTP/1.1 (and 1.0) over one connection: pipelining, keep-alive, Expect, chunked
+// bodies. Parses by HttpParser, answers by HttpRoutes.
+//
+// A malformed request is answered with a problem document and ends the connection.
+//
+// Thread safety: belongs to one reactor. Memory: the strings of one reply; while a body arrives in
+// pieces also that body, within HttpLimits.
+#pragma once
+
+#include <string_view>
+
+#include "vigil/server/context.h"
+#include "vigil/server/http_parser.h"
+#include "vigil/server/http_reply.h"
+#include "vigil/server/http_routes.h"
+#include "vigil/server/session.h"
+
+namespace vigil::server {
+
+class HttpSession final : public Session {
+ public:
+  explicit HttpSession(ReactorContext& context);
+
+  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
+  [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
+
+ private:
+  // What the requests of one consume() add to the counters.
+  struct Batch {
+    std::uint64_t requests = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t errors = 0;
+  };
+
+  bool answer(const HttpRequest& request, Output& output, Batch* batch);
+  void refuse(const HttpParser::Step& step, Output& output, Batch* batch);
+  void count(const Batch& batch, std::int64_t started_ns);
+
+  ReactorContext& context_;
+  HttpParser parser_;
+  HttpRoutes routes_;
+  HttpReply reply_;
+};
+
+// The factory to give to Server.
+[[nodiscard]] SessionFactory http_sessions();
+
+}  // namespace vigil::server
