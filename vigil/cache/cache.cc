@@ -6,7 +6,6 @@
 #include <new>
 
 #include "vigil/base/check.h"
-#include "vigil/base/clock.h"
 
 namespace vigil::cache {
 namespace {
@@ -55,8 +54,8 @@ Cache::Cache(const CacheOptions& options)
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     // The phases spread the moments at which wheels cascade over the span of a level-2 slot.
     const std::uint32_t phase = i * (65536 / options.shards);
-    new (shards + i) Shard(*arena_, {seed_, options.write_queue_capacity, phase, unix_ms(),
-                                     &listeners_, &tombstone_retention_ms_});
+    new (shards + i) Shard(*arena_, {seed_, options.write_queue_capacity, phase, &listeners_,
+                                     &tombstone_retention_ms_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }

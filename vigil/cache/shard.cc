@@ -77,7 +77,7 @@ Shard::Shard(Arena& arena, const Options& options)
       options_(options),
       index_(arena, options.hash_seed),
       slab_(arena),
-      wheel_(options.now_ms, options.wheel_phase),
+      wheel_(options.wheel_phase),
       queue_(options.queue_capacity) {}
 
 void Shard::refuse_reentry() const {

@@ -120,7 +120,6 @@ class Shard {
     std::uint64_t hash_seed;
     std::uint32_t queue_capacity;
     std::uint32_t wheel_phase;
-    std::int64_t now_ms;
     const std::vector<ExpiryListener>* listeners;
     const std::atomic<std::int64_t>* tombstone_retention_ms;
   };

@@ -8,9 +8,6 @@
 
 namespace vigil::cache {
 
-TimingWheel::TimingWheel(std::int64_t now_ms, std::uint32_t phase)
-    : phase_(phase), current_(static_cast<Tick>(now_ms) + phase) {}
-
 std::uint32_t TimingWheel::add(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms) {
   if (tickets_ == 0) current_ = std::max(current_, static_cast<Tick>(now_ms) + phase_);
   const Tick first = current_ + 1;

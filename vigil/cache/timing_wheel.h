@@ -39,11 +39,12 @@ class TimingWheel {
   using Tick = std::uint64_t;  // milliseconds plus the phase
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-  // Deadlines up to `now_ms` fire at the next tick.
-  TimingWheel(std::int64_t now_ms, std::uint32_t phase);
+  // Time starts with the first add().
+  explicit TimingWheel(std::uint32_t phase) : phase_(phase) {}
 
   // Schedules `ref` for `deadline_ms` (or for the far end, if that is earlier) and returns the
-  // ticket's identity, never 0. An empty wheel first catches up with `now_ms`.
+  // ticket's identity, never 0. A deadline in the past fires at the next tick. An empty wheel first
+  // catches up with `now_ms`.
   std::uint32_t add(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms);
 
   // Whether a ticket that fires at `ticket` would be too late for `deadline_ms`.
@@ -115,7 +116,7 @@ class TimingWheel {
   void unmark(Tick tick) { occupied_[(tick & 255) / 64] &= ~(std::uint64_t{1} << (tick % 64)); }
 
   std::uint64_t phase_;
-  Tick current_;  // every tick up to this one was fired completely
+  Tick current_ = 0;  // every tick up to this one was fired completely
   std::array<std::array<std::uint32_t, kSlots>, kLevels> slots_{};  // first node, or 0
   std::array<std::uint64_t, kSlots / 64> occupied_{};               // of level 0
   std::array<std::uint64_t, kLevels> level_tickets_{};
