@@ -250,7 +250,7 @@ class RedisDifferentialTest(harness.TestCase):
         cases = [
             b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   PING   \r\n", b"SET a 'x y'\r\nGET a\r\n",
             b'SET a "\\x41\\n"\r\nGET a\r\n', b'SET a "unbalanced\r\n', b"GET 'a'b\r\n", b"*0\r\nPING\r\n",
-            b"*-1\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*abc\r\n", b"*1048577\r\n",
+            b"*-1\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*abc\r\n",
             b"*2147483648\r\n", b"*1\r\n$abc\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$536870913\r\n", b"*1\r\nPING\r\n",
             b"*1\r\n:4\r\n", b"*2\r\n$3\r\nGET\r\n", b"*2\r\n$3\r\nGET\r\n$1\r\n", b"*1\r\n$0\r\n\r\nPING\r\n",
             b"\x00\r\nPING\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nab\r\nc\r\nPING\r\n", b"*" + b"1" * 100,
