@@ -52,9 +52,9 @@ class ReservedMemory {
     char* data = begin + (round_up(address(begin)) - address(begin));
     unmap(begin, static_cast<std::size_t>(data - begin));
     unmap(data + size, static_cast<std::size_t>(begin + kAlignment - data));
-    // A kernel without transparent huge pages refuses the advice; small pages serve as well.
-    if (huge_pages == HugePages::kYes) madvise(data, size, MADV_HUGEPAGE);
-    return ReservedMemory(data, size);
+    ReservedMemory memory(data, size);
+    if (huge_pages == HugePages::kYes) memory.advise_huge_pages();
+    return memory;
   }
 
   // An empty reservation.
@@ -70,6 +70,13 @@ class ReservedMemory {
 
   [[nodiscard]] char* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  // Asks for huge pages from `offset` on (rounded up to kAlignment). A kernel without transparent
+  // huge pages refuses the advice; small pages serve as well.
+  void advise_huge_pages(std::size_t offset = 0) noexcept {
+    const std::size_t first = round_up(offset);
+    if (first < size_) madvise(data_ + first, size_ - first, MADV_HUGEPAGE);
+  }
 
   // Gives the whole pages inside [offset, offset + bytes) back to the system; they read as zeros
   // from then on and may be written again. REQUIRES: the range lies inside the reservation.

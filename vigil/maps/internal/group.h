@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Groups: the memory format of a ShardedMap and the protocol by which one writer changes it under
+// the eyes of readers that take no lock.
+//
+//   metadata, 16 bytes per group:  | 12 tags of 1 byte | overflow:4 | sequence:28 |
+//                                  word 0: tags 0..7     word 1: tags 8..11, overflow, sequence
+//   slots, 12 per group:           | key words | deadline word (optional) | value words |
+//
+// Metadata lies apart from slots, so that a miss touches 16 bytes and a hit one slot more. A tag
+// is 8 bits of the key's hash, 0 = free slot. Overflow counts keys that wanted this group and went
+// to a later one of the segment (15 = at least 15; sticky until the segment is rebuilt); 0 ends a
+// search. The sequence is odd while slot words change, and no change of a slot's content or
+// membership leaves it as it was: that includes insertion into a free slot, or a reader that
+// matched the slot's previous tag could copy half of the new entry and find nothing changed.
+//
+// Memory order (R reader, W writer; every word is atomic, there are no fences):
+//   W  1 word 1: sequence + 1 (odd)             relaxed
+//      2 slot words                             release
+//      3 word 0, if the tag lies there          release
+//      4 word 1: sequence + 1 (even), tags      release
+//   R  a word 1, b word 0, c slot words         acquire, in this order
+//      d word 1 again                           relaxed; ordered after c by the acquires
+//   If c reads anything of a W, its release/acquire makes 1 visible to d, and d differs from a.
+//   If a reads 4, c reads what 2 stored or later. Erasing clears word 0 before it bumps word 1
+//   (release), so a reader that starts from the new sequence cannot see the old tag.
+//   The 28-bit sequence would have to wrap exactly between a and d (2^27 writes to one group).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "vigil/maps/internal/tag_group.h"
+
+namespace vigil::maps::internal {
+
+using Word = std::atomic<std::uint64_t>;
+static_assert(sizeof(Word) == 8 && Word::is_always_lock_free);
+
+// How many words of a slot belong to what.
+template <std::uint32_t kKey, bool kDeadline, std::uint32_t kValue>
+struct SlotLayout {
+  static constexpr std::uint32_t kKeyWords = kKey;
+  static constexpr std::uint32_t kValueWords = kValue;
+  static constexpr bool kHasDeadline = kDeadline;
+  static constexpr std::uint32_t kDeadlineAt = kKey;
+  static constexpr std::uint32_t kValueAt = kKey + (kDeadline ? 1 : 0);
+  static constexpr std::uint32_t kSlotWords = kValueAt + kValue;
+};
+
+// A slot's words outside of the table.
+template <class Layout>
+using SlotWords = std::array<std::uint64_t, Layout::kSlotWords>;
+
+inline constexpr std::uint32_t kSlotsPerGroup = 12;
+using Tags = TagGroup<kSlotsPerGroup>;
+
+[[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
+  return tag_from_bits(static_cast<std::uint8_t>(hash >> 24));
+}
+
+// Word 1 of a group's metadata, taken apart.
+class Control {
+ public:
+  static constexpr std::uint64_t kSequenceStep = std::uint64_t{1} << 36;
+  static constexpr std::uint32_t kOverflowShift = 32;
+  static constexpr std::uint32_t kOverflowMax = 15;
+
+  explicit Control(std::uint64_t word) noexcept : word_(word) {}
+
+  [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
+  [[nodiscard]] bool writing() const noexcept { return (word_ & kSequenceStep) != 0; }
+  [[nodiscard]] std::uint32_t overflow() const noexcept {
+    return static_cast<std::uint32_t>(word_ >> kOverflowShift) & kOverflowMax;
+  }
+  [[nodiscard]] bool same_sequence(Control other) const noexcept {
+    return (word_ ^ other.word_) < kSequenceStep;
+  }
+  // The sequence two on, without tags and overflow.
+  [[nodiscard]] std::uint64_t emptied() const noexcept {
+    return (word_ & ~(kSequenceStep - 1)) + 2 * kSequenceStep;
+  }
+
+ private:
+  std::uint64_t word_;
+};
+
+// All groups of a map, by number. Methods named load_* and still_at are for readers without a
+// lock; all others REQUIRE the lock of the shard that owns the group.
+template <class Layout>
+class Groups {
+ public:
+  static constexpr std::size_t kMetadataBytes = 16;
+  static constexpr std::size_t kSlotBytes = Layout::kSlotWords * sizeof(Word);
+  static constexpr std::size_t kGroupSlotBytes = kSlotsPerGroup * kSlotBytes;
+
+  Groups() = default;
+  Groups(char* metadata, char* slots) : metadata_(metadata), slots_(slots) {}
+
+  // --- Readers -------------------------------------------------------------------------------
+
+  struct View {
+    Control control;
+    Tags tags;
+  };
+  [[nodiscard]] View load_view(std::uint32_t group) const noexcept {
+    const Word* words = metadata(group);
+    const std::uint64_t high = words[1].load(std::memory_order_acquire);
+    const std::uint64_t low = words[0].load(std::memory_order_acquire);
+    return {Control(high), Tags(low, high)};
+  }
+  [[nodiscard]] bool still_at(std::uint32_t group, Control control) const noexcept {
+    return control.same_sequence(Control(metadata(group)[1].load(std::memory_order_relaxed)));
+  }
+  [[nodiscard]] const Word* slot(std::uint32_t group, std::uint32_t index) const noexcept {
+    return reinterpret_cast<const Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);
+  }
+  void prefetch(std::uint32_t group) const noexcept { __builtin_prefetch(metadata(group)); }
+
+  // --- The writer ----------------------------------------------------------------------------
+
+  [[nodiscard]] SlotWords<Layout> read_slot(std::uint32_t group,
+                                            std::uint32_t index) const noexcept {
+    SlotWords<Layout> words;
+    const Word* from = slot(group, index);
+    for (std::uint32_t i = 0; i < Layout::kSlotWords; ++i) {
+      words[i] = from[i].load(std::memory_order_relaxed);
+    }
+    return words;
+  }
+
+  // Puts an entry into a free slot.
+  void fill(std::uint32_t group, std::uint32_t index, std::uint8_t tag,
+            const SlotWords<Layout>& words) noexcept {
+    const std::uint64_t odd = begin_write(group);
+    store_words(group, index, 0, words.data(), Layout::kSlotWords);
+    std::uint64_t high = odd + Control::kSequenceStep;
+    if (index < 8) {
+      Tags::store_tag(metadata(group), index, tag);
+    } else {
+      high |= std::uint64_t{tag} << (index - 8) * 8;
+    }
+    metadata(group)[1].store(high, std::memory_order_release);
+  }
+
+  // Replaces the words [first, first + count) of a used slot.
+  void overwrite(std::uint32_t group, std::uint32_t index, std::uint32_t first,
+                 const std::uint64_t* words, std::uint32_t count) noexcept {
+    const std::uint64_t odd = begin_write(group);
+    store_words(group, index, first, words, count);
+    metadata(group)[1].store(odd + Control::kSequenceStep, std::memory_order_release);
+  }
+
+  // Frees a used slot.
+  void vacate(std::uint32_t group, std::uint32_t index) noexcept {
+    Word* words = metadata(group);
+    std::uint64_t high = words[1].load(std::memory_order_relaxed) + 2 * Control::kSequenceStep;
+    if (index < 8) {
+      Tags::store_tag(words, index, Tags::kFree);
+    } else {
+      high &= ~(std::uint64_t{0xFF} << (index - 8) * 8);
+    }
+    words[1].store(high, std::memory_order_release);
+  }
+
+  // Frees every slot and forgets the overflow.
+  void vacate_all(std::uint32_t group) noexcept {
+    Word* words = metadata(group);
+    const Control control(words[1].load(std::memory_order_relaxed));
+    words[0].store(0, std::memory_order_release);
+    words[1].store(control.emptied(), std::memory_order_release);
+  }
+
+  void add_overflow(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const std::uint64_t high = word.load(std::memory_order_relaxed);
+    if (Control(high).overflow() == Control::kOverflowMax) return;
+    word.store(high + (std::uint64_t{1} << Control::kOverflowShift), std::memory_order_release);
+  }
+  // A count that reached the maximum is no longer exact and stays.
+  void remove_overflow(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const std::uint64_t high = word.load(std::memory_order_relaxed);
+    if (Control(high).overflow() == Control::kOverflowMax) return;
+    word.store(high - (std::uint64_t{1} << Control::kOverflowShift), std::memory_order_release);
+  }
+
+ private:
+  [[nodiscard]] Word* metadata(std::uint32_t group) const noexcept {
+    return reinterpret_cast<Word*>(metadata_ + group * kMetadataBytes);
+  }
+
+  std::uint64_t begin_write(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const std::uint64_t odd = word.load(std::memory_order_relaxed) + Control::kSequenceStep;
+    word.store(odd, std::memory_order_relaxed);
+    return odd;
+  }
+
+  void store_words(std::uint32_t group, std::uint32_t index, std::uint32_t first,
+                   const std::uint64_t* words, std::uint32_t count) noexcept {
+    Word* to = reinterpret_cast<Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      to[first + i].store(words[i], std::memory_order_release);
+    }
+  }
+
+  char* metadata_ = nullptr;
+  char* slots_ = nullptr;
+};
+
+}  // namespace vigil::maps::internal

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ValueCodec<V>: how a value becomes the value words of a slot. The kind follows from V:
+//
+//   kInline  trivially copyable, at most 32 bytes: the bytes themselves
+//   kShared  any other copyable type: pointer to a ValueNode, replaced as a whole
+//   kLocked  a type that can only be moved: pointer to a LockedNode
+//
+// A Prepared value owns its node until release(); it is made before the shard is locked, so that
+// an exception of a copy or an allocation finds the map untouched.
+//
+// Thread safety: pure functions; what `words` lead to must be kept alive by the caller (the shard's
+// lock or an EpochGuard).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/maps/internal/node.h"
+
+namespace vigil::maps::internal {
+
+enum class ValueKind : std::uint8_t { kInline, kShared, kLocked };
+
+inline constexpr std::size_t kMaxInlineValueBytes = 32;
+
+template <class V>
+[[nodiscard]] consteval ValueKind value_kind() {
+  if (std::is_trivially_copyable_v<V> && std::is_copy_constructible_v<V> &&
+      sizeof(V) <= kMaxInlineValueBytes && alignof(V) <= 16) {
+    return ValueKind::kInline;
+  }
+  return std::is_copy_constructible_v<V> ? ValueKind::kShared : ValueKind::kLocked;
+}
+
+// A trivially copyable object from its bytes.
+template <class T>
+[[nodiscard]] T object_from(const std::uint64_t* words) noexcept {
+  alignas(T) std::array<unsigned char, sizeof(T)> bytes;
+  std::memcpy(bytes.data(), words, sizeof(T));
+  return *std::launder(reinterpret_cast<const T*>(bytes.data()));
+}
+
+template <class V, ValueKind kKind = value_kind<V>()>
+struct ValueCodec;
+
+template <class V>
+struct ValueCodec<V, ValueKind::kInline> {
+  static constexpr bool kHasNode = false;
+  static constexpr std::uint32_t kWords = (sizeof(V) + 7) / 8;
+
+  class Prepared {
+   public:
+    explicit Prepared(const V& value) noexcept { std::memcpy(words_.data(), &value, sizeof(V)); }
+    [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
+    void release() noexcept {}
+
+   private:
+    std::array<std::uint64_t, kWords> words_{};
+  };
+
+  // Calls read(const V&); false if the value is no longer the entry's (kLocked only).
+  template <class Read>
+  static bool access(const std::uint64_t* words, Read&& read) {
+    const V value = object_from<V>(words);
+    read(value);
+    return true;
+  }
+  // A copy of the entry's value, changed by change(V&).
+  template <class Change>
+  static Prepared changed(const std::uint64_t* words, Change&& change) {
+    V value = object_from<V>(words);
+    change(value);
+    return Prepared(value);
+  }
+  // The value of an entry that the caller is about to unlink.
+  static V extract(const std::uint64_t* words) noexcept { return object_from<V>(words); }
+};
+
+template <class V>
+struct ValueCodec<V, ValueKind::kShared> {
+  static constexpr bool kHasNode = true;
+  static constexpr std::uint32_t kWords = 1;
+
+  class Prepared {
+   public:
+    template <class... Args>
+    explicit Prepared(Args&&... args)
+        : node_(std::make_unique<ValueNode<V>>(std::forward<Args>(args)...)),
+          word_(node_word(node_.get())) {}
+    [[nodiscard]] const std::uint64_t* words() const noexcept { return &word_; }
+    void release() noexcept { static_cast<void>(node_.release()); }
+    [[nodiscard]] V& value() noexcept { return node_->value; }
+
+   private:
+    std::unique_ptr<ValueNode<V>> node_;
+    std::uint64_t word_;
+  };
+
+  template <class Read>
+  static bool access(const std::uint64_t* words, Read&& read) {
+    read(std::as_const(value(words)));
+    return true;
+  }
+  template <class Change>
+  static Prepared changed(const std::uint64_t* words, Change&& change) {
+    Prepared prepared(std::as_const(value(words)));
+    change(prepared.value());
+    return prepared;
+  }
+  // Copies: readers may still be looking at the node.
+  static V extract(const std::uint64_t* words) { return std::as_const(value(words)); }
+
+ private:
+  static V& value(const std::uint64_t* words) noexcept {
+    return node_at<ValueNode<V>>(*words)->value;
+  }
+};
+
+template <class V>
+struct ValueCodec<V, ValueKind::kLocked> {
+  static_assert(std::is_nothrow_move_constructible_v<V>,
+                "a Value that cannot be copied needs a move constructor that does not throw");
+  static constexpr bool kHasNode = true;
+  static constexpr std::uint32_t kWords = 1;
+
+  class Prepared {
+   public:
+    template <class... Args>
+    explicit Prepared(Args&&... args)
+        : node_(std::make_unique<LockedNode<V>>(std::forward<Args>(args)...)),
+          word_(node_word(node_.get())) {}
+    [[nodiscard]] const std::uint64_t* words() const noexcept { return &word_; }
+    void release() noexcept { static_cast<void>(node_.release()); }
+
+   private:
+    std::unique_ptr<LockedNode<V>> node_;
+    std::uint64_t word_;
+  };
+
+  template <class Read>
+  static bool access(const std::uint64_t* words, Read&& read) {
+    LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
+    node.lock.lock_shared();
+    const SharedUnlock unlock(node.lock);
+    if (node.moved_out) return false;
+    read(std::as_const(node.value));
+    return true;
+  }
+  template <class Change>
+  static void change_in_place(const std::uint64_t* words, Change&& change) {
+    LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
+    node.lock.lock();
+    const Unlock unlock(node.lock);
+    change(node.value);
+  }
+  static V extract(const std::uint64_t* words) noexcept {
+    LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
+    node.lock.lock();
+    const Unlock unlock(node.lock);
+    node.moved_out = true;
+    return std::move(node.value);
+  }
+
+ private:
+  struct SharedUnlock {
+    explicit SharedUnlock(NodeLock& l) noexcept : lock(l) {}
+    ~SharedUnlock() { lock.unlock_shared(); }
+    NodeLock& lock;
+  };
+  struct Unlock {
+    explicit Unlock(NodeLock& l) noexcept : lock(l) {}
+    ~Unlock() { lock.unlock(); }
+    NodeLock& lock;
+  };
+};
+
+}  // namespace vigil::maps::internal

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ShardedMap: a concurrent hash map whose readers write no shared memory, with an optional deadline
+// per entry.
+//
+// Use when: several threads read and write one map, most of all when they read, when keys are short
+// (up to 23 bytes of string, or 24 of anything trivially copyable, lie in the table itself), or
+// when entries expire. Use instead: std::unordered_map behind vigil::Mutex where an iteration must
+// see one moment or several keys change at once; vigil::cache::Cache for byte strings with versions
+// and expiry listeners.
+//
+// Thread safety: every member but construction and destruction may be called from any thread.
+//
+// Consistency: operations on one key are linearizable. for_each, erase_if(predicate), clear and
+// sweep work segment by segment (about a hundred entries); size and stats add up shards one after
+// the other. An expired entry is absent for every operation, whether or not it was collected; only
+// size() and stats() count it until then.
+//
+// Blocking: a read takes no lock and does not wait for growth; it waits only for a writer that is
+// storing into the same group of 12 slots (a few nanoseconds; it yields if that writer lost its
+// core). A write holds the spin lock of one shard. Growth moves one segment, at most 132 entries
+// (more only when keys share one hash value), in the write that needs it.
+//
+// Values: trivially copyable ones up to 32 bytes lie in the table. Other copyable ones are
+// immutable heap nodes: update() copies, changes the copy and publishes it; readers keep the old
+// node alive (internal/epoch.h). Values that can only be moved are changed in place under a lock of
+// their own, which visit() takes as well: for them alone, a reader may wait for an update()
+// callback.
+//
+// Callbacks: those of update, erase_if and compare_* (operator==), and Hash and Equal, run while
+// the shard is locked: they may read the map but not write it, which VIGIL_CHECK stops with a
+// message. Those of visit and for_each run without a lock and may do both, except for values that
+// can only be moved, where any use of the map is stopped. A value passed to a callback must not be
+// kept.
+//
+// Deadlines: Unix milliseconds; kNoDeadline = never. The clock is MapClock if the options name one,
+// else the system's. insert_or_assign and exchange set the deadline anew; update and
+// compare_exchange keep it. Nothing collects by itself but a write that meets an expired entry:
+// call sweep() now and then.
+//
+// Complexity: O(1) expected; clear, for_each and the like O(size). Memory: slots of 8-byte words
+// for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map on average has no more
+// than two chunks of 128 groups per shard to spare, and memory returns when entries go. The
+// directory keeps its largest size. A reservation of address space for max_entries is made at
+// construction (not counted as memory before use).
+//
+// Exceptions: what copies, Hash, Equal and callbacks throw, std::bad_alloc, and std::length_error
+// when max_entries is reached, with the strong guarantee per entry: the operation has not happened.
+// An update() callback that throws on a value that can only be moved leaves what it did to that
+// value. A value given as an rvalue may have been moved from although it was not stored.
+//
+// Invariants (check_invariants):
+//   1. every directory entry leads to the segment of its hash prefix       (internal/directory.h)
+//   2. a used slot's tag is that of its key's hash, and its key is found   (internal/group.h)
+//   3. a key is in at most one slot
+//   4. overflow counts are exact below their maximum, sequences even at rest
+//   5. counters equal what is in the table, allocated segments are reachable ones
+//
+// Algorithm: extendible hashing (Fagin et al. 1979) over segments of SIMD-probed groups (Swiss
+// tables; overflow counters after F14 and boost::unordered_flat_map) with a sequence per group as
+// in Lamport's seqlock (1977), by Boehm's rules for languages with data races (MSPC 2012); after
+// Dash (Lu et al., VLDB 2020) in splitting one segment at a time.
+//
+//   ShardedMap<std::string, User> users;
+//   users.insert_or_assign("u:17", user, unix_ms() + 60'000);
+//   users.update("u:17", [](User& u) { ++u.visits; });
+//   if (std::optional<User> found = users.get("u:17")) greet(*found);
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "vigil/base/check.h"
+#include "vigil/base/spin_lock.h"
+#include "vigil/base/thread_annotations.h"
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/epoch.h"
+#include "vigil/maps/internal/key_codec.h"
+#include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/internal/shard.h"
+#include "vigil/maps/internal/value_codec.h"
+#include "vigil/maps/map_clock.h"
+
+namespace vigil {
+
+inline constexpr std::int64_t kNoMapDeadline = 0;
+
+// What is settled when the program is compiled.
+struct ShardedMapTraits {
+  bool deadlines = true;  // without them a slot is 8 bytes smaller
+};
+
+struct ShardedMapOptions {
+  std::uint32_t shards = 64;  // power of two, at most 4096
+  std::uint64_t max_entries = std::uint64_t{1} << 27;
+  const MapClock* clock = nullptr;  // must outlive the map; nullptr: the system's clock
+};
+
+struct ShardedMapStats {
+  std::uint64_t entries = 0;  // including expired ones not yet collected
+  std::uint64_t with_deadline = 0;
+  std::uint64_t expired_total = 0;  // collected
+  std::uint64_t slots = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t resizes_total = 0;
+  std::uint64_t splits_total = 0;
+  std::uint64_t merges_total = 0;
+  std::uint64_t retired_nodes = 0;  // not yet destroyed
+  std::uint64_t table_bytes = 0;    // taken for slots and their metadata; nodes not included
+  std::uint64_t directory_bytes = 0;
+
+  [[nodiscard]] double load_factor() const {
+    return slots == 0 ? 0.0 : static_cast<double>(entries) / static_cast<double>(slots);
+  }
+};
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
+          ShardedMapTraits kTraits = ShardedMapTraits()>
+class ShardedMap {
+  using Keys = maps::internal::KeyCodec<Key, Hash, Equal>;
+  using Values = maps::internal::ValueCodec<Value>;
+  using Layout = maps::internal::SlotLayout<Keys::kWords, kTraits.deadlines, Values::kWords>;
+  using Shard = maps::internal::Shard<Keys, Layout>;
+  using Words = typename Shard::Words;
+  using Place = typename Shard::Place;
+  using Probe = typename Keys::Probe;
+  using Node = maps::internal::Node;
+  using PreparedValue = typename Values::Prepared;
+  static constexpr bool kLocked =
+      maps::internal::value_kind<Value>() == maps::internal::ValueKind::kLocked;
+  static constexpr bool kCopyable = std::is_copy_constructible_v<Value>;
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using hasher = Hash;
+  using key_equal = Equal;
+  using lookup_type = typename Keys::Lookup;  // std::string_view for std::string, else const Key&
+
+  static constexpr std::int64_t kNoDeadline = kNoMapDeadline;
+
+  // Throws std::bad_alloc if the address space cannot be reserved.
+  explicit ShardedMap(const ShardedMapOptions& options = {}, Hash hash = Hash(),
+                      Equal equal = Equal());
+  // REQUIRES: no other thread uses the map.
+  ~ShardedMap();
+  ShardedMap(const ShardedMap&) = delete;
+  ShardedMap& operator=(const ShardedMap&) = delete;
+
+  // --- Reads ---------------------------------------------------------------------------------
+
+  // A copy of the value.
+  [[nodiscard]] std::optional<Value> get(lookup_type key) const requires kCopyable {
+    std::optional<Value> found;
+    visit(key, [&found](const Value& value) { found.emplace(value); });
+    return found;
+  }
+
+  // Calls visitor(const Value&); returns whether there was an entry.
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const;
+
+  [[nodiscard]] bool contains(lookup_type key) const { return contains(Probe(keys_, key)); }
+
+  // --- Writes --------------------------------------------------------------------------------
+
+  // Adds an entry if there is none; returns whether it did.
+  template <class V = Value>
+  bool insert(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+
+  // Adds an entry, or replaces value and deadline; returns whether it added.
+  template <class V = Value>
+  bool insert_or_assign(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+
+  struct GetOrInsertResult {
+    Value value;  // what the map holds now
+    bool inserted;
+  };
+  // The value of the entry; adds it first if there is none.
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value,
+                                  std::int64_t deadline_ms = kNoDeadline);
+
+  // Stores value and deadline; returns the value that was there.
+  template <class V = Value>
+  std::optional<Value> exchange(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+
+  // Replaces a value that equals `expected`; returns whether it did.
+  template <class V = Value>
+  bool compare_exchange(lookup_type key, const Value& expected, V&& desired);
+
+  // Calls change(Value&) as the only writer of the key; returns whether there was an entry.
+  template <class Change>
+  bool update(lookup_type key, Change&& change);
+
+  // Removes the entry; returns whether there was one.
+  bool erase(lookup_type key);
+
+  // Removes the entry and returns its value.
+  std::optional<Value> take(lookup_type key);
+
+  // Removes the entry if its value equals `expected`; returns whether it did.
+  bool compare_erase(lookup_type key, const Value& expected) {
+    return erase_if(key, [&expected](const Value& value) { return value == expected; });
+  }
+
+  // Removes the entry if predicate(const Value&); returns whether it did.
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate);
+
+  // --- Bulk ----------------------------------------------------------------------------------
+
+  // Calls visitor(key, const Value&) with lookup_type keys: once for every entry that is present
+  // throughout, at most once for others.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const;
+
+  // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
+  // throws, what was removed so far stays removed.
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate);
+
+  // Removes every entry that was there when clear() was called.
+  void clear();
+
+  struct SweepResult {
+    std::uint64_t expired = 0;  // entries removed
+    bool wrapped = false;       // the sweep reached the end of the map; the next starts anew
+  };
+  // Removes expired entries, by `now_ms`, from where the last sweep stopped; looks at about
+  // `budget` entries. Returns at once if another thread is sweeping.
+  SweepResult sweep(std::int64_t now_ms, std::uint64_t budget);
+
+  // Makes room for `entries` in all. A hint; growing is cheap without it.
+  void reserve(std::uint64_t entries);
+
+  // --- Statistics and debugging ----------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    return sum([](const maps::internal::ShardCounters& c) { return c.entries.get(); });
+  }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] std::uint32_t shard_count() const noexcept { return shard_mask_ + 1; }
+  [[nodiscard]] ShardedMapStats stats() const noexcept;
+
+  // Stops the program by VIGIL_CHECK if an invariant is broken. Locks one shard after the other.
+  void check_invariants() const;
+
+ private:
+  class Writer;
+  struct Unmarked {
+    explicit Unmarked(const void*) noexcept {}
+  };
+  // Marks the running of a callback of visit where it holds a lock.
+  using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap, Unmarked>;
+
+  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept {
+    return shards_[hash >> 32 & shard_mask_];
+  }
+  [[nodiscard]] std::int64_t now_ms() const noexcept {
+    return clock_ != nullptr ? clock_->now_ms() : unix_ms();
+  }
+  [[nodiscard]] static bool expired_at(const Words& words, std::int64_t now) noexcept {
+    if constexpr (!Layout::kHasDeadline) return false;
+    const auto deadline = static_cast<std::int64_t>(words[Layout::kDeadlineAt]);
+    return deadline != kNoDeadline && deadline <= now;
+  }
+  [[nodiscard]] bool expired(const Words& words) const noexcept {
+    if constexpr (!Layout::kHasDeadline) return false;
+    return words[Layout::kDeadlineAt] != kNoDeadline && expired_at(words, now_ms());
+  }
+  [[nodiscard]] bool contains(const Probe& probe) const {
+    const maps::internal::EpochGuard guard(probe.needs_guard());
+    Words words;
+    return shard_of(probe.hash()).read(probe, words) && !expired(words);
+  }
+
+  static const std::uint64_t* value_words(const Words& words) noexcept {
+    return words.data() + Layout::kValueAt;
+  }
+  static Node* value_node(const Words& words) noexcept {
+    if constexpr (!Values::kHasNode) return nullptr;
+    return maps::internal::node_at<Node>(words[Layout::kValueAt]);
+  }
+  static void set_value(Words& words, std::int64_t deadline_ms, const PreparedValue& value) {
+    if constexpr (Layout::kHasDeadline) {
+      words[Layout::kDeadlineAt] = static_cast<std::uint64_t>(deadline_ms);
+    } else {
+      VIGIL_CHECK(deadline_ms == kNoDeadline, "this map was declared without deadlines");
+    }
+    std::copy_n(value.words(), Layout::kValueWords, words.data() + Layout::kValueAt);
+  }
+
+  template <class Get>
+  [[nodiscard]] std::uint64_t sum(Get&& get) const noexcept {
+    std::uint64_t total = 0;
+    for (std::uint32_t i = 0; i <= shard_mask_; ++i) total += get(shards_[i].counters());
+    return total;
+  }
+  // An empty buffer with room for one segment.
+  static std::vector<Words> segment_buffer() {
+    std::vector<Words> buffer;
+    buffer.reserve(maps::internal::Segment::kMaxGroups * maps::internal::kSlotsPerGroup);
+    return buffer;
+  }
+  void destroy_retired();
+
+  Keys keys_;
+  std::uint32_t shard_mask_;
+  const MapClock* clock_;
+  maps::internal::SegmentMemory segment_memory_;
+  maps::internal::DirectoryMemory directory_memory_;
+  std::unique_ptr<Shard[]> shards_;
+
+  SpinLock sweep_lock_;
+  std::uint32_t sweep_shard_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
+  std::uint64_t sweep_position_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
+};
+
+}  // namespace vigil
+
+#include "vigil/maps/internal/sharded_map_impl.h"
