@@ -175,9 +175,7 @@ def expiry_lag(client, server, live, due, wait_s):
     call(server, "CONFIG", "SET", "notify-keyspace-events", "Ex")
     preload(client, server, 0, live, ttl_s=LONG_TTL_S)
     with socket.create_connection(("127.0.0.1", server.resp_port), timeout=wait_s) as subscriber:
-        subscriber.sendall(
-            b"*2\r\n$9\r\nSUBSCRIBE\r\n$22\r\n__keyevent@0__:expired\r\n"
-        )
+        subscriber.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$22\r\n__keyevent@0__:expired\r\n")
         subscriber.recv(4096)
         due_ms = _write_due_keys(server, due)
         lags_ms = _receive_expired(subscriber, due, due_ms, wait_s)
@@ -259,7 +257,9 @@ def growth(client, server, keys):
     same pattern of PINGs, so what it shows is the machine's."""
     shape = "connections=8,pipeline=16"
     null = client.resp_load(server, f"ping,{shape},requests={keys}", "ping", "ping")
-    grown = client.resp_load(server, f"set,sequential,{shape},requests={keys}", "get,loaded", "set,loaded")
+    grown = client.resp_load(
+        server, f"set,sequential,{shape},requests={keys}", "get,loaded", "set,loaded"
+    )
     figures = {}
     for target, streams in (("null", null), ("growth", grown)):
         for role, stream in zip(("loader", "reader", "writer"), streams):

@@ -17,7 +17,7 @@ CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class BenchmarkError(Exception):
-    """The benchmark cannot go on: a program is missing, a server did not start or answered wrongly."""
+    """The benchmark cannot go on: a program is missing, or a server failed."""
 
 
 def require(program):

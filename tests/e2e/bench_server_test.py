@@ -25,7 +25,8 @@ class BenchServerTest(harness.TestCase):
             first, second = sorted(os.sched_getaffinity(0))[:2]
             done = self.bench(
                 "--quick", "--runs", "1", "--json", result, "--vigild", harness.vigild_path(),
-                "--resp-load", os.environ["RESP_LOAD"], "--server-core", first, "--client-core", second,
+                "--resp-load", os.environ["RESP_LOAD"], 
+                "--server-core", first, "--client-core", second,
             )  # fmt: skip
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             runs = json.loads(result.read_text(encoding="utf-8"))["runs"]
@@ -40,7 +41,7 @@ class BenchServerTest(harness.TestCase):
         for arguments, hint in (
             (("--runs", "0"), "at least 1"),
             (("--only", "nosuch"), "expected throughput"),
-            (("--vigild", "/nonexistent/vigild"), "cmake --preset release"),
+            (("--vigild", "/nonexistent/vigild"), "cmake --preset bench"),
             (("--server-core", "100000"), "--server-core"),
         ):
             with self.subTest(arguments=arguments):

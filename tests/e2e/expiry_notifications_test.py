@@ -87,7 +87,9 @@ class ExpiryNotificationsTest(harness.TestCase):
         while asked_ms <= due_ms + 20:
             asked_ms = time.time() * 1000
             values = self.client.call("MGET", *[f"seen:{i}" for i in range(100)])
-            if asked_ms > due_ms + 2:  # asked after the deadline, by more than the clocks' resolution
+            if (
+                asked_ms > due_ms + 2
+            ):  # asked after the deadline, by more than the clocks' resolution
                 self.assertEqual(set(map(bool, values)), {False})
 
 

@@ -39,7 +39,9 @@ class HttpOrdersTest(harness.TestCase):
         self.assertEqual((status, fields["etag"], read), (200, '"1"', order))
         self.assertTrue(fields["content-type"].startswith("application/json"))
 
-        status, fields, order = self.curl("PATCH", "/orders/A-1", {"status": "paid"}, If_Match='"1"')
+        status, fields, order = self.curl(
+            "PATCH", "/orders/A-1", {"status": "paid"}, If_Match='"1"'
+        )
         self.assertEqual((status, fields["etag"], order["status"]), (200, '"2"', "paid"))
         self.assertEqual(order["payload"], {"amount": "12.50"})
 
@@ -50,7 +52,9 @@ class HttpOrdersTest(harness.TestCase):
         self.curl("PUT", "/orders/A-2", {"status": "pending", "payload": 1})
         self.curl("PATCH", "/orders/A-2", {"status": "processing"}, If_Match='"1"')
         for method in ("PUT", "PATCH"):
-            status, fields, problem = self.curl(method, "/orders/A-2", {"status": "paid"}, If_Match='"1"')
+            status, fields, problem = self.curl(
+                method, "/orders/A-2", {"status": "paid"}, If_Match='"1"'
+            )
             self.assertEqual((status, problem["status"]), (412, 412))
             self.assertTrue(fields["content-type"].startswith("application/problem+json"))
         self.assertEqual(self.curl("DELETE", "/orders/A-2", If_Match='"1"')[0], 412)
@@ -79,14 +83,18 @@ class HttpOrdersTest(harness.TestCase):
         body = {"status": "pending", "payload": {"n": 1}}
         first = self.curl("PUT", "/orders/A-5", body, Idempotency_Key="k1")
         again = self.curl("PUT", "/orders/A-5", body, Idempotency_Key="k1")
-        self.assertEqual((first[0], first[1]["etag"], first[2]), (again[0], again[1]["etag"], again[2]))
+        self.assertEqual(
+            (first[0], first[1]["etag"], first[2]), (again[0], again[1]["etag"], again[2])
+        )
         self.assertEqual(self.curl("GET", "/orders/A-5")[2]["version"], 1)
         other = {"status": "pending", "payload": {"n": 2}}
         self.assertEqual(self.curl("PUT", "/orders/A-5", other, Idempotency_Key="k1")[0], 422)
 
     def test_chinese_ids_are_one_order_through_http_and_resp(self):
         path = "/orders/" + urllib.parse.quote("订单-42")
-        self.assertEqual(self.curl("PUT", path, {"status": "pending", "payload": {"名": "值"}})[0], 201)
+        self.assertEqual(
+            self.curl("PUT", path, {"status": "pending", "payload": {"名": "值"}})[0], 201
+        )
         self.assertEqual(self.curl("GET", path)[2]["id"], "订单-42")
         with self.server.resp() as client:
             self.assertEqual(client.call("EXISTS", "订单-42"), 1)
@@ -139,7 +147,9 @@ class HttpOrdersTest(harness.TestCase):
         self.addCleanup(client.close)
         client.connect()
         request = b"GET /orders/A-7 HTTP/1.1\r\nHost: vigil\r\n\r\n"
-        client.sock.sendall(request * 99 + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        client.sock.sendall(
+            request * 99 + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
         received = bytearray()
         while data := client.sock.recv(65536):
             received += data

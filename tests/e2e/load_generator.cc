@@ -210,6 +210,14 @@ std::vector<std::string> split_at_commas(const std::string& text) {
   return words;
 }
 
+// The number behind "name=".
+bool parse_value(std::string_view word, std::size_t name_size, std::uint64_t* value) {
+  if (word.size() <= name_size + 1) return false;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data() + name_size + 1, end, *value);
+  return error == std::errc() && stop == end;
+}
+
 // "set,connections=8,sequential"
 StreamOptions parse_stream(const std::string& text) {
   StreamOptions options;
@@ -232,10 +240,8 @@ StreamOptions parse_stream(const std::string& text) {
       options.sequential = true;
     } else if (word == "loaded") {
       options.loaded = true;
-    } else if (number == numbers.end() || name.size() == word.size()) {
-      throw CLI::ValidationError("--stream", "unknown part '" + std::string(word) + "'");
-    } else {
-      std::from_chars(word.data() + name.size() + 1, word.data() + word.size(), *number->second);
+    } else if (number == numbers.end() || !parse_value(word, name.size(), number->second)) {
+      throw CLI::ValidationError("--stream", "cannot use '" + std::string(word) + "'");
     }
   }
   if (options.connections == 0 || options.pipeline == 0 || options.keys == 0) {

@@ -3,6 +3,7 @@
 
 import json
 import os
+import urllib.parse
 import urllib.request
 
 import harness
@@ -71,14 +72,19 @@ class MetricsTest(harness.TestCase):
             )
         process = self.own(
             harness.Process(
-                [prometheus, f"--config.file={configuration}", f"--storage.tsdb.path={directory}/data"]
+                [
+                    prometheus,
+                    f"--config.file={configuration}",
+                    f"--storage.tsdb.path={directory}/data",
+                ]
                 + [f"--web.listen-address=127.0.0.1:{port}"]
             )
         )
 
         def scraped():
             self.assertTrue(process.alive(), process.log())
-            query = "up%7Bjob%3D%22vigild%22%7D%20and%20on(instance)%20cache_shard_load_factor%7Bshard%3D%220%22%7D"
+            wanted = 'up{job="vigild"} and on(instance) cache_shard_load_factor{shard="0"}'
+            query = urllib.parse.quote(wanted)
             url = f"http://127.0.0.1:{port}/api/v1/query?query={query}"
             try:
                 with urllib.request.urlopen(url, timeout=10) as reply:

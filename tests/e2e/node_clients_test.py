@@ -13,7 +13,9 @@ class NodeClientsTest(harness.TestCase):
         if not (HERE / "node_modules").is_dir():
             self.fail("tests/e2e/node_modules is missing: run scripts/setup.sh")
         server = self.start_vigild("--threads", "2")
-        done = harness.run(self.require("node"), HERE / script, server.resp_address[1], timeout_s=120)
+        done = harness.run(
+            self.require("node"), HERE / script, server.resp_address[1], timeout_s=120
+        )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assert_drains(server)
 

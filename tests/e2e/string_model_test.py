@@ -15,6 +15,7 @@ CLIENTS = 6
 BATCHES = int(os.environ.get("VIGIL_BATCHES", "300"))
 BATCH_COMMANDS = 40
 KEYS = 30
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 OK = Simple(b"OK")
 NULL = Null("$-1")
 CLOCK_SLACK_MS = 5  # the server reads its clock once per turn of its event loop
@@ -72,8 +73,10 @@ class Model:
             total = int(entry[0])
         except ValueError:
             return "not an integer"
-        if entry[0] != b"%d" % total:
+        if entry[0] != b"%d" % total or not INTEGER_MIN <= total <= INTEGER_MAX:
             return "not an integer"
+        if not INTEGER_MIN <= total + by <= INTEGER_MAX:
+            return "would overflow"
         entry[0] = b"%d" % (total + by)
         self.entries[key] = entry
         return total + by
@@ -173,8 +176,8 @@ class Client:
             if deadline_ms is not None and deadline_ms <= answered_ms + CLOCK_SLACK_MS
         }
         for words, keys, _ in commands:
-            due = any(isinstance(word, int) and sent_ms - 1000 < word <= answered_ms + CLOCK_SLACK_MS
-                      for word in words[2:])  # fmt: skip
+            numbers = [word for word in words[2:] if isinstance(word, int)]
+            due = any(sent_ms - 1000 < word <= answered_ms + CLOCK_SLACK_MS for word in numbers)
             if due or touched & set(keys):
                 touched |= set(keys)
         return touched
