@@ -5,6 +5,7 @@
 #include <vigil/base/clock.h>
 #include <vigil/base/hash.h>
 #include <vigil/cache/cache.h>
+#include <vigil/maps/sharded_map.h>
 
 #include <cstdio>
 #include <string>
@@ -14,6 +15,12 @@ namespace {
 bool hashes_are_stable() {
   const auto algorithm = vigil::parse_hash_algorithm("md5-8");
   return algorithm && vigil::stable_hash(*algorithm, "a") == 0x0cc175b9c0f1b6a8;
+}
+
+bool map_keeps_a_value() {
+  vigil::ShardedMap<std::string, int> map;
+  map.insert("order:1", 42);
+  return map.get("order:1") == 42;
 }
 
 bool cache_keeps_a_value() {
@@ -34,7 +41,7 @@ bool cache_keeps_a_value() {
 }  // namespace
 
 int main() {
-  if (!hashes_are_stable() || !cache_keeps_a_value()) return 1;
+  if (!hashes_are_stable() || !map_keeps_a_value() || !cache_keeps_a_value()) return 1;
   std::puts("consumer: ok");
   return 0;
 }
