@@ -35,8 +35,9 @@
 //
 // Deadlines: Unix milliseconds; kNoDeadline = never. The clock is MapClock if the options name one,
 // else the system's. insert_or_assign and exchange set the deadline anew; update and
-// compare_exchange keep it. Nothing collects by itself but a write that meets an expired entry:
-// call sweep() now and then.
+// compare_exchange keep it. An insert_or_assign or exchange at the very moment of expiry may report
+// the previous value to its caller while a concurrent reader already misses it. Nothing collects by
+// itself but a write that meets an expired entry: call sweep() now and then.
 //
 // Complexity: O(1) expected; clear, for_each and the like O(size). Memory: slots of 8-byte words
 // for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map on average has no more
@@ -274,10 +275,12 @@ class ShardedMap {
     if constexpr (!Layout::kHasDeadline) return false;
     return words[Layout::kDeadlineAt] != kNoDeadline && expired_at(words, now_ms());
   }
+  // Copies the slot of an entry that has not expired.
+  [[nodiscard]] bool read_live(const Probe& probe, Words& words) const;
   [[nodiscard]] bool contains(const Probe& probe) const {
     const maps::internal::EpochGuard guard(probe.needs_guard());
     Words words;
-    return shard_of(probe.hash()).read(probe, words) && !expired(words);
+    return read_live(probe, words);
   }
 
   static const std::uint64_t* value_words(const Words& words) noexcept {

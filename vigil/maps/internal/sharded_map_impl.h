@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "vigil/maps/sharded_map.h"
 
@@ -155,16 +156,34 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::~ShardedMap() {
 
 // --- Reads -----------------------------------------------------------------------------------
 
+// The clock is compared on both sides of the reading of the slot. One reading after it proves that
+// an entry was alive, but not that it had expired: the entry may have been refreshed before the
+// clock passed its old deadline, and then the key was never absent.
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read_live(const Probe& probe,
+                                                             Words& words) const {
+  const Shard& shard = shard_of(probe.hash());
+  if constexpr (!Layout::kHasDeadline) return shard.read(probe, words);
+  std::int64_t before = std::numeric_limits<std::int64_t>::min();
+  while (shard.read(probe, words)) {
+    if (words[Layout::kDeadlineAt] == kNoDeadline) [[likely]]
+      return true;
+    const std::int64_t now = now_ms();
+    if (!expired_at(words, now)) return true;
+    if (expired_at(words, before)) return false;
+    before = now;
+  }
+  return false;
+}
+
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Visitor>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit(lookup_type key, Visitor&& visitor) const {
   const Probe probe(keys_, key);
   const maps::internal::EpochGuard guard(Values::kHasNode || probe.needs_guard());
   const VisitMark mark(this);
-  const Shard& shard = shard_of(probe.hash());
   Words words;
-  while (shard.read(probe, words)) {
-    if (expired(words)) return false;
+  while (read_live(probe, words)) {
     if (Values::access(value_words(words), visitor)) return true;
     // The value was moved out by a writer that is about to unlink the entry: look again.
     __builtin_ia32_pause();
