@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Drives the two sides of the group protocol by hand, one step at a time, to show that a reader
+// notices every interference, however unlikely the timing.
+#include "vigil/maps/internal/group.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace vigil::maps::internal {
+namespace {
+
+using Layout = SlotLayout<1, false, 2>;
+
+class GroupTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint8_t kTag = 0x42;
+
+  std::unique_ptr<Word[]> metadata_ = std::make_unique<Word[]>(2);
+  std::unique_ptr<Word[]> slots_ = std::make_unique<Word[]>(kSlotsPerGroup * Layout::kSlotWords);
+  Groups<Layout> groups_{reinterpret_cast<char*>(metadata_.get()),
+                         reinterpret_cast<char*>(slots_.get())};
+};
+
+// Both halves of the metadata: tags 0..7 lie in one word, 8..11 beside the sequence.
+class GroupSlotTest : public GroupTest, public ::testing::WithParamInterface<std::uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(FirstAndSecondWord, GroupSlotTest, ::testing::Values(0U, 7U, 8U, 11U));
+
+TEST_P(GroupSlotTest, AFilledSlotIsFoundByItsTag) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  EXPECT_EQ(groups_.load_view(0).tags.match(kTag).bits(), 1U << GetParam());
+  EXPECT_EQ(groups_.read_slot(0, GetParam()), (SlotWords<Layout>{1, 2, 3}));
+}
+
+// The reader took the sequence when the slot was already free: only the insertion itself is left
+// to tell it that what it copies may be half of one entry and half of another.
+TEST_P(GroupSlotTest, InsertionIntoAFreeSlotInterruptsAReaderOfThatGroup) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  groups_.vacate(0, GetParam());
+  const Control seen = groups_.load_view(0).control;
+  groups_.fill(0, GetParam(), kTag, {4, 5, 6});
+  EXPECT_FALSE(groups_.still_at(0, seen));
+}
+
+TEST_P(GroupSlotTest, ReuseOfASlotInterruptsAReaderThatMatchedItsOldTag) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  groups_.vacate(0, GetParam());
+  groups_.fill(0, GetParam(), kTag, {4, 5, 6});
+  EXPECT_FALSE(groups_.still_at(0, seen));
+}
+
+TEST_P(GroupSlotTest, OverwritingInterruptsAReader) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  const std::uint64_t value[] = {8, 9};
+  groups_.overwrite(0, GetParam(), Layout::kValueAt, value, 2);
+  EXPECT_FALSE(groups_.still_at(0, seen));
+  EXPECT_EQ(groups_.read_slot(0, GetParam()), (SlotWords<Layout>{1, 8, 9}));
+}
+
+TEST_P(GroupSlotTest, ErasingInterruptsAReader) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  groups_.vacate(0, GetParam());
+  EXPECT_FALSE(groups_.still_at(0, seen));
+  EXPECT_FALSE(groups_.load_view(0).tags.match_used());
+}
+
+TEST_P(GroupSlotTest, EmptyingAGroupForRecyclingInterruptsAReader) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  groups_.vacate_all(0);
+  EXPECT_FALSE(groups_.still_at(0, seen));
+  EXPECT_FALSE(groups_.load_view(0).tags.match_used());
+}
+
+TEST_P(GroupSlotTest, AGroupAtRestHasAnEvenSequence) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  EXPECT_FALSE(groups_.load_view(0).control.writing());
+  groups_.vacate(0, GetParam());
+  EXPECT_FALSE(groups_.load_view(0).control.writing());
+}
+
+TEST_F(GroupTest, OverflowCountsUpAndDown) {
+  groups_.add_overflow(0);
+  groups_.add_overflow(0);
+  groups_.remove_overflow(0);
+  EXPECT_EQ(groups_.load_view(0).control.overflow(), 1U);
+}
+
+TEST_F(GroupTest, OverflowSticksAtItsMaximum) {
+  for (int i = 0; i < 20; ++i) groups_.add_overflow(0);
+  groups_.remove_overflow(0);
+  EXPECT_EQ(groups_.load_view(0).control.overflow(), Control::kOverflowMax);
+}
+
+TEST_F(GroupTest, OverflowDoesNotInterruptReaders) {
+  const Control seen = groups_.load_view(0).control;
+  groups_.add_overflow(0);
+  EXPECT_TRUE(groups_.still_at(0, seen));
+}
+
+TEST_F(GroupTest, TheSequenceWrapsWithoutTouchingTagsOrOverflow) {
+  groups_.fill(0, 9, kTag, {1, 2, 3});
+  groups_.add_overflow(0);
+  // Two steps before the wrap.
+  metadata_[1].store(metadata_[1].load() | 0xFFFFFFE0'00000000U);
+  groups_.fill(0, 10, kTag, {4, 5, 6});
+  const auto view = groups_.load_view(0);
+  EXPECT_EQ(view.tags.match(kTag).bits(), 3U << 9);
+  EXPECT_EQ(view.control.overflow(), 1U);
+  EXPECT_FALSE(view.control.writing());
+}
+
+}  // namespace
+}  // namespace vigil::maps::internal
