@@ -55,7 +55,7 @@ namespace vigil::cache {
 struct CacheOptions {
   std::uint32_t shards = 64;  // power of two, at most 4096
   HashAlgorithm hash = HashAlgorithm::kXxh3;
-  std::uint32_t write_queue_capacity = 64;  // waiting writers per shard; power of two
+  std::uint32_t write_queue_capacity = 64;  // waiting writers per shard; power of two, at least 2
   std::uint64_t memory_limit_bytes = std::uint64_t{24} << 30;
 };
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -341,30 +342,35 @@ TEST(CacheShardingTest, TheRouteIsTheNamedHashModuloTheShards) {
   EXPECT_EQ(cache.key(id).shard, md5_8(id) % 64);
 }
 
-TEST(CacheBusyTest, AFullQueueAnswersBusyAndAWaitingWriteIsAppliedByTheHolder) {
-  Cache cache({.shards = 1, .write_queue_capacity = 1});
-  std::thread waiting;
-  std::thread::id applied_by;
-  WriteStatus first = WriteStatus::kBusy;
-  WriteStatus second = WriteStatus::kApplied;
-  EXPECT_EQ(cache.write(cache.key("k"), kNow,
-                        [&](Slot&) {
-                          waiting = std::thread([&] {
-                            first = cache.write(cache.key("k"), kNow, [&](Slot&) {
-                              applied_by = std::this_thread::get_id();
-                            });
-                          });
-                          while (cache.shard_stats(0).queue_depth == 0) std::this_thread::yield();
-                          std::thread([&] {
-                            second = cache.write(cache.key("k"), kNow, [](Slot&) {});
-                          }).join();
-                        }),
-            WriteStatus::kApplied);
-  waiting.join();
-  EXPECT_EQ(second, WriteStatus::kBusy);
-  // The holder applied it on leaving, unless the waiter gave up for want of processor time.
-  if (first == WriteStatus::kApplied) {
-    EXPECT_EQ(applied_by, std::this_thread::get_id());
+// The holder keeps the shard until two writers wait and a third was refused. On leaving it applies
+// the waiting ones, unless one gave up for want of processor time: then it was not applied.
+TEST(CacheBusyTest, AFullQueueAnswersBusyAndWaitingWritesAreAppliedByTheHolder) {
+  Cache cache({.shards = 1, .write_queue_capacity = 2});
+  const Key key = cache.key("k");
+  struct Waiter {
+    std::thread thread;
+    std::thread::id applied_by;
+    WriteStatus status = WriteStatus::kBusy;
+  };
+  std::array<Waiter, 2> waiters;
+  WriteStatus refused = WriteStatus::kApplied;
+  const WriteStatus held = cache.write(key, kNow, [&](Slot&) {
+    for (std::uint32_t i = 0; i < waiters.size(); ++i) {
+      Waiter& waiter = waiters[i];
+      waiter.thread = std::thread([&] {
+        waiter.status =
+            cache.write(key, kNow, [&](Slot&) { waiter.applied_by = std::this_thread::get_id(); });
+      });
+      while (cache.shard_stats(0).queue_depth <= i) std::this_thread::yield();
+    }
+    std::thread([&] { refused = cache.write(key, kNow, [](Slot&) {}); }).join();
+  });
+  for (Waiter& waiter : waiters) waiter.thread.join();
+  EXPECT_EQ(held, WriteStatus::kApplied);
+  EXPECT_EQ(refused, WriteStatus::kBusy);
+  for (const Waiter& waiter : waiters) {
+    const bool applied = waiter.applied_by == std::this_thread::get_id();
+    EXPECT_EQ(applied, waiter.status == WriteStatus::kApplied);
   }
 }
 

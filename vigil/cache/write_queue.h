@@ -36,9 +36,11 @@ class PendingWrite {
 
 class WriteQueue {
  public:
-  // REQUIRES: capacity is a power of two.
+  // REQUIRES: capacity is a power of two, at least 2: with a single cell the sequence numbers of a
+  // full and of an empty cell would be the same.
   explicit WriteQueue(std::uint32_t capacity) : mask_(capacity - 1), cells_(new Cell[capacity]) {
-    VIGIL_CHECK(std::has_single_bit(capacity), "the write queue's capacity must be a power of two");
+    VIGIL_CHECK(std::has_single_bit(capacity) && capacity >= 2,
+                "the write queue's capacity must be a power of two, at least 2");
     for (std::uint32_t i = 0; i < capacity; ++i) {
       cells_[i].sequence.store(i, std::memory_order_relaxed);
     }
