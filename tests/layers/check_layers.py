@@ -9,8 +9,9 @@ LAYERS_FILE is written by CMake from vigil_module() and the program helpers, one
 
 A module's files may include headers of the module itself and of its declared dependencies. The
 sources of a program (binary, test, fuzz target, benchmark) may include headers of its modules and
-of everything those depend on. Every header must be named in the HEADERS of its module, because
-only those are installed and checked to compile on their own.
+of everything those depend on, and headers that a program beside them names among its SOURCES.
+Every other header must be named in the HEADERS of its module, because only those are installed and
+checked to compile on their own.
 
 Exit code: 0 clean, 1 findings, 2 usage.
 """
@@ -91,6 +92,8 @@ def findings_in(path, text, layers):
         if not target.startswith("vigil/"):
             if bracket == '"':
                 yield f'{place}: write "{target}" as its full path from vigil/ on'
+            continue
+        if target in layers.sources and Path(target).parent == Path(path).parent:
             continue
         module = layers.module_of(target)
         if module is None:

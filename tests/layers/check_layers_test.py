@@ -44,6 +44,12 @@ class CheckLayersTest(unittest.TestCase):
         self.assertEqual(
             len(findings("vigil/cache/cache_test.cc", '#include "vigil/server/server.h"\n')), 1)
 
+    def test_lets_programs_share_a_header_within_their_folder(self):
+        declared = DECLARED + "source vigil/cache storm.h: cache\n"
+        text = '#include "vigil/cache/storm.h"\n'
+        self.assertEqual(findings("vigil/cache/cache_test.cc", text, declared), [])
+        self.assertEqual(len(findings("vigil/maps/map.cc", text, declared)), 1)
+
     def test_rejects_a_relative_include(self):
         self.assertEqual(len(findings("vigil/maps/rw_map.cc", '#include "sharded_map.h"\n')), 1)
 
