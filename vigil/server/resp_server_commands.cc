@@ -278,7 +278,7 @@ void command(Call& call) {
   static constexpr std::array kSubcommands = {
       Subcommand{"count", 2, command_count},      Subcommand{"info", -2, command_info},
       Subcommand{"list", -2, command_list},       Subcommand{"docs", -2, command_docs},
-      Subcommand{"getkeys", -3, command_getkeys},
+      Subcommand{"getkeys", -4, command_getkeys},
   };
   call.args.size() == 1 ? command_all(call) : dispatch(call, kSubcommands);
 }

@@ -25,12 +25,17 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+// At most `size` bytes of `text`, up to its first NUL: Redis prints it as a C string.
+std::string_view excerpt(std::string_view text, std::size_t size) {
+  return text.substr(0, std::min(size, text.find('\0')));
+}
+
 std::string unknown_command(std::span<const std::string_view> args) {
-  std::string message = "ERR unknown command '" + std::string(args[0].substr(0, 128)) +
-                        "', with args beginning with: ";
+  std::string message = "ERR unknown command '";
+  message.append(excerpt(args[0], 128)).append("', with args beginning with: ");
   std::string shown;
   for (std::size_t i = 1; i < args.size() && shown.size() < 128; ++i) {
-    shown += "'" + std::string(args[i].substr(0, 128 - shown.size())) + "' ";
+    shown.append("'").append(excerpt(args[i], 128 - shown.size())).append("' ");
   }
   return message + shown;
 }
