@@ -136,6 +136,8 @@ class ShardedMap {
   static constexpr bool kLocked =
       maps::internal::value_kind<Value>() == maps::internal::ValueKind::kLocked;
   static constexpr bool kCopyable = std::is_copy_constructible_v<Value>;
+  // Otherwise returning it might throw when it is too late to keep the old state.
+  static constexpr bool kReturnable = std::is_nothrow_move_constructible_v<Value>;
 
  public:
   using key_type = Key;

@@ -247,7 +247,7 @@ class alignas(64) Shard {
     const std::uint64_t hash = reverse(position);
     const Segment segment = directory_.find(hash);
     const std::uint32_t depth = allocator_->depth(segment);
-    const std::uint64_t room = std::uint64_t{full_capacity()} * 3 / 4 << depth;
+    const std::uint64_t room = std::uint64_t{full_capacity()} * 2 / 3 << depth;
     const bool small = segment.groups() < full_groups_ && entries > segment.capacity() / 2;
     const bool deepen = room < entries && depth < depth_limit_;
     if (small || deepen) {

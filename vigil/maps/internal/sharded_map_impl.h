@@ -230,7 +230,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
                                                                  const Value& value,
                                                                  std::int64_t deadline_ms)
     -> GetOrInsertResult {
-  static_assert(kCopyable, "get_or_insert returns a copy of the value");
+  static_assert(kCopyable && kReturnable, "get_or_insert returns a copy of the value");
   if (std::optional<Value> found = get(key)) return {std::move(*found), false};
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
@@ -248,6 +248,7 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class V>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
     lookup_type key, V&& value, std::int64_t deadline_ms) {
+  static_assert(kReturnable, "exchange returns a value after it has changed the map");
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
@@ -307,6 +308,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
+  static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
   Writer writer(*this, probe);
   const std::optional<Place> place = writer.find(probe);

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Records what several threads do to a few keys, while the same threads make the segments of those
+// keys grow, split, merge and shrink, and asks whether the results are linearizable.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <barrier>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "vigil/base/random.h"
+#include "vigil/maps/sharded_map.h"
+#include "vigil/maps/testing/linearizability.h"
+#include "vigil/maps/testing/map_entry_model.h"
+#include "vigil/maps/testing/seed.h"
+
+namespace vigil {
+namespace {
+
+using testing::History;
+using testing::LinearizabilityChecker;
+using testing::MapEntryModel;
+using Kind = MapEntryModel::Kind;
+using Operation = MapEntryModel::Operation;
+
+struct InlineEntries {
+  using Map = ShardedMap<std::uint64_t, std::uint64_t>;
+  static std::uint64_t key(std::uint64_t n) { return n; }
+  static std::uint64_t value(std::uint64_t n) { return n; }
+  static std::uint64_t number(std::uint64_t value) { return value; }
+};
+struct NodeEntries {
+  using Map = ShardedMap<std::string, std::string>;
+  static std::string key(std::uint64_t n) {
+    return std::string(n % 2 * 24, 'k') + std::to_string(n);
+  }
+  static std::string value(std::uint64_t n) { return std::to_string(n); }
+  static std::uint64_t number(const std::string& value) { return std::stoull(value); }
+};
+
+template <class Entries>
+class ShardedMapHistoryTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint64_t kKeys = 4;
+  static constexpr std::uint64_t kThreads = 3;
+  static constexpr int kRounds = 60;
+  static constexpr int kOperationsPerRound = 120;
+  static constexpr std::uint64_t kFillers = 2'000;  // other keys, for each thread
+
+  void run(bool with_deadlines) {
+    const std::uint64_t seed = testing::test_seed();
+    for (int round = 0; round < kRounds && !this->HasFatalFailure(); ++round) {
+      run_round(seed + static_cast<std::uint64_t>(round), with_deadlines);
+    }
+  }
+
+ private:
+  using Map = typename Entries::Map;
+  using Recorder = testing::Recorder<Operation>;
+
+  struct Worker {
+    Worker(Map& m, MapClock& c, std::uint64_t seed, std::uint64_t n, bool d)
+        : map(m), clock(c), random(seed * kThreads + n), number(n), with_deadlines(d) {}
+
+    void run() {
+      for (int i = 0; i < kOperationsPerRound; ++i) {
+        if (with_deadlines && number == 0 && random.below(4) == 0) {
+          set_clock();
+        } else {
+          const std::uint64_t key = random.below(kKeys);
+          keys[key].record([&] { return operate(Entries::key(key)); });
+        }
+        for (std::uint64_t n = random.below(60); n != 0; --n) churn();
+      }
+    }
+
+    // Belongs to the history of every key.
+    void set_clock() {
+      Recorder recorder;
+      recorder.record([&] {
+        const std::int64_t now = clock.now_ms() + static_cast<std::int64_t>(random.below(3));
+        clock.set(now);
+        return Operation{.kind = Kind::kSetClock, .deadline = now};
+      });
+      clock_changes.push_back(recorder.history().front());
+    }
+
+    Operation operate(const auto& key) {
+      Operation op;
+      op.value = (number + 1) * 1'000'000 + ++written;
+      op.expected = last_seen;
+      if (with_deadlines && random.below(2) == 0) {
+        op.deadline = clock.now_ms() + static_cast<std::int64_t>(random.below(4));
+      }
+      const auto value = Entries::value(op.value);
+      switch (random.below(10)) {
+        case 0:
+          op.kind = Kind::kInsert;
+          op.done = map.insert(key, value, op.deadline);
+          break;
+        case 1:
+          op.kind = Kind::kAssign;
+          map.insert_or_assign(key, value, op.deadline);
+          break;
+        case 2:
+          // What an exchange returns at the moment of expiry is not specified (sharded_map.h).
+          op.kind = with_deadlines ? Kind::kAssign : Kind::kExchange;
+          op.seen = number_of(map.exchange(key, value, op.deadline));
+          break;
+        case 3:
+          op.kind = Kind::kCompareExchange;
+          op.done = map.compare_exchange(key, Entries::value(op.expected), value);
+          break;
+        case 4:
+          op.kind = Kind::kAdd;
+          op.done =
+              map.update(key, [&](auto& v) { v = Entries::value(Entries::number(v) + op.value); });
+          break;
+        case 5:
+          op.kind = Kind::kErase;
+          op.done = map.erase(key);
+          break;
+        case 6:
+          op.kind = Kind::kTake;
+          op.seen = number_of(map.take(key));
+          break;
+        default:
+          op.kind = Kind::kGet;
+          op.seen = number_of(map.get(key));
+          if (op.seen) last_seen = *op.seen;
+      }
+      return op;
+    }
+
+    // Inserts or erases other keys, in long phases, so that segments grow and merge.
+    void churn() {
+      const std::uint64_t key = kKeys + number * kFillers + filled;
+      if (growing) {
+        map.insert(Entries::key(key), Entries::value(0));
+        if (++filled == kFillers) growing = false;
+      } else {
+        map.erase(Entries::key(key));
+        if (filled == 0 || --filled == 0) growing = true;
+      }
+    }
+
+    static std::optional<std::uint64_t> number_of(const auto& value) {
+      if (!value) return std::nullopt;
+      return Entries::number(*value);
+    }
+
+    Map& map;
+    MapClock& clock;
+    Random random;
+    std::uint64_t number;
+    bool with_deadlines;
+    std::array<Recorder, kKeys> keys;
+    History<Operation> clock_changes;
+    std::uint64_t written = 0;
+    std::uint64_t last_seen = 0;
+    std::uint64_t filled = 0;
+    bool growing = true;
+  };
+
+  static void run_round(std::uint64_t seed, bool with_deadlines) {
+    MapClock clock(0);
+    Map map({.shards = 1, .max_entries = 1 << 16, .clock = &clock});
+    std::vector<Worker> workers;
+    for (std::uint64_t n = 0; n < kThreads; ++n) {
+      workers.emplace_back(map, clock, seed, n, with_deadlines);
+    }
+    std::barrier start(kThreads);
+    std::vector<std::thread> threads;
+    for (Worker& worker : workers) {
+      threads.emplace_back([&] {
+        start.arrive_and_wait();
+        worker.run();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    map.check_invariants();
+    for (std::uint64_t key = 0; key < kKeys; ++key) {
+      History<Operation> history = workers[0].clock_changes;
+      for (const Worker& worker : workers) {
+        const auto& part = worker.keys[key].history();
+        history.insert(history.end(), part.begin(), part.end());
+      }
+      const testing::Verdict verdict = LinearizabilityChecker<MapEntryModel>::check(history);
+      ASSERT_TRUE(verdict.linearizable)
+          << "seed " << seed << ", key " << key << ": " << verdict.explanation;
+    }
+  }
+};
+
+using Kinds = ::testing::Types<InlineEntries, NodeEntries>;
+TYPED_TEST_SUITE(ShardedMapHistoryTest, Kinds);
+
+TYPED_TEST(ShardedMapHistoryTest, OperationsDuringGrowthEraseAndReinsertAreLinearizable) {
+  this->run(false);
+}
+
+TYPED_TEST(ShardedMapHistoryTest, OperationsDuringExpiryAreLinearizable) { this->run(true); }
+
+}  // namespace
+}  // namespace vigil
