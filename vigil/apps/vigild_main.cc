@@ -92,7 +92,7 @@ int serve(const Invocation& invocation) {
   start_log(config.log_level);
   warn_about(config);
 
-  Server server(config.server, vigil::server::http_sessions());
+  Server server(config.server, vigil::server::http_sessions(vigil::server::to_toml(config)));
   if (const Result<void> started = server.start(); !started) return fail(started.error().message);
   const std::string resp = server.resp_address();
   const std::string http = server.http_address();

@@ -6,7 +6,6 @@
 
 #include "vigil/base/clock.h"
 #include "vigil/base/version.h"
-#include "vigil/server/config.h"
 #include "vigil/server/http_problem.h"
 #include "vigil/server/json.h"
 #include "vigil/server/metrics.h"
@@ -146,10 +145,8 @@ void HttpAdmin::stats(HttpReply* reply) const {
 }
 
 void HttpAdmin::config(HttpReply* reply) const {
-  Config config;
-  config.server = server_.options;
   reply->content_type = "application/toml";
-  reply->body = to_toml(config);
+  reply->body = effective_config_;
 }
 
 }  // namespace vigil::server

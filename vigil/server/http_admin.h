@@ -6,6 +6,8 @@
 // Thread safety: belongs to one connection; reads what other threads count.
 #pragma once
 
+#include <string_view>
+
 #include "vigil/server/context.h"
 #include "vigil/server/http_reply.h"
 #include "vigil/server/http_request.h"
@@ -14,7 +16,8 @@ namespace vigil::server {
 
 class HttpAdmin {
  public:
-  explicit HttpAdmin(const ServerState& server) : server_(server) {}
+  HttpAdmin(const ServerState& server, std::string_view effective_config)
+      : server_(server), effective_config_(effective_config) {}
 
   // False if no route has the path.
   bool handle(const HttpRequest& request, HttpReply* reply) const;
@@ -28,6 +31,7 @@ class HttpAdmin {
   void config(HttpReply* reply) const;
 
   const ServerState& server_;
+  const std::string_view effective_config_;
 };
 
 }  // namespace vigil::server

@@ -24,7 +24,8 @@ struct Rejection {
 Rejection rejection_of(const boost::system::error_code& error) {
   if (error == http::error::header_limit) return {431, "the header is too large"};
   if (error == http::error::body_limit) return {413, "the body is too large"};
-  if (error == http::error::bad_version) return {400, "the request line is malformed"};
+  if (error == http::error::bad_version)
+    return {400, "the request line is malformed, or its version is not HTTP/1.1 or 1.0"};
   if (error == http::error::bad_method) return {400, "the method is malformed"};
   if (error == http::error::bad_target) return {400, "the request target is malformed"};
   if (error == http::error::bad_content_length || error == http::error::multiple_content_length) {
@@ -91,12 +92,6 @@ class HttpParser::Slow {
   // What Beast lets pass and this server does not. An empty detail means accepted.
   Rejection check_header() {
     const auto& message = parser_.get();
-    if (message.version() != 11 && message.version() != 10) {
-      return {505, "only HTTP/1.1 and HTTP/1.0 are served"};
-    }
-    if (parser_.content_length() && parser_.chunked()) {
-      return {400, "Content-Length and Transfer-Encoding exclude each other"};
-    }
     if (message.count(http::field::transfer_encoding) != 0 &&
         !equals_ignoring_case(view(message[http::field::transfer_encoding]), "chunked")) {
       return {501, "the only Transfer-Encoding served is chunked"};

@@ -11,7 +11,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::array<ProblemSpec, 22> kProblems = {{
+constexpr std::array<ProblemSpec, 21> kProblems = {{
     {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
     {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
     {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
@@ -35,7 +35,6 @@ constexpr std::array<ProblemSpec, 22> kProblems = {{
     {Problem::kNotImplemented, 501, "not-implemented", "The server does not implement this"},
     {Problem::kBusy, 503, "busy", "The order's shard is busy; try again"},
     {Problem::kDraining, 503, "draining", "The server is stopping"},
-    {Problem::kHttpVersion, 505, "http-version", "The HTTP version is not served"},
     {Problem::kOutOfMemory, 507, "out-of-memory", "The memory limit is reached"},
 }};
 

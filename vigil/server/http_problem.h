@@ -38,7 +38,6 @@ enum class Problem : std::uint8_t {
   kNotImplemented,
   kBusy,
   kDraining,
-  kHttpVersion,
   kOutOfMemory,
 };
 

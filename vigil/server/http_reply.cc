@@ -108,8 +108,6 @@ std::string_view http_status_text(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
     case 507:
       return "Insufficient Storage";
     default:

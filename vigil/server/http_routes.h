@@ -21,8 +21,8 @@ namespace vigil::server {
 
 class HttpRoutes {
  public:
-  explicit HttpRoutes(ReactorContext& context)
-      : context_(context), orders_(context), admin_(context.server) {}
+  HttpRoutes(ReactorContext& context, std::string_view effective_config)
+      : context_(context), orders_(context), admin_(context.server, effective_config) {}
 
   void handle(const HttpRequest& request, HttpReply* reply);
 

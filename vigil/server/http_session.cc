@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/http_session.h"
 
+#include <memory>
+#include <utility>
+
 #include "vigil/base/clock.h"
 #include "vigil/server/http_problem.h"
 
@@ -20,8 +23,10 @@ bool is_write(HttpMethod method) {
 
 }  // namespace
 
-HttpSession::HttpSession(ReactorContext& context)
-    : context_(context), parser_(limits_of(context.server.options)), routes_(context) {}
+HttpSession::HttpSession(ReactorContext& context, std::string_view effective_config)
+    : context_(context),
+      parser_(limits_of(context.server.options)),
+      routes_(context, effective_config) {}
 
 Consumed HttpSession::consume(std::string_view input, Output& output) {
   const std::int64_t started_ns = monotonic_ns();
@@ -85,9 +90,10 @@ void HttpSession::count(const Batch& batch, std::int64_t started_ns) {
   if (batch.writes != 0) counters.write_latency.record(took_ns / batch.requests, batch.writes);
 }
 
-SessionFactory http_sessions() {
-  return
-      [](ReactorContext& context, Connection&) { return std::make_unique<HttpSession>(context); };
+SessionFactory http_sessions(std::string effective_config) {
+  return [config = std::move(effective_config)](ReactorContext& context, Connection&) {
+    return std::make_unique<HttpSession>(context, config);
+  };
 }
 
 }  // namespace vigil::server

@@ -9,6 +9,7 @@
 // pieces also that body, within HttpLimits.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "vigil/server/context.h"
@@ -21,7 +22,8 @@ namespace vigil::server {
 
 class HttpSession final : public Session {
  public:
-  explicit HttpSession(ReactorContext& context);
+  // `effective_config` is what /admin/config answers; it must outlive the session.
+  HttpSession(ReactorContext& context, std::string_view effective_config);
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
   [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
@@ -45,6 +47,6 @@ class HttpSession final : public Session {
 };
 
 // The factory to give to Server.
-[[nodiscard]] SessionFactory http_sessions();
+[[nodiscard]] SessionFactory http_sessions(std::string effective_config);
 
 }  // namespace vigil::server

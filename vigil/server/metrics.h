@@ -10,8 +10,6 @@
 // Thread safety: Collect() may run on any thread while the server serves. A scrape is not a
 // snapshot of one instant. Complexity: O(shards + reactors); well under a millisecond.
 //
-//   prometheus::Registry registry;           // or render_metrics() for the text at once
-//   auto metrics = std::make_shared<Metrics>(server.state());
 #pragma once
 
 #include <prometheus/collectable.h>
