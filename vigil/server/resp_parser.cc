@@ -13,6 +13,24 @@ namespace {
 
 constexpr std::size_t kSpansKept = 256;  // capacity that survives a request with more arguments
 
+// A header of at most three digits: its type, the digits and the line end.
+constexpr std::ptrdiff_t kShortHeaderRoom = 6;
+
+// The number in "*<digits>\r\n" or "$<digits>\r\n" and the end of the line; nullptr if there are
+// no or too many digits, a leading zero, or another line end. Reads kShortHeaderRoom bytes at most.
+const char* short_header(const char* header, std::uint32_t* number) {
+  const char* digit = header + 1;
+  std::uint32_t value = 0;
+  for (; *digit >= '0' && *digit <= '9'; ++digit) {
+    if (digit == header + 4) return nullptr;
+    value = value * 10 + static_cast<std::uint32_t>(*digit - '0');
+  }
+  if (digit == header + 1 || digit[0] != '\r' || digit[1] != '\n') return nullptr;
+  if (header[1] == '0' && digit != header + 2) return nullptr;
+  *number = value;
+  return digit + 2;
+}
+
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 
 std::optional<int> hex_digit(char c) {
@@ -83,9 +101,35 @@ char* copy_inline_argument(std::string_view line, std::size_t* at, char* out) {
 
 }  // namespace
 
+bool RespParser::parse_whole(std::string_view input, RespArguments& arguments) {
+  const char* at = input.data();
+  const char* const limit = at + input.size();
+  std::uint32_t count = 0;
+  if (limit - at < kShortHeaderRoom || *at != '*') return false;
+  at = short_header(at, &count);
+  if (at == nullptr || count == 0 || count > limits_.arguments_max) return false;
+  const char* const request_end =
+      input.data() + std::min<std::size_t>(input.size(), limits_.request_bytes_max);
+  const std::size_t kept = arguments.views.size();
+  for (; count > 0; --count) {
+    std::uint32_t size = 0;
+    const char* const bytes =
+        limit - at < kShortHeaderRoom || *at != '$' ? nullptr : short_header(at, &size);
+    if (bytes == nullptr || request_end - bytes < std::ptrdiff_t{size} + 2) {
+      arguments.views.resize(kept);
+      return false;
+    }
+    arguments.views.emplace_back(bytes, size);
+    at = bytes + size + 2;
+  }
+  consumed_ = static_cast<std::size_t>(at - input.data());
+  return true;
+}
+
 RespParser::Status RespParser::parse(std::string_view input, bool authenticated,
                                      RespArguments& arguments) {
   if (arguments_left_ == 0) {
+    if (authenticated && scanned_ == 0 && parse_whole(input, arguments)) return Status::kRequest;
     if (input.empty()) return Status::kIncomplete;
     if (input[0] != '*') return parse_inline(input, arguments);
     std::int64_t count = 0;

@@ -68,6 +68,10 @@ class RespParser {
   };
   enum class Line : std::uint8_t { kValue, kInvalid, kIncomplete, kTooLong };
 
+  // A request that is complete in `input` and holds nothing unusual, in one go and without the
+  // state that lets the other path go on later: nearly every request of a pipeline. False leaves
+  // everything as it was.
+  [[nodiscard]] bool parse_whole(std::string_view input, RespArguments& arguments);
   Status parse_inline(std::string_view input, RespArguments& arguments);
   Status parse_bulks(std::string_view input, bool authenticated);
   Status finish(std::string_view input, RespArguments& arguments);

@@ -107,8 +107,13 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, std::size_t
 void RespSession::add_request(std::size_t first_arg) {
   RespBatch& batch = reactor_.batch;
   const auto& views = batch.arguments.views;
-  Request& request = batch.requests[batch.size++];
-  request.command = find_command(views[first_arg]);
+  Request& request = batch.requests[batch.size];
+  // A pipeline mostly repeats its command.
+  const Request* const previous = batch.size == 0 ? nullptr : &request - 1;
+  request.command = previous != nullptr && views[previous->first_arg] == views[first_arg]
+                        ? previous->command
+                        : find_command(views[first_arg]);
+  ++batch.size;
   request.first_arg = static_cast<std::uint32_t>(first_arg);
   request.arg_count = static_cast<std::uint32_t>(views.size() - first_arg);
   request.key = {};
@@ -147,7 +152,9 @@ void RespSession::execute(const Request& request, std::int64_t now_ms, Output& o
   const Command* const command = request.command;
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
                                                                         : CommandFamily::kUnknown)];
-  if (!refuse(request, args[0], output)) {
+  const bool usual = command != nullptr && command->accepts(request.arg_count) && authenticated_ &&
+                     channels_.empty() && patterns_.empty();
+  if (usual || !refuse(request, args[0], output)) [[likely]] {
     client_.last_command.store(command->name.data(), std::memory_order_relaxed);
     if ((command->flags & Command::kWrite) != 0) ++reactor_.tally.writes;
     Call call{*this, reactor_, *command, args, request.key, now_ms, RespWriter(output, protocol_)};
@@ -165,10 +172,6 @@ void RespSession::execute(const Request& request, std::int64_t now_ms, Output& o
 // Replies to what must not be executed; false if it may.
 bool RespSession::refuse(const Request& request, std::string_view name, Output& output) {
   const Command* const command = request.command;
-  if (command != nullptr && command->accepts(request.arg_count) && authenticated_ &&
-      channels_.empty() && patterns_.empty()) [[likely]] {
-    return false;
-  }
   RespWriter reply(output, protocol_);
   if (command == nullptr) {
     if (name.size() == 5 && (name == "host:" || name == "Host:")) closing_ = true;
