@@ -3,8 +3,8 @@
 wrong arguments.
 
 The generator stays where Redis's answer does not depend on when it was asked: a deadline is at
-least 1,000 seconds away, or already over, or out of range. Within that, anything goes: option
-clashes, wrong arity, integers that overflow, binary values, mixed case.
+least 1,000 seconds away, or already over, or out of Redis's range (vigild keeps deadlines up to the
+year 2109 and moves later ones there). Within that, anything goes: option clashes, wrong arity, integers that overflow, binary values, mixed case.
 
     stream = CommandStream(random.Random(7), prefix=b"a:")
     stream.next()   # [b"sEt", b"a:3", b"\\r\\n", b"NX", b"PXAT", b"abc"]
@@ -26,6 +26,7 @@ ODD_FLOATS = [
     b"1e-400", b"0x1p3", b"1_000", b"1,5", b".5", b"5.", b"12345678901234567890.125", b"1e17",
     b"0.00000000000000001", b"9007199254740993", b"\x001",
 ]  # fmt: skip
+ODD_TIMES = [b"0", b"-1", b"-1000", b"-9223372036854775808", b"abc", b"", b" 7", b"1.5", b"1" * 30]
 PATTERNS = [
     b"*",
     b"?",
@@ -124,31 +125,21 @@ class CommandStream:
         """A relative deadline: far away, over, or wrong. `unit`: 1 for seconds, 1000 for ms."""
         if self.random.random() < 0.7:
             return b"%d" % self.random.randint(1000 * unit, 10**6 * unit)
-        return self._odd_time()
+        return self.choose(*ODD_TIMES, b"9223372036854775807", b"9223372036854775806")
 
     def instant(self, unit):
         """An absolute deadline: far away, over, or wrong."""
         if self.random.random() < 0.7:
             now = int(time.time() * unit)
             return b"%d" % (now + self.random.randint(1000 * unit, 10**6 * unit))
-        return self._odd_time()
-
-    def _odd_time(self):
-        return self.choose(b"0", b"-1", b"-1000", b"1", b"9223372036854775807", b"abc", b"", b" 7",
-                           b"-9223372036854775808", b"9223372036854776", b"1.5",
-                            b"1" * 30)  # fmt: skip
-
-    def odd_relative_time(self):
-        """As _odd_time, without the spans that would be over while the test runs."""
-        return self.choose(b"0", b"-1", b"9223372036854775807", b"abc", b"9223372036854776", b"")
+        too_far = b"9223372036854776" if unit == 1 else b"9223372036854775808"
+        return self.choose(*ODD_TIMES, b"1", b"1500000000", too_far)
 
     def expire_option(self):
         option = self.choose(b"EX", b"PX", b"EXAT", b"PXAT")
         unit = 1000 if option[:1] == b"P" else 1
         absolute = option.endswith(b"AT")
         value = self.instant(unit) if absolute else self.span(unit)
-        if not absolute and value in (b"1", b" 7", b"1.5"):
-            value = self.odd_relative_time()
         return [self.choose(option, option.lower()), value]
 
 
@@ -187,16 +178,12 @@ def _getex(s):
 
 def _setex(s):
     name, unit = s.choose((b"SETEX", 1), (b"PSETEX", 1000))
-    value = s.span(unit)
-    return [name, s.key(), s.odd_relative_time() if len(value) < 4 else value, s.value()]
+    return [name, s.key(), s.span(unit), s.value()]
 
 
 def _expire(s):
     name, unit = s.choose((b"EXPIRE", 1), (b"PEXPIRE", 1000))
-    value = s.span(unit)
-    if value in (b"1", b" 7", b"1.5"):
-        value = s.odd_relative_time()
-    return [name, s.key(), value, *_expire_conditions(s)]
+    return [name, s.key(), s.span(unit), *_expire_conditions(s)]
 
 
 def _expire_at(s):
