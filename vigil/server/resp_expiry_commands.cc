@@ -37,7 +37,9 @@ bool parse_conditions(Call& call, Conditions* conditions) {
     } else if (call.is(i, "lt")) {
       conditions->lt = true;
     } else {
-      call.reply.error("ERR Unsupported option " + std::string(call.args[i]));
+      // Redis prints the option as a C string.
+      const std::string_view option = call.args[i].substr(0, call.args[i].find('\0'));
+      call.reply.error("ERR Unsupported option " + std::string(option));
       return false;
     }
   }

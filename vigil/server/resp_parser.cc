@@ -33,6 +33,9 @@ const char* short_header(const char* header, std::uint32_t* number) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 
+// Between arguments Redis skips every kind of space, but not every kind ends an argument.
+bool ends_argument(char c) { return is_space(c) && c != '\v' && c != '\f'; }
+
 std::optional<int> hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -74,7 +77,7 @@ char* copy_inline_argument(std::string_view line, std::size_t* at, char* out) {
   while (*at < line.size()) {
     const char c = line[*at];
     if (quote == '\0') {
-      if (is_space(c)) return out;
+      if (ends_argument(c)) return out;
       ++*at;
       if (c == '"' || c == '\'') {
         quote = c;

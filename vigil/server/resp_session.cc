@@ -35,7 +35,8 @@ std::string unknown_command(std::span<const std::string_view> args) {
   message.append(excerpt(args[0], 128)).append("', with args beginning with: ");
   std::string shown;
   for (std::size_t i = 1; i < args.size() && shown.size() < 128; ++i) {
-    shown.append("'").append(excerpt(args[i], 128 - shown.size())).append("' ");
+    const std::size_t room = 128 - shown.size();
+    shown.append("'").append(excerpt(args[i], room)).append("' ");
   }
   return message + shown;
 }

@@ -19,7 +19,8 @@ void RespWriter::line(char type, std::string_view text) {
 }
 
 void RespWriter::error(std::string_view message) {
-  std::string clean(message);
+  // As Redis does: no line ends at the end, spaces for those before it.
+  std::string clean(message.substr(0, message.find_last_not_of("\r\n") + 1));
   std::replace_if(
       clean.begin(), clean.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
   line('-', clean);
