@@ -245,8 +245,8 @@ TEST(ShardedMapStressTest, ASweepNeverTakesARefreshedEntry) {
         map.insert_or_assign(i % 20, i, now + 40);  // refreshed 20 steps before it is due
         clock.set(now);
         passed.store(now, std::memory_order_release);
-        ASSERT_TRUE(map.contains(i % 20));
-        if (i >= 20) ASSERT_TRUE(map.contains((i + 1) % 20));
+        EXPECT_TRUE(map.contains(i % 20));
+        EXPECT_TRUE(i < 20 || map.contains((i + 1) % 20));
       }
       done.store(true);
       return;
