@@ -67,7 +67,7 @@ new = ["done", "failed"]
             "");
   EXPECT_EQ(config.server.resp_port, 7000);
   EXPECT_EQ(config.server.cache.memory_limit_bytes, std::uint64_t{2} << 30);
-  EXPECT_EQ(config.server.cache.hash, HashAlgorithm::kMd5_8);
+  EXPECT_EQ(config.server.cache.hash, HashAlgorithm::kMd5);
   EXPECT_EQ(config.server.idle_timeout_ms, 300'000);
   EXPECT_EQ(config.server.request_timeout_ms, 250);
   const cache::TransitionTable& table = config.server.orders.table;

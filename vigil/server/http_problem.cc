@@ -18,7 +18,7 @@ constexpr std::array<ProblemSpec, 21> kProblems = {{
     {Problem::kNoSuchPath, 404, "no-such-path", "Nothing is served at this path"},
     {Problem::kUnknownOrder, 404, "unknown-order", "There is no such order"},
     {Problem::kMethodNotAllowed, 405, "method-not-allowed", "The method is not served here"},
-    {Problem::kStaleVersion, 409, "stale-version", "A newer version is stored"},
+    {Problem::kStaleVersion, 409, "stale-version", "The version is not newer than the stored one"},
     {Problem::kTerminalStatus, 409, "terminal-status", "The order has reached a final status"},
     {Problem::kIllegalTransition, 409, "illegal-transition",
      "The order cannot take this step from its status"},

@@ -9,7 +9,6 @@
 //
 // Thread safety: Collect() may run on any thread while the server serves. A scrape is not a
 // snapshot of one instant. Complexity: O(shards + reactors); well under a millisecond.
-//
 #pragma once
 
 #include <prometheus/collectable.h>
