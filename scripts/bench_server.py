@@ -344,6 +344,7 @@ def main():
     options = parse_arguments()
     progress = Progress()
     bench = Bench(options, progress)
+    load_average = os.getloadavg()[0]
     started = datetime.datetime.now().isoformat(timespec="seconds")
     try:
         for section in options.sections:
@@ -354,13 +355,15 @@ def main():
         return 3
     progress.done()
     rows = [row for section in options.sections for row in ROWS[section](bench.runs[section])]
-    print(f"{machine()}; {started}; medians of {options.runs} alternating runs\n")
+    print(f"{machine()}; {started}; medians of {options.runs} alternating runs")
+    print(f"load average before the first run: {load_average:.2f}\n")
     print(table(rows, judged=not options.quick))
     missed = [row.name for row in rows if row.met is False and not options.quick]
     if options.json:
         document = {
             "machine": machine(),
             "started": started,
+            "load_average_before": load_average,
             "command": sys.argv,
             "quick": options.quick,
             "missed": missed,

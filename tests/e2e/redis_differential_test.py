@@ -298,16 +298,15 @@ class RedisDifferentialTest(harness.TestCase):
     def test_mutated_requests_get_the_bytes_of_redis(self):
         generator = random.Random(self.seed)
         stream = CommandStream(generator, prefix=b"m:")
-        timeless = (b"SET", b"GET", b"APPEND", b"INCRBY", b"INCR", b"DECR", b"GETRANGE",
-                    b"SETRANGE", b"MGET", b"STRLEN", b"DEL", b"EXISTS", b"TYPE")  # fmt: skip
+        # Not SETRANGE: a mutated offset may lie between vigild's largest value and Redis's.
+        timeless = (b"SET", b"GET", b"APPEND", b"INCRBY", b"INCR", b"DECR", b"GETRANGE", b"MGET",
+                    b"STRLEN", b"DEL", b"EXISTS", b"TYPE")  # fmt: skip
         for case in range(RAW_CASES):
             commands = []
             while len(commands) < 6:
                 command = stream.next()
                 if command[0].upper() in timeless and sum(map(len, command)) < 1000:
-                    commands.append(
-                        command[:4] if command[0].upper() == b"SETRANGE" else command[:3]
-                    )
+                    commands.append(command[:3])
             request = bytearray(b"".join(encode(*command) for command in commands))
             for _ in range(generator.randint(1, 3)):
                 self._mutate(request, generator)

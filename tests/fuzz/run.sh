@@ -20,22 +20,24 @@ if ! [[ $executions =~ ^[1-9][0-9]*$ ]]; then
 fi
 seed=${FUZZ_SEED:-$((RANDOM * 32768 + RANDOM + 1))}
 
-cmake --preset fuzz --log-level=WARNING
-cmake --build --preset fuzz
-
 targets=("${@:2}")
 if [[ ${#targets[@]} -eq 0 ]]; then
-  for program in build/fuzz/fuzz/*_fuzz; do targets+=("$(basename "$program")"); done
+  mapfile -t targets < <(find vigil -name '*_fuzz.cc' -exec basename {} .cc \; | sort)
 fi
+for target in "${targets[@]}"; do
+  if [[ -z $(find vigil -name "$target.cc") ]]; then
+    echo "run.sh: there is no fuzz target '$target' under vigil/" >&2
+    exit 2
+  fi
+done
+
+cmake --preset fuzz --log-level=WARNING
+cmake --build --preset fuzz --target "${targets[@]}"
 
 mkdir -p build/fuzz/findings
 summary=()
 status=0
 for target in "${targets[@]}"; do
-  if [[ ! -x build/fuzz/fuzz/$target ]]; then
-    echo "run.sh: there is no fuzz target '$target' in build/fuzz/fuzz" >&2
-    exit 2
-  fi
   learned=build/fuzz/corpus/$target
   log=build/fuzz/findings/$target.log
   mkdir -p "$learned"
