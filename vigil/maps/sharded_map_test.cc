@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace vigil {
 namespace {
@@ -483,6 +486,54 @@ TEST(ShardedMapTest, EraseIfRemovesWhatThePredicateSelects) {
   EXPECT_FALSE(map.contains(3));
   EXPECT_TRUE(map.contains(4));
   map.check_invariants();
+}
+
+// --- Interleavings -----------------------------------------------------------------------------
+
+// Runs `meanwhile` once, in the middle of the next lookup: when it compares its key with a slot
+// that it has copied and found consistent.
+struct InterruptingEqual {
+  static inline std::function<void()> meanwhile;
+  bool operator()(std::uint64_t a, std::uint64_t b) const {
+    if (const auto action = std::exchange(meanwhile, nullptr)) action();
+    return a == b;
+  }
+};
+// The keys below 100 lie in one group and those after it.
+struct CrowdedHash {
+  std::size_t operator()(std::uint64_t key) const { return key < 100 ? 42 : key; }
+};
+using Interruptible = ShardedMap<std::uint64_t, std::uint64_t, CrowdedHash, InterruptingEqual>;
+
+TEST(ShardedMapInterleavingTest, AReaderFindsAKeyWhoseSegmentWasReplacedAfterItStarted) {
+  Interruptible map(kOneShard);
+  for (std::uint64_t i = 0; i < 13; ++i) map.insert(i, i);  // the last one overflows
+  InterruptingEqual::meanwhile = [&] {
+    for (std::uint64_t i = 100; i < 5'000; ++i) map.insert(i, i);
+  };
+  EXPECT_THAT(map.get(12), Optional(12));
+}
+
+TEST(ShardedMapInterleavingTest, AReaderFindsAnEntryThatWasRefreshedBeforeItExpired) {
+  MapClock clock(1000);
+  Interruptible map({.shards = 1, .max_entries = 1 << 16, .clock = &clock});
+  map.insert(1, 10, 2000);
+  InterruptingEqual::meanwhile = [&] {
+    map.insert_or_assign(1, 11, 3000);
+    clock.set(2500);
+  };
+  EXPECT_THAT(map.get(1), Optional(11)) << "the key was there all the time";
+}
+
+TEST(ShardedMapInterleavingTest, AReaderReturnsOneValueAlthoughTheKeyIsReplacedMeanwhile) {
+  Interruptible map(kOneShard);
+  map.insert(1, 10);
+  InterruptingEqual::meanwhile = [&] {
+    map.erase(1);
+    map.insert(2, 20);  // takes the slot
+    map.insert(1, 11);
+  };
+  EXPECT_THAT(map.get(1), Optional(::testing::AnyOf(10, 11)));
 }
 
 // --- Callbacks that re-enter -------------------------------------------------------------------
