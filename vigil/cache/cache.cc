@@ -19,17 +19,17 @@ constexpr std::size_t kLeastBuckets = 64;
 
 constexpr int kRandomTries = 64;
 
-// A cursor is shard:12 | position:32 | bucket:6 from high to low; 0 is both start and end.
+// A cursor is shard:12 | bucket:6 | position:32 from high to low; 0 is both start and end.
 struct Cursor {
   std::uint32_t shard = 0;
   Index::ScanPoint point;
 
   static Cursor decode(std::uint64_t bits) {
     return {static_cast<std::uint32_t>(bits >> 38),
-            {static_cast<std::uint32_t>(bits >> 6), static_cast<std::uint32_t>(bits & 63), false}};
+            {static_cast<std::uint32_t>(bits >> 32 & 63), static_cast<std::uint32_t>(bits), false}};
   }
   [[nodiscard]] std::uint64_t encode() const {
-    return std::uint64_t{shard} << 38 | std::uint64_t{point.position} << 6 | point.bucket;
+    return std::uint64_t{shard} << 38 | std::uint64_t{point.bucket} << 32 | point.position;
   }
 };
 
@@ -173,8 +173,8 @@ bool Cache::random_key(std::int64_t now_ms, Random& random, std::string* key) co
   std::vector<Index::KeyCopy> entries;
   for (int i = 0; i < kRandomTries; ++i) {
     const auto shard = static_cast<std::uint32_t>(random.below(options_.shards));
-    const Index::ScanPoint point{static_cast<std::uint32_t>(random()),
-                                 static_cast<std::uint32_t>(random.below(kSegmentBuckets)), false};
+    const Index::ScanPoint point{static_cast<std::uint32_t>(random.below(kSegmentBuckets)),
+                                 static_cast<std::uint32_t>(random()), false};
     entries.clear();
     shards_.get()[shard].index().scan(point, &entries);
     std::erase_if(entries, [&](const auto& entry) { return !entry.header.visible(now_ms); });

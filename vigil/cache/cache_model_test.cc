@@ -4,26 +4,18 @@
 // operations with a printed seed (VIGIL_SEED replays), over many keys for growth and few for churn.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
 #include <map>
 #include <set>
 #include <string>
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
+#include "vigil/maps/testing/seed.h"
 
 namespace vigil::cache {
 namespace {
 
-std::uint64_t test_seed() {
-  const char* given = std::getenv("VIGIL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : random_seed();
-  std::cout << "VIGIL_SEED=" << seed << "\n";
-  return seed;
-}
-
-class CacheModelTest : public testing::TestWithParam<std::uint32_t> {
+class CacheModelTest : public ::testing::TestWithParam<std::uint32_t> {
  protected:
   struct Entry {
     std::string value;
@@ -132,7 +124,7 @@ class CacheModelTest : public testing::TestWithParam<std::uint32_t> {
     ASSERT_EQ(seen, expected);
   }
 
-  Random random_{test_seed()};
+  Random random_{vigil::testing::test_seed()};
   Cache cache_{CacheOptions{.shards = 4}};
   std::map<std::string, Entry> model_;
   std::map<std::string, std::uint64_t> last_version_;
@@ -164,7 +156,7 @@ TEST_P(CacheModelTest, RandomOperationsAgreeWithAMap) {
   EXPECT_EQ(cache_.size(), model_.size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Keys, CacheModelTest, testing::Values(10, 1000, 50'000));
+INSTANTIATE_TEST_SUITE_P(Keys, CacheModelTest, ::testing::Values(10, 1000, 50'000));
 
 }  // namespace
 }  // namespace vigil::cache

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <string>
@@ -16,16 +15,10 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
+#include "vigil/maps/testing/seed.h"
 
 namespace vigil::cache {
 namespace {
-
-std::uint64_t test_seed() {
-  const char* given = std::getenv("VIGIL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : random_seed();
-  std::cout << "VIGIL_SEED=" << seed << "\n";
-  return seed;
-}
 
 std::string key_of(std::uint64_t id) {
   std::string key = "order:" + std::to_string(id);
@@ -54,13 +47,13 @@ struct Load {
   std::uint64_t keys;
 };
 
-class CacheStressTest : public testing::TestWithParam<Load> {};
+class CacheStressTest : public ::testing::TestWithParam<Load> {};
 
 TEST_P(CacheStressTest, ReadersSeeWholeValuesAndRisingVersionsWhileEverythingChanges) {
   constexpr int kWriters = 2;
   constexpr int kReaders = 2;
   constexpr int kSteps = 150'000;
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = vigil::testing::test_seed();
   const std::uint64_t keys = GetParam().keys;
   Cache cache({.shards = GetParam().shards});
   std::vector<std::atomic<std::uint64_t>> expired_version(keys);
@@ -151,7 +144,7 @@ TEST_P(CacheStressTest, ReadersSeeWholeValuesAndRisingVersionsWhileEverythingCha
 
 // Few keys: contention on one bucket and one shard; many: growth, splits and merges.
 INSTANTIATE_TEST_SUITE_P(Loads, CacheStressTest,
-                         testing::Values(Load{"hot", 1, 4}, Load{"one_shard", 1, 3000},
+                         ::testing::Values(Load{"hot", 1, 4}, Load{"one_shard", 1, 3000},
                                          Load{"many_shards", 64, 30'000}),
                          [](const auto& load) { return std::string(load.param.name); });
 
@@ -160,7 +153,7 @@ TEST(CacheStressTest, WriteManyIsAtomicAmongWriters) {
   constexpr int kThreads = 4;
   constexpr int kSteps = 20'000;
   constexpr std::uint64_t kAccounts = 8;
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = vigil::testing::test_seed();
   Cache cache({.shards = 8});
   const auto key_name = [](std::uint64_t i) { return "account:" + std::to_string(i); };
   const auto amount = [](Slot& slot) { return std::stoll(std::string(slot.value())); };

@@ -363,14 +363,15 @@ Index::ScanPoint Index::scan(ScanPoint point, std::vector<KeyCopy>* entries) con
     const std::size_t slot = directory->slot(point.position);
     const Segment* segment = directory->segments[slot].load(std::memory_order_acquire);
     if (!copy_home_keys(*segment, point.bucket, entries)) continue;
-    if (point.bucket + 1 < kSegmentBuckets) return {point.position, point.bucket + 1, false};
     std::size_t next = slot + 1;
     while (next < directory->size() &&
            directory->segments[next].load(std::memory_order_acquire) == segment) {
       ++next;
     }
-    if (next == directory->size()) return {0, 0, true};
-    return {static_cast<std::uint32_t>(next << (32 - directory->depth)), 0, false};
+    if (next < directory->size()) {
+      return {point.bucket, static_cast<std::uint32_t>(next << (32 - directory->depth)), false};
+    }
+    return {point.bucket + 1, 0, point.bucket + 1 == kSegmentBuckets};
   }
 }
 

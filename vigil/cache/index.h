@@ -186,17 +186,19 @@ class Index {
   void prefetch_bucket(std::uint64_t hash) const;
   void prefetch_entry(std::uint64_t hash) const;
 
-  // Copies the keys whose home is one bucket. Cursor order: position of the segment, then bucket.
+  // A scan goes through the home buckets and, for each, through the positions. Both are properties
+  // of a key that splits and merges leave alone, so whatever lies before a point was visited,
+  // however the segments are cut meanwhile.
   struct ScanPoint {
-    std::uint32_t position = 0;
     std::uint32_t bucket = 0;
+    std::uint32_t position = 0;
     bool end = false;
   };
   struct KeyCopy {
     std::string key;
     EntryHeader header;
   };
-  // Appends the entries at `point` to *entries and returns the next point.
+  // Appends the entries of one bucket in the segment at `point` and returns the next point.
   ScanPoint scan(ScanPoint point, std::vector<KeyCopy>* entries) const;
 
   // --- The writer ---

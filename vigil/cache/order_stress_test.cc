@@ -15,15 +15,16 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/order.h"
+#include "vigil/maps/testing/seed.h"
 
 namespace vigil::cache {
 namespace {
 
 constexpr std::int64_t kNow = 1'700'000'000'000;
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* given = std::getenv(name);
-  return given != nullptr ? std::stoull(given) : otherwise;
+std::uint64_t events_wanted() {
+  const char* given = std::getenv("VIGIL_STORM_EVENTS");
+  return given != nullptr ? std::strtoull(given, nullptr, 0) : 1'000'000;
 }
 
 // One order's life: a legal path through the table, for one order in eight ending in deletion.
@@ -86,10 +87,9 @@ OrderResult apply(Orders& orders, const Lives::Life& life, const StormEvent& eve
 }
 
 TEST(OrderStressTest, AStormEndsInTheStateOfTheOrderedRun) {
-  const std::uint64_t seed = from_environment("VIGIL_SEED", random_seed());
-  const std::uint64_t wanted = from_environment("VIGIL_STORM_EVENTS", 1'000'000);
+  const std::uint64_t seed = vigil::testing::test_seed();
+  const std::uint64_t wanted = events_wanted();
   constexpr int kThreads = 4;
-  std::cout << "VIGIL_SEED=" << seed << " VIGIL_STORM_EVENTS=" << wanted << "\n";
 
   Cache ordered_cache({});
   Orders ordered(ordered_cache, {});

@@ -3,13 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "vigil/base/random.h"
+#include "vigil/maps/testing/seed.h"
 
 namespace vigil::cache {
 namespace {
@@ -86,10 +85,7 @@ TEST(TimingWheelTest, NextDueIsNeverLaterThanTheNextTicket) {
 }
 
 TEST(TimingWheelTest, RandomTicketsAndAdvancesAgreeWithAMap) {
-  const char* given = std::getenv("VIGIL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : random_seed();
-  std::cout << "VIGIL_SEED=" << seed << "\n";
-  Random random(seed);
+  Random random(vigil::testing::test_seed());
   for (int round = 0; round < 20; ++round) {
     Recorder recorder(static_cast<std::uint32_t>(random.below(65536)));
     std::map<Ref, std::int64_t> deadlines;
