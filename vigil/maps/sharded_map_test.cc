@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "vigil/base/random.h"
+
 namespace vigil {
 namespace {
 
@@ -499,19 +501,26 @@ struct InterruptingEqual {
     return a == b;
   }
 };
-// The keys below 100 lie in one group and those after it.
-struct CrowdedHash {
-  std::size_t operator()(std::uint64_t key) const { return key < 100 ? 42 : key; }
+// Lets a test choose the bits: 24..31 are the tag, the highest ones choose the group.
+struct ExposedHash {
+  using is_avalanching = void;
+  std::size_t operator()(std::uint64_t key) const { return key; }
 };
-using Interruptible = ShardedMap<std::uint64_t, std::uint64_t, CrowdedHash, InterruptingEqual>;
+using Interruptible = ShardedMap<std::uint64_t, std::uint64_t, ExposedHash, InterruptingEqual>;
 
+// The reader compares the one slot of the first group that has the tag, then goes on to the second
+// group, which has been emptied meanwhile because its segment was replaced.
 TEST(ShardedMapInterleavingTest, AReaderFindsAKeyWhoseSegmentWasReplacedAfterItStarted) {
+  constexpr auto kKey = [](std::uint64_t tag, std::uint64_t n) { return tag << 24 | n; };
   Interruptible map(kOneShard);
-  for (std::uint64_t i = 0; i < 13; ++i) map.insert(i, i);  // the last one overflows
+  for (std::uint64_t tag = 1; tag <= 12; ++tag) map.insert(kKey(tag, 0), tag);
+  map.insert(kKey(1, 1), 13);
   InterruptingEqual::meanwhile = [&] {
-    for (std::uint64_t i = 100; i < 5'000; ++i) map.insert(i, i);
+    Random random(1);
+    for (int i = 0; i < 5'000; ++i) map.insert(random(), 0);
   };
-  EXPECT_THAT(map.get(12), Optional(12));
+  EXPECT_THAT(map.get(kKey(1, 1)), Optional(13));
+  EXPECT_GT(map.stats().splits_total, 0U) << "nothing happened meanwhile";
 }
 
 TEST(ShardedMapInterleavingTest, AReaderFindsAnEntryThatWasRefreshedBeforeItExpired) {
