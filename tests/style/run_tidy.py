@@ -15,6 +15,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+# What cmake/options.cmake adds for clang; the compile commands are those of g++.
+CLANG_OPTIONS = ("-Wthread-safety", "-Wno-sign-conversion", "-Wno-unknown-warning-option")
 OWN_FOLDERS = ("vigil", "cmake", "tests", "examples")
 
 
@@ -28,8 +30,8 @@ def own_files(source_dir, build_dir, path_part):
 def tidy(build_dir, file):
     started = time.monotonic()
     result = subprocess.run(
-        ["clang-tidy", "--quiet", f"-p={build_dir}", "--extra-arg=-Wthread-safety",
-         "--extra-arg=-Wno-unknown-warning-option", file],
+        ["clang-tidy", "--quiet", f"-p={build_dir}",
+         *(f"--extra-arg={option}" for option in CLANG_OPTIONS), file],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout, time.monotonic() - started
 
