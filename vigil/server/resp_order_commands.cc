@@ -80,7 +80,7 @@ bool parse_options(Call& call, std::size_t index, OrderEvent* event) {
 }
 
 std::string stored_state(Call& call, const cache::OrderResult& result) {
-  if (result.version == 0) return "no stored order";
+  if (result.version == 0) return "the order was deleted or has expired";
   return "stored version is " + std::to_string(result.version) + ", status " +
          call.orders().table().name(result.status);
 }
