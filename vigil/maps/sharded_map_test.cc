@@ -136,7 +136,9 @@ struct Point {
   bool operator==(const Point&) const = default;
 };
 struct PointHash {
-  std::size_t operator()(const Point& p) const { return static_cast<std::size_t>(p.x * 31 + p.y); }
+  std::size_t operator()(const Point& p) const {
+    return static_cast<std::size_t>(p.x) * 31 + static_cast<std::size_t>(p.y);
+  }
 };
 
 TEST(ShardedMapTest, PlainStructsAreKeysWithOwnHash) {
@@ -596,6 +598,10 @@ TEST(ShardedMapDeathTest, AVisitOfAMoveOnlyValueThatUsesTheMapIsStopped) {
 }
 
 struct ErasesOnDestruction {
+  ErasesOnDestruction(ShardedMap<int, std::shared_ptr<ErasesOnDestruction>>* owner, int other)
+      : map(owner), key(other) {}
+  ErasesOnDestruction(const ErasesOnDestruction&) = delete;
+  ErasesOnDestruction& operator=(const ErasesOnDestruction&) = delete;
   ShardedMap<int, std::shared_ptr<ErasesOnDestruction>>* map;
   int key;
   ~ErasesOnDestruction() { map->erase(key); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/http_admin.h"
 
+#include <cmath>
 #include <string>
 #include <string_view>
 
@@ -66,7 +67,8 @@ void append_shards(const cache::Cache& cache, std::string* out) {
     if (shard != 0) out->push_back(',');
     JsonObject object(out);
     object.member("entries", stats.entries);
-    object.member("load_factor_percent", static_cast<std::uint64_t>(stats.load_factor * 100 + 0.5));
+    object.member("load_factor_percent",
+                  static_cast<std::uint64_t>(std::lround(stats.load_factor * 100)));
     object.member("queue_depth", stats.queue_depth);
   }
   out->push_back(']');

@@ -122,14 +122,14 @@ class Directory {
   // A place for the entries after a segment of depth `depth` has split. Throws std::length_error.
   class Room {
     friend class Directory;
-    std::uint64_t array = 0;
-    bool doubled = false;
+    std::uint64_t array_ = 0;
+    bool doubled_ = false;
   };
   [[nodiscard]] Room make_room_for_split(std::uint32_t depth) {
     Room room;
     if (depth < load_root().depth()) return room;
-    room.array = memory_->take(2 * load_root().size());
-    room.doubled = true;
+    room.array_ = memory_->take(2 * load_root().size());
+    room.doubled_ = true;
     return room;
   }
 
@@ -137,8 +137,8 @@ class Directory {
   void publish_split(Room room, std::uint64_t hash, std::uint32_t depth, Segment low,
                      Segment high) noexcept {
     Root root = load_root();
-    if (room.doubled) {
-      const Root larger(room.array, root.version(), root.depth() + 1);
+    if (room.doubled_) {
+      const Root larger(room.array_, root.version(), root.depth() + 1);
       for (std::uint64_t i = 0; i < larger.size(); ++i) {
         entries_[larger.array() + i].store(lookup(root, i).bits(), std::memory_order_relaxed);
       }

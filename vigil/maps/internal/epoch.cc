@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <new>
 #include <utility>
 
 #include "vigil/base/check.h"
@@ -42,7 +43,8 @@ void EpochDomain::adopt_slot() noexcept {
       return;
     }
   }
-  auto* slot = new EpochSlot();
+  auto* slot = new (std::nothrow) EpochSlot();
+  VIGIL_CHECK(slot != nullptr, "no memory for the first read of this thread");
   slot->next = slots_.load(std::memory_order_relaxed);
   while (!slots_.compare_exchange_weak(slot->next, slot, std::memory_order_release,
                                        std::memory_order_relaxed)) {

@@ -12,9 +12,9 @@ namespace vigil::maps::internal {
 namespace {
 
 struct Counted final : Node {
-  explicit Counted(int& destroyed) : destroyed_(destroyed) {}
-  ~Counted() override { ++destroyed_; }
-  int& destroyed_;
+  explicit Counted(int& counter) : destroyed(counter) {}
+  ~Counted() override { ++destroyed; }
+  int& destroyed;
 };
 
 EpochDomain& domain() { return EpochDomain::process(); }
