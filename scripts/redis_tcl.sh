@@ -24,7 +24,10 @@ while (($#)); do
   esac
 done
 ((${#files[@]})) || files=(unit/type/string unit/expire unit/type/incr unit/scan unit/protocol)
-[[ -x $vigild ]] || { echo "redis_tcl.sh: no vigild at $vigild: run scripts/run.sh first" >&2; exit 2; }
+if [[ ! -x $vigild ]]; then
+  echo "redis_tcl.sh: no vigild at $vigild: run scripts/run.sh first" >&2
+  exit 2
+fi
 
 # The system's own package sources, as source-package sources, without touching its configuration.
 fetch_suite() {

@@ -4,7 +4,8 @@ wrong arguments.
 
 The generator stays where Redis's answer does not depend on when it was asked: a deadline is at
 least 1,000 seconds away, or already over, or out of Redis's range (vigild keeps deadlines up to the
-year 2109 and moves later ones there). Within that, anything goes: option clashes, wrong arity, integers that overflow, binary values, mixed case.
+year 2109 and moves later ones there). Within that, anything goes: option clashes, wrong arity,
+integers that overflow, binary values, mixed case.
 
     stream = CommandStream(random.Random(7), prefix=b"a:")
     stream.next()   # [b"sEt", b"a:3", b"\\r\\n", b"NX", b"PXAT", b"abc"]

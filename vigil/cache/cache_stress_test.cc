@@ -145,7 +145,7 @@ TEST_P(CacheStressTest, ReadersSeeWholeValuesAndRisingVersionsWhileEverythingCha
 // Few keys: contention on one bucket and one shard; many: growth, splits and merges.
 INSTANTIATE_TEST_SUITE_P(Loads, CacheStressTest,
                          ::testing::Values(Load{"hot", 1, 4}, Load{"one_shard", 1, 3000},
-                                         Load{"many_shards", 64, 30'000}),
+                                           Load{"many_shards", 64, 30'000}),
                          [](const auto& load) { return std::string(load.param.name); });
 
 // A transfer between two keys of different shards under write_many keeps their sum.

@@ -75,7 +75,9 @@ void Index::clear() {
 
 std::uint64_t Index::memory_bytes() const {
   std::uint64_t bytes = std::uint64_t{segment_units_.size()} * kUnitBytes;
-  for (const auto& directory : directories_) bytes += directory->size() * sizeof(std::atomic<Segment*>);
+  for (const auto& directory : directories_) {
+    bytes += directory->size() * sizeof(std::atomic<Segment*>);
+  }
   return bytes;
 }
 
