@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/config.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <numeric>
+#include <vector>
 
 #include "vigil/server/config_setting.h"
 
@@ -37,24 +40,39 @@ Result<void> check_exposure(const Config& config) {
                "security.allow_unauthenticated (--allow-unauthenticated)"};
 }
 
+// Statuses by name: a file read back may number them differently.
+std::vector<cache::TransitionTable::StatusId> statuses_by_name(
+    const cache::TransitionTable& table) {
+  std::vector<cache::TransitionTable::StatusId> statuses(table.names().size());
+  std::iota(statuses.begin(), statuses.end(), 0);
+  std::sort(statuses.begin(), statuses.end(),
+            [&](auto a, auto b) { return table.name(a) < table.name(b); });
+  return statuses;
+}
+
+std::string join(const std::vector<std::string>& literals) {
+  std::string text;
+  for (const std::string& literal : literals) text += (text.empty() ? "" : ", ") + literal;
+  return "[" + text + "]";
+}
+
 void append_orders(const cache::TransitionTable& table, std::string* out) {
-  std::string initial;
-  std::string transitions;
-  for (std::size_t from = 0; from < table.names().size(); ++from) {
-    const auto from_id = static_cast<cache::TransitionTable::StatusId>(from);
-    if (table.initial(from_id)) {
-      initial += (initial.empty() ? "" : ", ") + toml_string(table.name(from_id));
-    }
-    std::string next;
-    for (std::size_t to = 0; to < table.names().size(); ++to) {
-      const auto to_id = static_cast<cache::TransitionTable::StatusId>(to);
-      if (from == to || !table.allowed(from_id, to_id)) continue;
-      next += (next.empty() ? "" : ", ") + toml_string(table.name(to_id));
-    }
-    if (next.empty()) continue;
-    transitions += toml_string(table.name(from_id)) + " = [" + next + "]\n";
+  std::vector<std::string> initial;
+  for (const std::string& name : table.names()) {
+    if (table.initial(*table.find(name))) initial.push_back(toml_string(name));
   }
-  *out += "initial = [" + initial + "]\n\n[orders.transitions]\n" + transitions;
+  *out += "initial = " + join(initial) + "\n\n[orders.transitions]\n";
+  const auto statuses = statuses_by_name(table);
+  for (const auto from : statuses) {
+    if (table.terminal(from)) continue;
+    std::vector<std::string> next;
+    for (const auto to : statuses) {
+      if (from != to && table.allowed(from, to)) next.push_back(toml_string(table.name(to)));
+    }
+    // Without another step, what keeps the status from being final is the step to itself.
+    if (next.empty()) next.push_back(toml_string(table.name(from)));
+    *out += toml_string(table.name(from)) + " = " + join(next) + "\n";
+  }
 }
 
 }  // namespace

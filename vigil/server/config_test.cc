@@ -197,6 +197,21 @@ TEST(ConfigTest, ThePrintedConfigurationLoadsBack) {
   EXPECT_EQ(reloaded.server.orders.table.names(), (std::vector<std::string>{"new order", "b"}));
 }
 
+TEST(ConfigTest, TransitionTablesSurviveThePrintedFile) {
+  Config defaults;
+  Config reloaded;
+  ASSERT_EQ(load(to_toml(defaults), &reloaded), "");
+  EXPECT_EQ(to_toml(reloaded), to_toml(defaults));
+  const cache::TransitionTable& table = reloaded.server.orders.table;
+  EXPECT_TRUE(table.allowed(*table.find("refunding"), *table.find("paid")));
+  EXPECT_TRUE(table.terminal(*table.find("expired")));
+
+  Config looping;
+  ASSERT_EQ(load("[orders]\ninitial = [\"a\"]\n[orders.transitions]\na = [\"a\"]\n", &looping), "");
+  ASSERT_EQ(load(to_toml(looping), &reloaded), "");
+  EXPECT_FALSE(reloaded.server.orders.table.terminal(0));
+}
+
 TEST(ConfigTest, HelpShowsEverySettingAndExamples) {
   const Result<Invocation> help = parse({"--help"});
   ASSERT_TRUE(help);

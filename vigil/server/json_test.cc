@@ -118,8 +118,9 @@ TEST(JsonTest, Base64MatchesTheRfcVectors) {
 }
 
 TEST(JsonOrderTest, ReadsEveryMember) {
-  Result<OrderBody> order = parse_order(
-      R"( {"status":"paid", "payload" : { "amount" : 12.50, "n":[1 , 2] },"version":7,"ttl_ms":60000} )");
+  Result<OrderBody> order =
+      parse_order(R"( {"status":"paid", "payload" : { "amount" : 12.50, "n":[1 , 2] })"
+                  R"(,"version":7,"ttl_ms":60000} )");
   ASSERT_TRUE(order) << order.error().message;
   EXPECT_EQ(order->status, "paid");
   EXPECT_EQ(order->payload, R"({"amount":12.50,"n":[1,2]})");
