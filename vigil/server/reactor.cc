@@ -243,6 +243,10 @@ void Reactor::serve(Connection& connection, std::uint32_t events) {
   if ((events & (EPOLLERR | EPOLLHUP)) != 0) return close(connection);
   if ((events & EPOLLOUT) != 0) {
     flush(connection, connection.output());
+    // The time during which the peer was not read from does not count against its request.
+    if (connection.request_ms != 0 && !connection.lingering) {
+      connection.request_ms = clock_.unix_ms();
+    }
     if (may_read(connection)) process_waiting(connection);
   }
   if ((events & EPOLLIN) != 0 && !connection.closed) {
@@ -449,6 +453,8 @@ std::int64_t Reactor::deadline_of(const Connection& connection) const {
   consider(connection.stalled_ms, options.slow_client_timeout_ms);
   if (connection.lingering) {
     consider(connection.request_ms, kLingerMs);
+  } else if (connection.request_ms != 0 && !may_read(connection)) {
+    return deadline;  // waits for us
   } else if (connection.request_ms != 0) {
     consider(connection.request_ms, options.request_timeout_ms);
   } else if (!connection.subscriber) {
