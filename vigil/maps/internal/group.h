@@ -124,6 +124,7 @@ class Groups {
                                             std::uint32_t index) const noexcept {
     SlotWords<Layout> words;
     const Word* from = slot(group, index);
+#pragma GCC unroll 8
     for (std::uint32_t i = 0; i < Layout::kSlotWords; ++i) {
       words[i] = from[i].load(std::memory_order_relaxed);
     }
@@ -201,6 +202,7 @@ class Groups {
   void store_words(std::uint32_t group, std::uint32_t index, std::uint32_t first,
                    const std::uint64_t* words, std::uint32_t count) noexcept {
     Word* to = reinterpret_cast<Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);
+#pragma GCC unroll 8
     for (std::uint32_t i = 0; i < count; ++i) {
       to[first + i].store(words[i], std::memory_order_release);
     }

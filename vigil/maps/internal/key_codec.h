@@ -102,6 +102,7 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kInline> {
     [[nodiscard]] bool may_match(const Word* slot) const noexcept {
       if constexpr (needs_confirm()) return true;
       std::uint64_t difference = 0;
+#pragma GCC unroll 8
       for (std::uint32_t i = 0; i < kWords; ++i) {
         difference |= slot[i].load(std::memory_order_acquire) ^ words_[i];
       }

@@ -286,6 +286,7 @@ class alignas(64) Shard {
       for (const std::uint32_t index : view.tags.match(tag_of(hash))) {
         const Word* slot = groups_.slot(group, index);
         if (!probe.may_match(slot)) continue;
+#pragma GCC unroll 8
         for (std::uint32_t i = probe.needs_confirm() ? 0 : Layout::kKeyWords;
              i < Layout::kSlotWords; ++i) {
           words[i] = slot[i].load(std::memory_order_acquire);

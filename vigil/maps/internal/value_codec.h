@@ -14,9 +14,11 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -55,7 +57,12 @@ struct ValueCodec<V, ValueKind::kInline> {
 
   class Prepared {
    public:
-    explicit Prepared(const V& value) noexcept { std::memcpy(words_.data(), &value, sizeof(V)); }
+    // Any number for a map of numbers, as in a call of a function that takes a V.
+    template <std::convertible_to<V> From>
+    explicit Prepared(const From& from) {
+      const V value = static_cast<V>(from);
+      std::memcpy(words_.data(), &value, sizeof(V));
+    }
     [[nodiscard]] const std::uint64_t* words() const noexcept { return words_.data(); }
     void release() noexcept {}
 
