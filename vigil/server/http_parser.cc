@@ -66,6 +66,10 @@ class HttpParser::Slow {
       const std::size_t bytes = parser_.put(boost::asio::buffer(rest.data(), rest.size()), error);
       step.bytes += bytes;
       if (error && error != http::error::need_more) return reject(step, rejection_of(error));
+      // Beast waits for more behind some control characters, although the header has ended.
+      if (!parser_.is_header_done() && rest.find("\r\n\r\n") != std::string_view::npos) {
+        return reject(step, {400, "the header is malformed"});
+      }
       if (!had_header && parser_.is_header_done()) {
         const Rejection rejection = check_header();
         if (!rejection.detail.empty()) return reject(step, rejection);

@@ -193,6 +193,16 @@ TEST(HttpParserTest, MalformedInputHasAStatus) {
   }
 }
 
+TEST(HttpParserTest, AControlCharacterIsRefusedWhereverTheInputIsCut) {
+  const std::string head = "GET / HTTP/1.1\r\nHost: x\r\nA: applicatio" + std::string(37, '\0') +
+                           "n/x\r\nContent-Length: 2\r\n\r\n";
+  const std::string input = head + "x";
+  for (std::size_t cut = 0; cut <= input.size(); ++cut) {
+    const Conversation result = run(input, {cut});
+    EXPECT_EQ(result.error_status, 400) << "cut at " << cut;
+  }
+}
+
 TEST(HttpParserTest, EmptyLinesBeforeARequestAreSkippedWithoutRecursion) {
   std::string lines;
   for (int i = 0; i < 200'000; ++i) lines += "\r\n";
