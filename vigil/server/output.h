@@ -31,7 +31,7 @@ class Output {
 
   void append(std::string_view bytes) {
     char* out = reserve(bytes.size());
-    std::memcpy(out, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());  // data() may be null
     end_ += bytes.size();
   }
   void append_integer(std::int64_t value) {

@@ -28,7 +28,7 @@ void RespWriter::error(std::string_view message) {
 
 void RespWriter::bulk(std::string_view bytes) {
   char* out = bulk_header(output_.reserve(kHeaderBytes + bytes.size()), bytes.size());
-  std::memcpy(out, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());  // data() may be null
   out += bytes.size();
   *out++ = '\r';
   *out++ = '\n';
