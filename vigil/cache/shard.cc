@@ -146,7 +146,8 @@ WriteStatus Shard::hand_over(PendingWrite& write) {
 // --- Entries -------------------------------------------------------------------------------------
 
 void Shard::count(const EntryHeader& header, std::int64_t by) {
-  add(header.kind <= Kind::kOrder ? counters_.visible : counters_.hidden, by);
+  if (header.kind > Kind::kOrder) return add(counters_.hidden, by);
+  add(counters_.visible, by);
   if (header.deadline_ms != kNoDeadline) add(counters_.with_deadline, by);
 }
 
@@ -256,7 +257,8 @@ void Shard::schedule(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms) {
   const std::uint32_t ticket = load_ticket(entry);
   if (ticket != 0 && !wheel_.too_late(ticket, deadline_ms)) return;
   store_ticket(entry, wheel_.add(ref, deadline_ms, now_ms));
-  const std::uint64_t honest = counters_.with_deadline.load(std::memory_order_relaxed);
+  const std::uint64_t honest = counters_.with_deadline.load(std::memory_order_relaxed) +
+                               counters_.hidden.load(std::memory_order_relaxed);
   if (wheel_.tickets() > 2 * honest + kSpareTickets) {
     wheel_.scrub([&](Ref other, std::uint16_t low_bits) {
       return static_cast<std::uint16_t>(load_ticket(arena_.at(other))) == low_bits;

@@ -126,6 +126,11 @@ TEST(ConfigTest, EveryErrorNamesPlaceKeyFindingAndRemedy) {
        "v.toml:2: orders.initial: found \"a\", expected an array of statuses"},
       {"[orders]\ninitial = [\"a\"]\n[orders.transitions]\na = [1]\n",
        "v.toml:4: orders.transitions.a: found 1, expected a status in quotes"},
+      {"# 分片\n[cache]\n哈希 = \"xxh3\"\n",
+       "v.toml:3: found a character that is not ASCII outside of a string or comment; put it in "
+       "quotes"},
+      {"[server]\nbind = \"本机\"\n",
+       "v.toml:2: server.bind: found \"本机\", expected a numeric IPv4 or IPv6 address"},
   };
   for (const BadFile& bad : cases) EXPECT_EQ(error_of(bad.toml), bad.error) << bad.toml;
   EXPECT_THAT(error_of("[server\n"), StartsWith("v.toml:1: "));
