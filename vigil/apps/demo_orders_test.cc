@@ -53,7 +53,7 @@ TEST(DemoOrdersTest, ARequestIsWhatTheProtocolsExpect) {
   const DemoEvent put{DemoEvent::Type::kPut, "订-1", "pending", "{}", 1, 2000};
   EXPECT_EQ(to_http(put, ""),
             "PUT /orders/%E8%AE%A2-1 HTTP/1.1\r\nHost: demo\r\n"
-            "Content-Type: application/json\r\nContent-Length: 61\r\n\r\n"
+            "Content-Type: application/json\r\nContent-Length: 59\r\n\r\n"
             R"({"status":"pending","payload":{},"version":1,"ttl_ms":2000})");
   const DemoEvent get{DemoEvent::Type::kGet, "a", "", "", 0, 0};
   EXPECT_EQ(to_resp(get), "*2\r\n$9\r\nORDER.GET\r\n$1\r\na\r\n");
