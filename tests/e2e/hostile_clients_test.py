@@ -123,7 +123,6 @@ class HostileClientsTest(harness.TestCase):
             hostile = self.connect(SO_RCVBUF=4096)
             hostile.sendall(encode("MGET", *["big"] * 100))
             self.wait_until_alone(client)
-        self.assertLess(len(self.read_to_end(hostile)), 50_000_000)
         self.witness.is_served()
 
     def test_a_subscriber_that_never_reads_is_cut_off(self):
