@@ -114,7 +114,7 @@ class Slot {
 
 class Shard {
  public:
-  static constexpr std::uint32_t kMaxWaitRounds = 1U << 17;
+  static constexpr std::uint32_t kMaxWaitRounds = 1U << 20;
 
   struct Options {
     std::uint64_t hash_seed;

@@ -44,6 +44,15 @@ bool is_list(HttpField field) {
          field == HttpField::kIfNoneMatch;
 }
 
+// A peer that ends its lines so would wait for an answer for ever.
+bool has_bare_line_feed(std::string_view text) {
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
@@ -170,7 +179,16 @@ HttpParser::Step HttpParser::parse(std::string_view input, HttpRequest* request)
 }
 
 HttpParser::Step HttpParser::parse_slowly(std::string_view input, HttpRequest* request) {
-  if (slow_ == nullptr) slow_ = std::make_unique<Slow>(limits_);
+  if (slow_ == nullptr) {
+    // Beast judges a header by the piece it is given; given whole ones only, it judges alike
+    // however the bytes arrive.
+    if (input.find("\r\n\r\n") == std::string_view::npos) {
+      if (has_bare_line_feed(input)) return {Outcome::kError, 0, 400, "the header is malformed"};
+      if (input.size() <= limits_.header_bytes_max) return {};
+      return {Outcome::kError, 0, 431, "the header is too large"};
+    }
+    slow_ = std::make_unique<Slow>(limits_);
+  }
   const Step step = slow_->put(input, request);
   if (step.outcome == Outcome::kRequest) served_ = std::move(slow_);
   return step;

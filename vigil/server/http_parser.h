@@ -46,7 +46,7 @@ class HttpParser {
   // Input that was not taken must be offered again, with more behind it.
   [[nodiscard]] Step parse(std::string_view input, HttpRequest* request);
 
-  // Whether bytes of an incomplete request were taken.
+  // Whether the header of an incomplete request was taken.
   [[nodiscard]] bool mid_request() const { return slow_ != nullptr; }
 
  private:

@@ -34,6 +34,7 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
   Consumed consumed;
   Batch batch;
   bool more = true;
+  mid_request_ = false;
   while (more && !consumed.close && output.size() <= high_water) {
     HttpRequest request;
     const HttpParser::Step step = parser_.parse(input.substr(consumed.bytes), &request);
@@ -44,10 +45,10 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
         break;
       case HttpParser::Outcome::kContinueWanted:
         output.append("HTTP/1.1 100 Continue\r\n\r\n");
-        more = false;
-        break;
+        [[fallthrough]];
       case HttpParser::Outcome::kNeedMore:
         more = false;
+        mid_request_ = parser_.mid_request() || consumed.bytes < input.size();
         break;
       case HttpParser::Outcome::kError:
         refuse(step, output, &batch);

@@ -26,7 +26,7 @@ class HttpSession final : public Session {
   HttpSession(ReactorContext& context, std::string_view effective_config);
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
-  [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
+  [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
  private:
   // What the requests of one consume() add to the counters.
@@ -42,6 +42,7 @@ class HttpSession final : public Session {
 
   ReactorContext& context_;
   HttpParser parser_;
+  bool mid_request_ = false;
   HttpRoutes routes_;
   HttpReply reply_;
 };
