@@ -67,9 +67,9 @@ struct Key {
 };
 
 struct CacheStats {
-  std::uint64_t entries = 0;  // visible kinds, including expired ones not yet collected
+  std::uint64_t entries = 0;        // visible kinds, including expired ones not yet collected
   std::uint64_t with_deadline = 0;  // of those
-  std::uint64_t tombstones = 0;  // tombstones and idempotency records
+  std::uint64_t tombstones = 0;     // tombstones and idempotency records
   std::uint64_t expired_total = 0;
   std::uint64_t busy_total = 0;
   std::uint64_t handed_over_total = 0;  // writes applied by another thread that held the shard

@@ -76,11 +76,13 @@ class Connection {
   std::size_t index = 0;        // in the reactor's list
   bool attention_requested = false;
   bool killed = false;
-  bool closed = false;        // waits to be destroyed at the end of the turn
-  bool closing = false;       // no more requests; close once the output was sent
-  bool peer_done = false;     // the peer sent its last byte
-  bool lingering = false;     // our side is shut down; reading until the peer closes
-  std::size_t discarded = 0;  // bytes read while lingering
+  bool closed = false;         // waits to be destroyed at the end of the turn
+  bool closing = false;        // no more requests; close once the output was sent
+  bool peer_done = false;      // the peer sent its last byte
+  bool draining = false;       // the server stops: what was received is the last input
+  bool input_blocked = false;  // requests wait in `input` until the peer reads its replies
+  bool lingering = false;      // our side is shut down; reading until the peer closes
+  std::size_t discarded = 0;   // bytes read while lingering
 };
 
 }  // namespace vigil::server

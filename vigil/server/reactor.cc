@@ -164,6 +164,7 @@ void Reactor::attend() {
       continue;
     }
     flush(connection, connection.output());
+    resume(connection);
     settle(connection);
   }
   attention_.clear();
@@ -268,7 +269,7 @@ void Reactor::receive(Connection& connection) {
   if (tail > kTailCopied) return receive_large(connection);
   const ssize_t size = ::recv(connection.fd(), read_buffer_.get() + tail, kReadBytes, 0);
   if (size <= 0) return received(connection, size == 0 ? 0 : static_cast<std::size_t>(-1));
-  std::memcpy(read_buffer_.get(), connection.input.view().data(), tail);
+  if (tail != 0) std::memcpy(read_buffer_.get(), connection.input.view().data(), tail);
   connection.input.consume(tail);
   received(connection, static_cast<std::size_t>(size));
   const std::string_view input(read_buffer_.get(), tail + static_cast<std::size_t>(size));
@@ -320,6 +321,7 @@ std::size_t Reactor::process(Connection& connection, std::string_view input) {
     if (consumed.bytes == 0) break;
   }
   if (connection.closed) return used;
+  connection.input_blocked = used < input.size() && !connection.closing && !may_read(connection);
   const bool open = !connection.closing && connection.session->mid_request();
   if (!open) {
     connection.request_ms = 0;
@@ -328,6 +330,11 @@ std::size_t Reactor::process(Connection& connection, std::string_view input) {
     note_deadline(connection);
   }
   return used;
+}
+
+// Goes on with input that had to wait until the peer read its replies.
+void Reactor::resume(Connection& connection) {
+  if (connection.input_blocked && may_read(connection)) process_waiting(connection);
 }
 
 // Works through input that waits in the connection's own buffer.
@@ -380,7 +387,8 @@ void Reactor::settle(Connection& connection) {
   const std::size_t limit = connection.subscriber ? server_.options.pubsub_output_limit_bytes
                                                   : server_.options.output_limit_bytes;
   if (pending > limit) return drop(connection);
-  if (connection.peer_done && may_read(connection)) connection.closing = true;
+  const bool last_input = connection.peer_done || connection.draining;
+  if (last_input && !connection.input_blocked) connection.closing = true;
   if (connection.closing && pending == 0 && !connection.lingering) {
     if (connection.peer_done) return close(connection);
     linger(connection);
@@ -408,7 +416,8 @@ void Reactor::discard(Connection& connection) {
 
 void Reactor::watch(Connection& connection) {
   std::uint32_t events = 0;
-  if (connection.lingering || (may_read(connection) && !connection.peer_done)) events |= EPOLLIN;
+  const bool wants_input = may_read(connection) && !connection.peer_done && !connection.draining;
+  if (connection.lingering || wants_input) events |= EPOLLIN;
   if (!connection.output().empty()) events |= EPOLLOUT;
   if (events == connection.events) return;
   connection.events = events;
@@ -500,7 +509,7 @@ void Reactor::begin_drain() {
       if (context_.counters.bytes_in.value() == before) break;
     }
     if (connection.closed) continue;
-    connection.closing = true;
+    connection.draining = true;
     settle(connection);
   }
 }

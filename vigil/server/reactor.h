@@ -96,6 +96,7 @@ class Reactor {
   void receive_large(Connection& connection);
   void received(Connection& connection, std::size_t bytes);
   std::size_t process(Connection& connection, std::string_view input);
+  void resume(Connection& connection);
   void process_waiting(Connection& connection);
   void flush(Connection& connection, Output& output);
   void settle(Connection& connection);

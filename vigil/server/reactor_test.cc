@@ -284,6 +284,24 @@ TEST_F(ReactorTest, StopAnswersWhatWasReceivedAndEnds) {
   EXPECT_FALSE(TestSocket(port()).connected());
 }
 
+// Three batches of requests, whose replies fill socket and high-water mark after the first.
+TEST_F(ReactorTest, StopAnswersRequestsThatWaitBehindUnreadReplies) {
+  start();
+  constexpr int kGets = 180;
+  const std::string value(100'000, 'v');
+  TestSocket client(port(), 4096);
+  EXPECT_EQ(client.request("*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$100000\r\n" + value + "\r\n", 5),
+            "+OK\r\n");
+  std::string gets;
+  for (int i = 0; i < kGets; ++i) gets += "GET b\r\n";
+  client.send(gets);
+  EXPECT_EQ(client.receive(1), "$") << "the pipeline is being answered";
+  server_->request_stop();
+  const std::size_t reply_bytes = std::string("$100000\r\n").size() + value.size() + 2;
+  EXPECT_EQ(client.receive_all().size(), kGets * reply_bytes - 1);
+  server_->wait();
+}
+
 TEST_F(ReactorTest, ATakenPortIsAnError) {
   start();
   ServerOptions options = test_options();
