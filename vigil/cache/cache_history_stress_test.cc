@@ -26,7 +26,7 @@ namespace {
 
 using Model = vigil::testing::MapEntryModel;
 using Operation = Model::Operation;
-using Kind_ = Model::Kind;
+using Action = Model::Kind;
 using History = vigil::testing::History<Operation>;
 
 constexpr int kThreads = 4;
@@ -64,22 +64,22 @@ class Client {
       switch (random_.below(5)) {
         case 0:
         case 1:
-          op.kind = Kind_::kGet;
+          op.kind = Action::kGet;
           op.seen = get(key);
           break;
         case 2:
-          op.kind = Kind_::kExchange;
+          op.kind = Action::kExchange;
           op.deadline = random_.below(2) == 0
                             ? 0
                             : clock_.load() + 1 + static_cast<std::int64_t>(random_.below(3));
           op.seen = exchange(key, op);
           break;
         case 3:
-          op.kind = Kind_::kTake;
+          op.kind = Action::kTake;
           op.seen = take(key);
           break;
         default:
-          op.kind = Kind_::kInsert;
+          op.kind = Action::kInsert;
           op.done = insert(key, op);
       }
       return op;
@@ -183,13 +183,13 @@ TEST(CacheHistoryStressTest, RecordedHistoriesAreLinearizable) {
     });
   }
   std::size_t operations = 0;
-  History clock_moves{{{.kind = Kind_::kSetClock, .deadline = kStart}, 0, 0}};
+  History clock_moves{{{.kind = Action::kSetClock, .deadline = kStart}, 0, 0}};
   for (int round = 0; round < rounds; ++round) {
     round_done.arrive_and_wait();
     const std::int64_t before = monotonic_ns();
     clock.fetch_add(1);
     clock_moves.push_back(
-        {{.kind = Kind_::kSetClock, .deadline = clock.load()}, before, monotonic_ns()});
+        {{.kind = Action::kSetClock, .deadline = clock.load()}, before, monotonic_ns()});
     round_done.arrive_and_wait();
   }
   for (std::thread& thread : threads) thread.join();

@@ -38,19 +38,19 @@ using ::testing::Optional;
 
 struct Thrown {};
 
-// Throws on the n-th copy made while `countdown` is n.
+// Throws on the n-th copy made while `countdown_` is n.
 struct Fragile {
-  static inline int countdown = 0;
-  static inline int alive = 0;
+  static inline int countdown_ = 0;
+  static inline int alive_ = 0;
 
-  explicit Fragile(int n) : number(n) { ++alive; }
+  explicit Fragile(int n) : number(n) { ++alive_; }
   Fragile(const Fragile& other) : number(other.number) {
-    if (countdown > 0 && --countdown == 0) throw Thrown{};
-    ++alive;
+    if (countdown_ > 0 && --countdown_ == 0) throw Thrown{};
+    ++alive_;
   }
-  Fragile(Fragile&& other) noexcept : number(other.number) { ++alive; }
+  Fragile(Fragile&& other) noexcept : number(other.number) { ++alive_; }
   Fragile& operator=(const Fragile&) = delete;
-  ~Fragile() { --alive; }
+  ~Fragile() { --alive_; }
   bool operator==(const Fragile&) const = default;
 
   int number;
@@ -67,15 +67,15 @@ class ShardedMapExceptionTest : public ::testing::Test {
   template <class Operation>
   int fail_each_copy(Operation&& operation) {
     for (int n = 1;; ++n) {
-      Fragile::countdown = n;
+      Fragile::countdown_ = n;
       try {
         operation();
-        Fragile::countdown = 0;
+        Fragile::countdown_ = 0;
         map_.check_invariants();
         return n - 1;
       } catch (const Thrown&) {
       }
-      Fragile::countdown = 0;
+      Fragile::countdown_ = 0;
       map_.check_invariants();
       EXPECT_EQ(map_.size(), 1U);
       EXPECT_TRUE(map_.visit("present", [](const Fragile& f) { EXPECT_EQ(f.number, 1); }));
@@ -169,9 +169,9 @@ TEST_F(ShardedMapExceptionTest, EveryFailedAllocationOfAnInsertAddsNothing) {
 }
 
 struct FragileHash {
-  static inline int countdown = 0;
+  static inline int countdown_ = 0;
   std::size_t operator()(std::uint64_t key) const {
-    if (countdown > 0 && --countdown == 0) throw Thrown{};
+    if (countdown_ > 0 && --countdown_ == 0) throw Thrown{};
     return key;
   }
 };
@@ -180,13 +180,13 @@ using FragileHashMap = ShardedMap<std::uint64_t, std::uint64_t, FragileHash>;
 
 // Inserts while the n-th hash throws; the first is that of the key itself. Whether it succeeded.
 bool insert_failing_hash(FragileHashMap& map, std::uint64_t key, int n) {
-  FragileHash::countdown = n;
+  FragileHash::countdown_ = n;
   bool inserted = false;
   try {
     inserted = map.insert(key, key);
   } catch (const Thrown&) {
   }
-  FragileHash::countdown = 0;
+  FragileHash::countdown_ = 0;
   return inserted;
 }
 
@@ -210,23 +210,23 @@ TEST(ShardedMapHashExceptionTest, AHashThatThrowsWhileShrinkingDoesNotUndoTheEra
   FragileHashMap map({.shards = 1, .max_entries = 1 << 20});
   for (std::uint64_t i = 0; i < 2'000; ++i) map.insert(i, i);
   for (std::uint64_t i = 0; i < 2'000; ++i) {
-    FragileHash::countdown = 2;  // the erase itself hashes once
+    FragileHash::countdown_ = 2;  // the erase itself hashes once
     ASSERT_TRUE(map.erase(i));
-    FragileHash::countdown = 0;
+    FragileHash::countdown_ = 0;
   }
   EXPECT_TRUE(map.empty());
   map.check_invariants();
 }
 
 TEST(ShardedMapLifetimeTest, EveryValueIsDestroyedWithTheMap) {
-  const int before = Fragile::alive;
+  const int before = Fragile::alive_;
   {
     ShardedMap<std::string, Fragile> map;
     for (int i = 0; i < 1'000; ++i) map.insert(std::to_string(i), Fragile(i));
     for (int i = 0; i < 500; ++i) map.erase(std::to_string(i));
     for (int i = 500; i < 700; ++i) map.insert_or_assign(std::to_string(i), Fragile(0));
   }
-  EXPECT_EQ(Fragile::alive, before);
+  EXPECT_EQ(Fragile::alive_, before);
 }
 
 }  // namespace

@@ -494,12 +494,12 @@ TEST(ShardedMapTest, EraseIfRemovesWhatThePredicateSelects) {
 
 // --- Interleavings -----------------------------------------------------------------------------
 
-// Runs `meanwhile` once, in the middle of the next lookup: when it compares its key with a slot
+// Runs `meanwhile_` once, in the middle of the next lookup: when it compares its key with a slot
 // that it has copied and found consistent.
 struct InterruptingEqual {
-  static inline std::function<void()> meanwhile;
+  static inline std::function<void()> meanwhile_;
   bool operator()(std::uint64_t a, std::uint64_t b) const {
-    if (const auto action = std::exchange(meanwhile, nullptr)) action();
+    if (const auto action = std::exchange(meanwhile_, nullptr)) action();
     return a == b;
   }
 };
@@ -517,7 +517,7 @@ TEST(ShardedMapInterleavingTest, AReaderFindsAKeyWhoseSegmentWasReplacedAfterItS
   Interruptible map(kOneShard);
   for (std::uint64_t tag = 1; tag <= 12; ++tag) map.insert(kKey(tag, 0), tag);
   map.insert(kKey(1, 1), 13);
-  InterruptingEqual::meanwhile = [&] {
+  InterruptingEqual::meanwhile_ = [&] {
     Random random(1);
     for (int i = 0; i < 5'000; ++i) map.insert(random(), 0);
   };
@@ -529,7 +529,7 @@ TEST(ShardedMapInterleavingTest, AReaderFindsAnEntryThatWasRefreshedBeforeItExpi
   MapClock clock(1000);
   Interruptible map({.shards = 1, .max_entries = 1 << 16, .clock = &clock});
   map.insert(1, 10, 2000);
-  InterruptingEqual::meanwhile = [&] {
+  InterruptingEqual::meanwhile_ = [&] {
     map.insert_or_assign(1, 11, 3000);
     clock.set(2500);
   };
@@ -539,7 +539,7 @@ TEST(ShardedMapInterleavingTest, AReaderFindsAnEntryThatWasRefreshedBeforeItExpi
 TEST(ShardedMapInterleavingTest, AReaderReturnsOneValueAlthoughTheKeyIsReplacedMeanwhile) {
   Interruptible map(kOneShard);
   map.insert(1, 10);
-  InterruptingEqual::meanwhile = [&] {
+  InterruptingEqual::meanwhile_ = [&] {
     map.erase(1);
     map.insert(2, 20);  // takes the slot
     map.insert(1, 11);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "vigil/server/http_testing.h"
@@ -72,7 +73,7 @@ TEST_F(MetricsTest, HistogramBucketsAreCumulativeAndLoseNothing) {
 TEST_F(MetricsTest, EverySampleIsCountedBelowItsBound) {
   const auto bounds = histogram("cache_expiry_lag_seconds").bucket;
   for (const auto& bound : bounds) {
-    const auto bound_ns = static_cast<std::uint64_t>(bound.upper_bound * 1e9 + 0.5);
+    const auto bound_ns = static_cast<std::uint64_t>(std::llround(bound.upper_bound * 1e9));
     counters_.expiry_lag.record(bound_ns - 1);
   }
   const auto counted = histogram("cache_expiry_lag_seconds").bucket;
