@@ -177,6 +177,8 @@ std::size_t skip_string_or_comment(std::string_view text, std::size_t at) {
   const char quote = text[at];
   if (quote == '#') return std::min(text.find('\n', at), text.size());
   if (quote != '"' && quote != '\'') return at;
+  constexpr std::string_view kBeforeString = " \t\r\n=[{,.";
+  if (at != 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return at;
   const std::string multiline(3, quote);
   const bool is_multiline = text.substr(at).starts_with(multiline);
   const std::string_view closing = is_multiline ? std::string_view(multiline) : text.substr(at, 1);
