@@ -235,10 +235,6 @@ ShardStats Cache::shard_stats(std::uint32_t shard) const {
   return stats;
 }
 
-bool Cache::over_memory_limit() const {
-  return arena_->used_bytes() >= options_.memory_limit_bytes;
-}
-
 void Cache::check_invariants() const {
   for (std::uint32_t i = 0; i < options_.shards; ++i) shards_.get()[i].check_invariants();
 }

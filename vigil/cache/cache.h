@@ -187,7 +187,6 @@ class Cache {
   [[nodiscard]] std::uint64_t size() const;  // visible kinds, expired ones included until collected
   [[nodiscard]] CacheStats stats() const;
   [[nodiscard]] ShardStats shard_stats(std::uint32_t shard) const;
-  [[nodiscard]] bool over_memory_limit() const;
   // Checks every invariant of every shard (index.h, slab.h, timing_wheel.h); REQUIRES: no
   // concurrent writer.
   void check_invariants() const;

@@ -90,9 +90,9 @@ class Client {
   void churn() {
     for (int i = 0; i < 20; ++i) {
       const std::string name = "churn" + std::to_string(random_.below(4000));
-      const bool add = (random_.below(1000) + churned_++ / 3000 % 2 * 1000) % 1000 < 600;
+      const bool growing = churned_++ / 5000 % 2 == 0;
       change(cache_.key(name), [&](Slot& slot) {
-        if (add && growing()) {
+        if (growing) {
           slot.assign(Kind::kString, "x", kNoDeadline);
         } else if (slot.exists()) {
           slot.erase();
@@ -102,8 +102,6 @@ class Client {
   }
 
  private:
-  [[nodiscard]] bool growing() const { return churned_ / 5000 % 2 == 0; }
-
   template <class Change>
   void change(const Key& key, Change&& fn) {
     while (cache_.write(key, clock_.load(), fn) == WriteStatus::kBusy) {

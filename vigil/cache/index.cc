@@ -73,14 +73,6 @@ void Index::clear() {
   size_.store(0, std::memory_order_relaxed);
 }
 
-std::uint64_t Index::memory_bytes() const {
-  std::uint64_t bytes = std::uint64_t{segment_units_.size()} * kUnitBytes;
-  for (const auto& directory : directories_) {
-    bytes += directory->size() * sizeof(std::atomic<Segment*>);
-  }
-  return bytes;
-}
-
 // --- Finding -----------------------------------------------------------------------------------
 
 Index::Leaf& Index::leaf_at(std::uint32_t position) const {

@@ -224,7 +224,6 @@ class Index {
   [[nodiscard]] std::uint64_t slots() const {
     return segment_count_.load(std::memory_order_relaxed) * kSegmentSlots;
   }
-  [[nodiscard]] std::uint64_t memory_bytes() const;
   void check_invariants() const;
 
  private:

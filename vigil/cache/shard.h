@@ -11,7 +11,7 @@
 // is withdrawn and was not applied.
 //
 // Why not a queue and a thread per shard: handing every write over costs a wake-up of tens of
-// microseconds; measured end to end, applying in place is 1.4 times as fast (docs/benchmarks).
+// microseconds, applying in place an uncontended exchange.
 //
 // Readers use the index's protocol (index.h) and never touch the lock.
 //
