@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Controlled mode, as the rest of the runtime sees it: one thread at a time holds the token, and at
+// each scheduling point a seeded strategy says who goes on. Time is virtual.
+//
+// Every function may be called in free mode and before start-up: then a scheduling point is a test
+// of one flag, and the functions marked "controlled" must not be called.
+//
+// Blocking: an interceptor tries the real operation without blocking. If it would block, it calls
+// block_on() with the object and tries again; whoever changes the object calls wake():
+//
+//   while (real_trylock(mutex) == EBUSY) block_on(mutex, kNever, "pthread_mutex_lock");
+//   ... real_unlock(mutex); wake(mutex, kEveryone);
+//
+// Between a failed try and block_on() no other thread runs, so no wake-up is lost.
+//
+// Invariants:
+//   1. Of the registered threads only the holder of the token runs, except those that wait outside
+//      (ExternalWait) and those whose NoPreemption keeps them from giving it up.
+//   2. All results depend on the seed, the options and the program, as long as nothing waits
+//      outside.
+//
+// Thread safety: the token orders everything. Context: interceptor; scheduling_point() also from a
+// signal handler of the program, which runs only where a point could be.
+#pragma once
+
+#include <cstdint>
+
+namespace vigil::race {
+
+// What the thread is about to do; strategies tell conflicting operations by it.
+enum class PointKind : std::uint8_t {
+  kSync,         // lock, unlock, signal, create, ... on the object
+  kAtomicRead,   // atomic load
+  kAtomicWrite,  // atomic store, exchange, fetch_add, ...
+  kMemoryRead,   // plain access: a point with points=memory, or points=conflicts at listed places
+  kMemoryWrite,
+  kYield,  // the thread says that others should go on
+  kIo,     // descriptor operation
+};
+
+enum class WaitResult : std::uint8_t {
+  kWoken,
+  kTimedOut,
+  kInterrupted,  // a signal or a cancellation is pending; only waits that ask for it
+};
+
+inline constexpr std::uint64_t kNever = ~std::uint64_t{0};      // deadline: none
+inline constexpr std::uint32_t kEveryone = ~std::uint32_t{0};  // wake: all waiters
+inline constexpr std::uint32_t kNoTask = ~std::uint32_t{0};
+
+namespace controlled_internal {
+extern bool enabled;         // set once at start-up, before a second thread exists
+extern bool memory_enabled;  // plain accesses may be points
+void point(PointKind kind, const volatile void* object, std::uint64_t value);
+}  // namespace controlled_internal
+
+// Whether the process runs under the scheduler.
+inline bool controlled() { return controlled_internal::enabled; }
+
+// Whether the ABI's plain accesses should call scheduling_point() at all.
+inline bool points_at_memory() { return controlled_internal::memory_enabled; }
+
+// May give the token to another thread; call it *before* the operation. `value` of an atomic load
+// is what was there when the thread arrived: repeated loads of an unchanged value are a spin loop,
+// whose thread is then demoted.
+inline void scheduling_point(PointKind kind, const volatile void* object,
+                             std::uint64_t value = 0) {
+  if (__builtin_expect(controlled_internal::enabled, 0)) {
+    controlled_internal::point(kind, object, value);
+  }
+}
+
+// Controlled: waits for wake(object) or for virtual time `deadline_ns` (as virtual_now()).
+// `operation` is a literal for reports. With `interruptible`, a signal for this thread ends it.
+WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, const char* operation,
+                    bool interruptible = false);
+
+// Controlled: lets up to `count` waiters of the object go on; which ones is the strategy's choice.
+// Returns how many.
+std::uint32_t wake(const volatile void* object, std::uint32_t count);
+
+// Nanoseconds of virtual time since the program's start (real ones in free mode or with time=real).
+std::uint64_t virtual_now();
+
+// Controlled: the seeded generator behind getrandom() and the like; apart from the strategy's.
+std::uint64_t controlled_random();
+
+// ---- life of the process and its threads
+
+// Reads the options; the calling thread becomes task 0 and holds the token. Context: init.
+void controlled_init();
+
+// Controlled, in the creating thread: a task that is runnable but has no thread yet.
+std::uint32_t controlled_task_created();
+// The creation failed: forget it.
+void controlled_task_abandoned(std::uint32_t task);
+// In the new thread, first of all: waits for the token.
+void controlled_task_started(std::uint32_t task);
+// In the ending thread, last of all: gives the token away for good.
+void controlled_task_finished();
+// Task of the calling thread; kNoTask if it has none.
+std::uint32_t controlled_task();
+
+// In the child of fork(): only the calling thread is left.
+void controlled_after_fork();
+
+// The program ends: no more switches; the calling thread keeps the token.
+void controlled_stop();
+
+// What the summary record says of the schedule.
+struct ControlledSummary {
+  std::uint64_t points;
+  std::uint64_t switches;
+  std::uint64_t preemptions;
+  std::uint64_t virtual_ns;
+  std::uint64_t schedule_hash;
+  std::uint32_t external_waits;
+};
+ControlledSummary controlled_summary();
+
+// Number of scheduling points so far, for findings and events; 0 in free mode.
+std::uint64_t scheduling_points();
+
+// ---- scopes
+
+// Keeps the token in this thread: around callbacks that libc makes while it holds a lock.
+class NoPreemption {
+ public:
+  NoPreemption();
+  ~NoPreemption();
+  NoPreemption(const NoPreemption&) = delete;
+  NoPreemption& operator=(const NoPreemption&) = delete;
+};
+
+// A call that may really block in the kernel, outside the scheduler's world: gives the token away
+// and waits for it again at the end. Counted; the run is noted as not replayable.
+class ExternalWait {
+ public:
+  explicit ExternalWait(const char* operation);
+  ~ExternalWait();
+  ExternalWait(const ExternalWait&) = delete;
+  ExternalWait& operator=(const ExternalWait&) = delete;
+
+ private:
+  bool active_;
+};
+
+}  // namespace vigil::race
