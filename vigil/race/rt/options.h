@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The runtime's options: the environment variable VIGIL_RACE_OPTIONS, "key=value key=value". One
+// table in options.cc names them all; an unknown key or a bad value ends the program at start-up
+// with exit code 2 and a sentence that says so.
+//
+// Thread safety: read once at start-up, constant afterwards.
+#pragma once
+
+#include <cstdint>
+
+namespace vigil::race {
+
+enum class Mode : std::uint8_t { kFree, kControlled };
+enum class Points : std::uint8_t { kSync, kMemory, kConflicts };
+enum class TimeMode : std::uint8_t { kVirtual, kReal };
+
+struct Options {
+  Mode mode = Mode::kFree;
+  std::uint64_t seed = 1;
+  char strategy[24] = "portfolio";
+  std::uint32_t depth = 3;  // bug depth of PCT
+  Points points = Points::kSync;
+  TimeMode time = TimeMode::kVirtual;
+  char out[1024] = "";        // record file; empty: a text report on standard error
+  char decisions[1024] = "";  // recipe to replay
+  char conflicts[1024] = "";  // program points where points=conflicts may switch
+  bool events = false;
+  std::uint64_t max_points = 20'000'000;  // scheduling points before a run is a livelock
+  std::uint32_t exit_code = 66;           // of the program when there are findings
+  bool halt = false;                      // end the program at the first finding
+};
+
+// Context: init and later.
+const Options& options();
+
+// Reads the environment; idempotent. Context: init, before any thread.
+void read_options();
+
+}  // namespace vigil::race
