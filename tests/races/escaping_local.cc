@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A thread is given a reference to a local variable of a function that does not wait for it.
+//
+// EXPECT: race
+// EXPECT-FRAME: start
+#include <memory>
+#include <thread>
+
+namespace {
+
+std::jthread start() {
+  int retries = 3;
+#ifdef FIXED
+  std::jthread worker([retries]() mutable { --retries; });
+#else
+  std::jthread worker([&retries] { --retries; });
+#endif
+  ++retries;
+  return worker;
+}
+
+}  // namespace
+
+int main() { const std::jthread worker = start(); }
