@@ -26,18 +26,9 @@
 
 #include <cstdint>
 
-namespace vigil::race {
+#include "vigil/race/sched/operation.h"
 
-// What the thread is about to do; strategies tell conflicting operations by it.
-enum class PointKind : std::uint8_t {
-  kSync,         // lock, unlock, signal, create, ... on the object
-  kAtomicRead,   // atomic load
-  kAtomicWrite,  // atomic store, exchange, fetch_add, ...
-  kMemoryRead,   // plain access: a point with points=memory, or points=conflicts at listed places
-  kMemoryWrite,
-  kYield,  // the thread says that others should go on
-  kIo,     // descriptor operation
-};
+namespace vigil::race {
 
 enum class WaitResult : std::uint8_t {
   kWoken,
@@ -45,9 +36,7 @@ enum class WaitResult : std::uint8_t {
   kInterrupted,  // a signal or a cancellation is pending; only waits that ask for it
 };
 
-inline constexpr std::uint64_t kNever = ~std::uint64_t{0};      // deadline: none
 inline constexpr std::uint32_t kEveryone = ~std::uint32_t{0};  // wake: all waiters
-inline constexpr std::uint32_t kNoTask = ~std::uint32_t{0};
 
 namespace controlled_internal {
 extern bool enabled;         // set once at start-up, before a second thread exists
@@ -64,8 +53,7 @@ inline bool points_at_memory() { return controlled_internal::memory_enabled; }
 // May give the token to another thread; call it *before* the operation. `value` of an atomic load
 // is what was there when the thread arrived: repeated loads of an unchanged value are a spin loop,
 // whose thread is then demoted.
-inline void scheduling_point(PointKind kind, const volatile void* object,
-                             std::uint64_t value = 0) {
+inline void scheduling_point(PointKind kind, const volatile void* object, std::uint64_t value = 0) {
   if (__builtin_expect(controlled_internal::enabled, 0)) {
     controlled_internal::point(kind, object, value);
   }
@@ -80,6 +68,10 @@ WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, cons
 // Returns how many.
 std::uint32_t wake(const volatile void* object, std::uint32_t count);
 
+// Controlled: a wake() that says something and is lost if nobody waits: the condition variable's
+// and the futex's. Remembered, to tell lost wake-ups from deadlocks.
+std::uint32_t notify(const volatile void* object, std::uint32_t count);
+
 // Nanoseconds of virtual time since the program's start (real ones in free mode or with time=real).
 std::uint64_t virtual_now();
 
@@ -91,8 +83,9 @@ std::uint64_t controlled_random();
 // Reads the options; the calling thread becomes task 0 and holds the token. Context: init.
 void controlled_init();
 
-// Controlled, in the creating thread: a task that is runnable but has no thread yet.
-std::uint32_t controlled_task_created();
+// Controlled, in the creating thread: a task that is runnable but has no thread yet; `thread` is
+// its number in records. kNoTask when there are too many.
+std::uint32_t controlled_task_created(std::uint32_t thread);
 // The creation failed: forget it.
 void controlled_task_abandoned(std::uint32_t task);
 // In the new thread, first of all: waits for the token.

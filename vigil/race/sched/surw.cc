@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/race/sched/surw.h"
+
+namespace vigil::race {
+
+Surw::Surw(const StrategySettings& settings) : Strategy(settings) {
+  selected_bits_ = random_.below(4);
+  hash_seed_ = random_.next();
+}
+
+void Surw::task_added(TaskId task) { left_[task] = 1U << random_.below(kLargestCountBits + 1); }
+
+void Surw::demote(TaskId task) {
+  if (intended_ == task) intended_ = kNoTask;
+  passed_over_ = task;
+}
+
+bool Surw::interesting(const Operation& operation) const {
+  if (operation.object == 0 || operation.kind == PointKind::kYield) return false;
+  Random hash(hash_seed_ ^ (operation.object >> 3));
+  return (hash.next() >> (64 - selected_bits_ - 1)) <= 1;
+}
+
+TaskId Surw::draw_intended(const Moment& moment) {
+  std::uint32_t total = 0;
+  for (std::uint32_t i = 0; i < moment.count; ++i) total += left_[moment.runnable[i]];
+  std::uint32_t ticket = random_.below(total);
+  for (std::uint32_t i = 0; i < moment.count; ++i) {
+    const std::uint32_t left = left_[moment.runnable[i]];
+    if (ticket < left) return moment.runnable[i];
+    ticket -= left;
+  }
+  return moment.runnable[0];
+}
+
+TaskId Surw::next_task(const Moment& moment) {
+  const TaskId avoided = passed_over_;
+  passed_over_ = kNoTask;
+  if (moment.clock_offered && random_.one_in(kClockOneIn)) return kClockTask;
+  bool intended_can_run = false;
+  for (std::uint32_t i = 0; i < moment.count; ++i) {
+    intended_can_run |= moment.runnable[i] == intended_;
+  }
+  if (!intended_can_run) intended_ = draw_intended(moment);
+  // Among the intended task and those whose next operation is not interesting: uniformly, by
+  // keeping the i-th one seen with probability 1/i.
+  TaskId next = intended_;
+  std::uint32_t seen = 1;
+  for (std::uint32_t i = 0; i < moment.count; ++i) {
+    const TaskId task = moment.runnable[i];
+    if (task == intended_ || task == avoided || interesting(moment.operations[task])) continue;
+    if (random_.one_in(++seen)) next = task;
+  }
+  if (next == intended_ && interesting(moment.operations[next])) {
+    if (left_[next] > 1) --left_[next];
+    intended_ = kNoTask;
+  }
+  return next;
+}
+
+}  // namespace vigil::race

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Selectively uniform random walk (Zhao, Wolff, Mathur, Roychoudhury: "Selectively uniform
+// concurrency testing", ASPLOS 2025). A random walk favours interleavings in which long threads run
+// late; weighting each task by the interesting operations it has left makes all interleavings of
+// those equally likely. A task whose turn it is not waits before its next interesting operation;
+// others run freely in between.
+//
+// Deviations: the paper counts operations in a profiling run. Here every schedule is a process of
+// its own, so each task draws its count, spread evenly over orders of magnitude; and the
+// interesting operations are those on a random half, quarter, ... or all of the objects. The clock
+// is chosen once in 16 times.
+#pragma once
+
+#include "vigil/race/sched/strategy.h"
+
+namespace vigil::race {
+
+class Surw final : public Strategy {
+ public:
+  explicit Surw(const StrategySettings& settings);
+  void task_added(TaskId task) override;
+  void demote(TaskId task) override;
+  TaskId next_task(const Moment& moment) override;
+
+ private:
+  static constexpr std::uint32_t kClockOneIn = 16;
+  static constexpr std::uint32_t kLargestCountBits = 10;
+
+  bool interesting(const Operation& operation) const;
+  // The task whose interesting operation comes next.
+  TaskId draw_intended(const Moment& moment);
+
+  std::uint32_t selected_bits_;  // objects are selected by so many bits of a hash
+  std::uint64_t hash_seed_;
+  TaskId intended_ = kNoTask;
+  TaskId passed_over_ = kNoTask;
+  std::uint32_t left_[kMaxTasks] = {};  // interesting operations that the task has left, a guess
+};
+
+}  // namespace vigil::race
