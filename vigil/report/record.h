@@ -183,16 +183,20 @@ struct EventRecord {
   std::uint32_t argument;
 };
 
-// One decision of the scheduler, for replay and minimisation: who ran on from a scheduling point.
+// One decision of the scheduler that its plain policy would not have made (see
+// vigil/race/sched/replay.h), for replay and minimisation.
 struct DecisionRecord {
   RecordHeader header;
   std::uint64_t scheduling_point;
-  std::uint64_t hash;  // of everything up to here: a replay that differs stops loudly
-  std::uint32_t thread;
+  std::uint64_t hash;      // of everything up to here: a replay that differs stops loudly
+  std::uint32_t thread;    // who ran on; of a choice: the index chosen
   std::uint32_t runnable;  // how many could have been chosen
   StackId stack;           // where the thread that stopped stood
+  std::uint32_t from;      // the thread that stopped
+  std::uint32_t step;      // how many points (choices) of its own it had passed
   std::uint8_t preemption;
-  std::uint8_t reserved[3];
+  std::uint8_t kind;  // race::Decision::Kind: run, early deadline, choice
+  std::uint8_t reserved[2];
 };
 
 }  // namespace vigil::report
