@@ -8,18 +8,18 @@ void Pos::demote(TaskId task) {
   demoted_ = task;
 }
 
-TaskId Pos::next_task(const Moment& moment) {
+TaskId Pos::next_task(const Situation& situation) {
   if (ran_ != kNoTask && ran_ != demoted_) priorities_.draw(ran_, random_);
   demoted_ = kNoTask;
-  const TaskId next = priorities_.highest(moment);
+  const TaskId next = priorities_.highest(situation);
   if (next == kClockTask) {
     priorities_.draw_clock(random_);
     ran_ = kNoTask;
     return next;
   }
-  for (std::uint32_t i = 0; i < moment.count; ++i) {
-    const TaskId other = moment.runnable[i];
-    if (other != next && in_conflict(moment.operations[other], moment.operations[next])) {
+  for (std::uint32_t i = 0; i < situation.count; ++i) {
+    const TaskId other = situation.runnable[i];
+    if (other != next && in_conflict(situation.operations[other], situation.operations[next])) {
       priorities_.draw(other, random_);
     }
   }

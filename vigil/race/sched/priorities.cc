@@ -3,13 +3,13 @@
 
 namespace vigil::race {
 
-TaskId Priorities::highest(const Moment& moment) const {
-  TaskId best = moment.runnable[0];
-  for (std::uint32_t i = 1; i < moment.count; ++i) {
-    const TaskId task = moment.runnable[i];
+TaskId Priorities::highest(const Situation& situation) const {
+  TaskId best = situation.runnable[0];
+  for (std::uint32_t i = 1; i < situation.count; ++i) {
+    const TaskId task = situation.runnable[i];
     if (priorities_[task] > priorities_[best]) best = task;
   }
-  return moment.clock_offered && clock_ > priorities_[best] ? kClockTask : best;
+  return situation.clock_offered && clock_ > priorities_[best] ? kClockTask : best;
 }
 
 }  // namespace vigil::race

@@ -3,15 +3,15 @@
 
 namespace vigil::race {
 
-TaskId plain_next_task(const Moment& moment, TaskId demoted) {
-  const bool stay = moment.from_can_go_on && moment.from != demoted;
-  if (stay || moment.count == 1) return stay ? moment.from : moment.runnable[0];
+TaskId plain_next_task(const Situation& situation, TaskId demoted) {
+  const bool stay = situation.from_can_go_on && situation.from != demoted;
+  if (stay || situation.count == 1) return stay ? situation.from : situation.runnable[0];
   // The oldest; after a demotion the next one in the order of creation, so that all get a turn.
-  const std::uint32_t origin = demoted == kNoTask ? 0 : moment.numbers[demoted] + 1;
-  TaskId best = moment.runnable[0];
-  for (std::uint32_t i = 1; i < moment.count; ++i) {
-    const TaskId task = moment.runnable[i];
-    if (moment.numbers[task] - origin < moment.numbers[best] - origin) best = task;
+  const std::uint32_t origin = demoted == kNoTask ? 0 : situation.numbers[demoted] + 1;
+  TaskId best = situation.runnable[0];
+  for (std::uint32_t i = 1; i < situation.count; ++i) {
+    const TaskId task = situation.runnable[i];
+    if (situation.numbers[task] - origin < situation.numbers[best] - origin) best = task;
   }
   return best;
 }
@@ -36,27 +36,28 @@ const Decision* Replay::take(std::uint32_t* cursors, std::uint32_t from, std::ui
   return nullptr;
 }
 
-TaskId Replay::next_task(const Moment& moment) {
+TaskId Replay::next_task(const Situation& situation) {
   const TaskId demoted = demoted_;
-  const std::uint32_t from = moment.numbers[moment.from];
-  while (const Decision* decision = take(run_cursors_, from, moment.steps[moment.from], false)) {
+  const std::uint32_t from = situation.numbers[situation.from];
+  while (const Decision* decision =
+             take(run_cursors_, from, situation.steps[situation.from], false)) {
     if (decision->kind == Decision::Kind::kClock) {
-      if (moment.clock_offered) return kClockTask;
+      if (situation.clock_offered) return kClockTask;
     } else {
-      for (std::uint32_t i = 0; i < moment.count; ++i) {
-        if (moment.numbers[moment.runnable[i]] != decision->to) continue;
+      for (std::uint32_t i = 0; i < situation.count; ++i) {
+        if (situation.numbers[situation.runnable[i]] != decision->to) continue;
         demoted_ = kNoTask;
-        return moment.runnable[i];
+        return situation.runnable[i];
       }
     }
     ++passed_over_;
   }
   demoted_ = kNoTask;
-  return plain_next_task(moment, demoted);
+  return plain_next_task(situation, demoted);
 }
 
-std::uint32_t Replay::next_choice(const Moment& moment, std::uint32_t count) {
-  const std::uint32_t from = moment.numbers[moment.from];
+std::uint32_t Replay::next_choice(const Situation& situation, std::uint32_t count) {
+  const std::uint32_t from = situation.numbers[situation.from];
   if (from >= kMaxNumber) return 0;
   const Decision* decision = take(choice_cursors_, from, choices_made_[from]++, true);
   if (decision == nullptr) return 0;

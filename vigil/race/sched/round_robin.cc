@@ -3,14 +3,14 @@
 
 namespace vigil::race {
 
-TaskId RoundRobin::next_task(const Moment& moment) {
+TaskId RoundRobin::next_task(const Situation& situation) {
   // The distance behind the last one, in the order of creation; wraps around by itself.
-  const auto distance = [&](TaskId task) { return moment.numbers[task] - last_number_ - 1; };
-  TaskId best = moment.runnable[0];
-  for (std::uint32_t i = 1; i < moment.count; ++i) {
-    if (distance(moment.runnable[i]) < distance(best)) best = moment.runnable[i];
+  const auto distance = [&](TaskId task) { return situation.numbers[task] - last_number_ - 1; };
+  TaskId best = situation.runnable[0];
+  for (std::uint32_t i = 1; i < situation.count; ++i) {
+    if (distance(situation.runnable[i]) < distance(best)) best = situation.runnable[i];
   }
-  last_number_ = moment.numbers[best];
+  last_number_ = situation.numbers[best];
   return best;
 }
 

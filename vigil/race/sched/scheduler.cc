@@ -105,8 +105,8 @@ void Scheduler::arrive(TaskId task, const Operation& operation, std::uint64_t va
   }
 }
 
-Moment Scheduler::moment(TaskId from) const {
-  Moment at;
+Situation Scheduler::situation(TaskId from) const {
+  Situation at;
   at.runnable = runnable_;
   at.count = runnable_count_;
   at.operations = operations_;
@@ -132,7 +132,7 @@ TaskId Scheduler::next_task() {
       fire_earliest();
       continue;
     }
-    const Moment at = moment(from_);
+    const Situation at = situation(from_);
     const TaskId next = strategy_->next_task(at);
     if (next == kClockTask) {
       ++stats_.early_firings;
@@ -146,7 +146,7 @@ TaskId Scheduler::next_task() {
   }
 }
 
-void Scheduler::record(const Moment& at, TaskId next) {
+void Scheduler::record(const Situation& at, TaskId next) {
   const bool preemption = at.from_can_go_on && next != at.from;
   stats_.preemptions += preemption ? 1 : 0;
   stats_.switches += next != at.from ? 1 : 0;
@@ -162,7 +162,7 @@ void Scheduler::record(const Moment& at, TaskId next) {
   from_ = next;
 }
 
-void Scheduler::note(const Decision& decision, const Moment& at, bool preemption) {
+void Scheduler::note(const Decision& decision, const Situation& at, bool preemption) {
   if (listener_.decided != nullptr) listener_.decided(decision, at, preemption);
 }
 
@@ -221,7 +221,7 @@ std::uint32_t Scheduler::wake(std::uintptr_t object, std::uint32_t count) {
   for (std::uint32_t i = 0; i < woken; ++i, --waiters) {
     std::uint32_t chosen = 0;
     if (woken - i < waiters) {  // not all of them: which one is a choice
-      const Moment at = moment(from_);
+      const Situation at = situation(from_);
       chosen = strategy_->next_choice(at, waiters);
       const std::uint32_t step = choices_[from_]++;
       if (chosen != 0) note({numbers_[from_], step, Decision::Kind::kChoice, chosen}, at, false);

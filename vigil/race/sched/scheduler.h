@@ -57,7 +57,8 @@ class Scheduler {
 
   // Told of everything that the plain policy would not have done, and of each switch.
   struct Listener {
-    void (*decided)(const Decision& decision, const Moment& moment, bool preemption) = nullptr;
+    void (*decided)(const Decision& decision, const Situation& situation,
+                    bool preemption) = nullptr;
     void (*timer_fired)(TimerId timer) = nullptr;  // may call wake() and set_timer()
   };
 
@@ -156,7 +157,7 @@ class Scheduler {
   static constexpr std::uint64_t kFreeEarlyFirings = 16;
   static constexpr std::uint64_t kPointsPerEarlyFiring = 32;
 
-  Moment moment(TaskId from) const;
+  Situation situation(TaskId from) const;
   bool repeats_itself(TaskId task, const Operation& operation, std::uint64_t value);
   bool may_fire_early() const;
   bool may_jump() const { return outside_ == 0 && !real_time_; }
@@ -166,8 +167,8 @@ class Scheduler {
   void unlink_runnable(TaskId task);
   void unlink_blocked(TaskId task);
   void end_wait(TaskId task, Wake reason);
-  void record(const Moment& at, TaskId next);
-  void note(const Decision& decision, const Moment& at, bool preemption);
+  void record(const Situation& at, TaskId next);
+  void note(const Decision& decision, const Situation& at, bool preemption);
 
   Strategy* strategy_ = nullptr;
   Listener listener_;

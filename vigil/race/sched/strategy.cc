@@ -34,11 +34,11 @@ constexpr StrategyKind kPortfolio[] = {StrategyKind::kRandomWalk, StrategyKind::
 }  // namespace
 
 // Not pure: a pure function would need the C++ library's support in C programs.
-TaskId Strategy::next_task(const Moment& /*moment*/) { __builtin_trap(); }
+TaskId Strategy::next_task(const Situation& /*situation*/) { __builtin_trap(); }
 void Strategy::task_added(TaskId /*task*/) {}
 void Strategy::demote(TaskId /*task*/) {}
 
-std::uint32_t Strategy::next_choice(const Moment& /*moment*/, std::uint32_t count) {
+std::uint32_t Strategy::next_choice(const Situation& /*situation*/, std::uint32_t count) {
   return random_.below(count);
 }
 

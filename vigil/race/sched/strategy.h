@@ -9,7 +9,7 @@
 //
 // Invariants:
 //   1. The answers depend on the settings and the sequence of questions only.
-//   2. next_task() returns a task of `runnable`, or kClockTask if the moment offers it.
+//   2. next_task() returns a task of `runnable`, or kClockTask if the situation offers it.
 //
 // Context: inside a program's threads: no allocation, no system calls. Thread safety: none; the
 // token serialises. Destruction is trivial: strategies live as long as the process.
@@ -39,8 +39,8 @@ struct StrategySettings {
   std::uint32_t horizon = 0;  // scheduling points that a run is expected to have; 0: not known
 };
 
-// What the scheduler shows of a moment of choice.
-struct Moment {
+// What the scheduler shows when there is a choice.
+struct Situation {
   const TaskId* runnable = nullptr;  // never empty
   std::uint32_t count = 0;
   const Operation* operations = nullptr;   // by task: what each is about to do
@@ -57,10 +57,10 @@ class Strategy {
   virtual void task_added(TaskId task);
   // The task yields or spins: choose others first.
   virtual void demote(TaskId task);
-  virtual TaskId next_task(const Moment& moment);
+  virtual TaskId next_task(const Situation& situation);
   // One of `count` equal things for the task at the point, such as which of the waiters it wakes;
   // the first is the oldest.
-  virtual std::uint32_t next_choice(const Moment& moment, std::uint32_t count);
+  virtual std::uint32_t next_choice(const Situation& situation, std::uint32_t count);
 
  protected:
   explicit Strategy(const StrategySettings& settings)

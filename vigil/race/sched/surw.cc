@@ -21,37 +21,37 @@ bool Surw::interesting(const Operation& operation) const {
   return (hash.next() >> (64 - selected_bits_ - 1)) <= 1;
 }
 
-TaskId Surw::draw_intended(const Moment& moment) {
+TaskId Surw::draw_intended(const Situation& situation) {
   std::uint32_t total = 0;
-  for (std::uint32_t i = 0; i < moment.count; ++i) total += left_[moment.runnable[i]];
+  for (std::uint32_t i = 0; i < situation.count; ++i) total += left_[situation.runnable[i]];
   std::uint32_t ticket = random_.below(total);
-  for (std::uint32_t i = 0; i < moment.count; ++i) {
-    const std::uint32_t left = left_[moment.runnable[i]];
-    if (ticket < left) return moment.runnable[i];
+  for (std::uint32_t i = 0; i < situation.count; ++i) {
+    const std::uint32_t left = left_[situation.runnable[i]];
+    if (ticket < left) return situation.runnable[i];
     ticket -= left;
   }
-  return moment.runnable[0];
+  return situation.runnable[0];
 }
 
-TaskId Surw::next_task(const Moment& moment) {
+TaskId Surw::next_task(const Situation& situation) {
   const TaskId avoided = passed_over_;
   passed_over_ = kNoTask;
-  if (moment.clock_offered && random_.one_in(kClockOneIn)) return kClockTask;
+  if (situation.clock_offered && random_.one_in(kClockOneIn)) return kClockTask;
   bool intended_can_run = false;
-  for (std::uint32_t i = 0; i < moment.count; ++i) {
-    intended_can_run |= moment.runnable[i] == intended_;
+  for (std::uint32_t i = 0; i < situation.count; ++i) {
+    intended_can_run |= situation.runnable[i] == intended_;
   }
-  if (!intended_can_run) intended_ = draw_intended(moment);
+  if (!intended_can_run) intended_ = draw_intended(situation);
   // Among the intended task and those whose next operation is not interesting: uniformly, by
   // keeping the i-th one seen with probability 1/i.
   TaskId next = intended_;
   std::uint32_t seen = 1;
-  for (std::uint32_t i = 0; i < moment.count; ++i) {
-    const TaskId task = moment.runnable[i];
-    if (task == intended_ || task == avoided || interesting(moment.operations[task])) continue;
+  for (std::uint32_t i = 0; i < situation.count; ++i) {
+    const TaskId task = situation.runnable[i];
+    if (task == intended_ || task == avoided || interesting(situation.operations[task])) continue;
     if (random_.one_in(++seen)) next = task;
   }
-  if (next == intended_ && interesting(moment.operations[next])) {
+  if (next == intended_ && interesting(situation.operations[next])) {
     if (left_[next] > 1) --left_[next];
     intended_ = kNoTask;
   }

@@ -21,7 +21,7 @@ class Surw final : public Strategy {
   explicit Surw(const StrategySettings& settings);
   void task_added(TaskId task) override;
   void demote(TaskId task) override;
-  TaskId next_task(const Moment& moment) override;
+  TaskId next_task(const Situation& situation) override;
 
  private:
   static constexpr std::uint32_t kClockOneIn = 16;
@@ -29,7 +29,7 @@ class Surw final : public Strategy {
 
   bool interesting(const Operation& operation) const;
   // The task whose interesting operation comes next.
-  TaskId draw_intended(const Moment& moment);
+  TaskId draw_intended(const Situation& situation);
 
   std::uint32_t selected_bits_;  // objects are selected by so many bits of a hash
   std::uint64_t hash_seed_;
