@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Configuration from a TOML file.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
+#include "vigil/base/toml_text.h"
 #include "vigil/server/config.h"
 #include "vigil/server/config_setting.h"
 
@@ -172,51 +172,10 @@ class FileReader {
   const toml::node* transitions_node_ = nullptr;
 };
 
-// The end of the string or comment that opens at text[at]; `at` itself if none does.
-std::size_t skip_string_or_comment(std::string_view text, std::size_t at) {
-  const char quote = text[at];
-  if (quote == '#') return std::min(text.find('\n', at), text.size());
-  if (quote != '"' && quote != '\'') return at;
-  constexpr std::string_view kBeforeString = " \t\r\n=[{,.";
-  if (at != 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return at;
-  const std::string multiline(3, quote);
-  const bool is_multiline = text.substr(at).starts_with(multiline);
-  const std::string_view closing = is_multiline ? std::string_view(multiline) : text.substr(at, 1);
-  for (std::size_t i = at + closing.size(); i < text.size(); ++i) {
-    if (text[i] == '\\' && quote == '"') {
-      ++i;
-    } else if (text.substr(i).starts_with(closing)) {
-      return i + closing.size();
-    } else if (text[i] == '\n' && !is_multiline) {
-      return i;  // an error, which the parser words better
-    }
-  }
-  return text.size();
-}
-
-// The line of the first character outside of strings and comments that is not ASCII. TOML 1.0
-// allows none, and the behaviour of toml++ 3.3 is undefined for some of them.
-std::optional<std::size_t> stray_character_line(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  while (at < text.size()) {
-    if (static_cast<unsigned char>(text[at]) >= 0x80) {
-      return 1 + static_cast<std::size_t>(std::count(
-                     text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-    }
-    at = std::max(at + 1, skip_string_or_comment(text, at));
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Result<void> apply_toml(std::string_view text, std::string_view name, Config* config) {
-  if (const std::optional<std::size_t> line = stray_character_line(text)) {
-    return Error{std::string(name) + ":" + std::to_string(*line) +
-                 ": found a character that is not ASCII outside of a string or comment; put it in "
-                 "quotes"};
-  }
+  if (Result<void> checked = check_toml_text(text, name); !checked) return checked.error();
   FileReader reader(name, config);
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
