@@ -13,8 +13,8 @@ cd "$(dirname "$0")/.."
 
 run_packages=(
   g++ cmake ninja-build pkg-config
-  libboost1.81-dev libcli11-dev libdw-dev libsimdjson-dev libspdlog-dev libssl-dev libtomlplusplus-dev
-  libxxhash-dev prometheus-cpp-dev rapidjson-dev
+  libboost1.81-dev libcli11-dev libdw-dev libsimdjson-dev libspdlog-dev libssl-dev
+  libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
 )
 test_packages=(
   ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm python3

@@ -121,7 +121,7 @@ std::string scoped_name(Dwarf_Die* die) {
   const int count = dwarf_getscopes_die(&start, &scopes);
   const std::unique_ptr<Dwarf_Die, decltype(&std::free)> owner(scopes, &std::free);
   for (int i = 1; i < count; ++i) {
-    if (names_a_scope(dwarf_tag(&scopes[i]))) name = own_name(&scopes[i]) + "::" + name;
+    if (names_a_scope(dwarf_tag(&scopes[i]))) name.insert(0, own_name(&scopes[i]).append("::"));
   }
   return tidy_name(name);
 }
