@@ -37,7 +37,7 @@ class Collector : public Sink {
 
  private:
   report::Evidence evidence_;
-  std::unordered_map<std::string, std::size_t> index_of_;  // by what makes findings equal
+  std::unordered_map<std::uint64_t, std::size_t> index_of_;  // by what makes findings equal
   std::uint64_t findings_left_out_ = 0;
   std::uint64_t threads_left_out_ = 0;
 };

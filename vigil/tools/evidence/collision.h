@@ -63,6 +63,10 @@ struct Collision {
   friend bool operator==(const Collision&, const Collision&) = default;
 };
 
+// One access of a finding, with its place and layer.
+Side side_of(const report::Finding& finding, const report::Access& access,
+             const layers::Rules& rules);
+
 // Whether both sides change the object.
 bool is_write_write(const Collision& collision);
 
@@ -82,11 +86,13 @@ class CollisionTable {
   [[nodiscard]] std::vector<Collision> sorted() const;
 
  private:
-  void add_pair(const report::Finding& finding, const report::Access* first,
+  void add_pair(const report::Finding& finding, const report::Access& first,
                 const report::Access* second);
+  void merge(std::size_t index, Collision&& other, bool object_is_named);
 
   const layers::Rules& rules_;
   std::vector<Collision> collisions_;
+  std::vector<bool> has_named_object_;                     // beside collisions_
   std::unordered_map<std::string, std::size_t> index_of_;  // by key
 };
 
