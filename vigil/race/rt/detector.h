@@ -49,6 +49,9 @@ void atomic_write(const volatile void* address, std::size_t size, Address pc);
 // objects are forgotten.
 void memory_reset(const volatile void* address, std::size_t size);
 
+// Races on the range are not reported any more: the program said that they are meant.
+void mark_benign(const volatile void* address, std::size_t size);
+
 // ---- happens-before
 
 void acquire(const volatile void* address);
@@ -128,8 +131,8 @@ struct Waiter {
   std::int32_t holder = -1;  // thread that holds the object, -1 if none does
   const volatile void* object = nullptr;
   StackId stack = 0;
-  StackId holder_stack = 0;     // where the holder took it
-  const char* operation = "";   // "pthread_mutex_lock"
+  StackId holder_stack = 0;    // where the holder took it
+  const char* operation = "";  // "pthread_mutex_lock"
 };
 
 // The latest holder of a lock, as lock_acquired() said; -1 if nobody holds it.

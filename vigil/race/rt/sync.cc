@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/race/rt/sync.h"
+
+#include "vigil/race/rt/shadow.h"
+
+namespace vigil::race {
+namespace {
+
+constexpr std::uint32_t kObjects = 1 << 24;
+
+SpinLock table_lock;  // over the free places and the making of objects
+ClockPool pool;
+SyncObject* objects = nullptr;
+std::uint32_t objects_used = 1;
+std::uint32_t free_object = 0;
+
+std::uint32_t take_place() {
+  if (free_object != 0) {
+    const std::uint32_t place = free_object;
+    free_object = objects[place].next;
+    return place;
+  }
+  if (objects_used == kObjects) fail("more than 16 million synchronisation objects at a time");
+  return objects_used++;
+}
+
+SyncObject* find_in_chain(std::uint32_t place, Address address) {
+  while (place != 0 && objects[place].address != address) {
+    place = __atomic_load_n(&objects[place].next, __ATOMIC_ACQUIRE);
+  }
+  return place != 0 ? &objects[place] : nullptr;
+}
+
+SyncObject& make_sync(Address address) {
+  const SpinGuard guard(table_lock);
+  std::uint32_t* const index = sync_index(address);
+  if (SyncObject* const other_was_faster = find_in_chain(*index, address)) return *other_was_faster;
+  const std::uint32_t place = take_place();
+  SyncObject& object = objects[place];
+  const SpinGuard object_guard(object.lock);
+  object.holder = -1;
+  object.held_since = 0;
+  object.address = address;
+  object.next = *index;
+  __atomic_store_n(index, place, __ATOMIC_RELEASE);
+  return object;
+}
+
+// Drops the objects of one word that lie in [begin, end).
+void drop_syncs(std::uint32_t* index, Address begin, Address end) {
+  const SpinGuard guard(table_lock);
+  std::uint32_t* link = index;
+  while (*link != 0) {
+    const std::uint32_t place = *link;
+    SyncObject& object = objects[place];
+    if (object.address < begin || object.address >= end) {
+      link = &object.next;
+      continue;
+    }
+    __atomic_store_n(link, object.next, __ATOMIC_RELEASE);
+    const SpinGuard object_guard(object.lock);
+    object.address = 0;
+    object.clock.clear(pool);
+    object.next = free_object;
+    free_object = place;
+  }
+}
+
+}  // namespace
+
+void sync_init() {
+  objects = map_array<SyncObject>(kObjects);
+  pool.init(allocate_forever);
+}
+
+SyncObject* find_sync(Address address) {
+  return find_in_chain(__atomic_load_n(sync_index(address), __ATOMIC_ACQUIRE), address);
+}
+
+LockedSync::LockedSync(Address address) {
+  while (true) {
+    SyncObject* const found = find_sync(address);
+    object_ = found != nullptr ? found : &make_sync(address);
+    object_->lock.lock();
+    if (object_->address == address) return;
+    object_->lock.unlock();
+  }
+}
+
+void LockedSync::release_store(Thread& thread) const {
+  object_->clock.release_store(thread.clock, thread.now(), pool);
+}
+
+void LockedSync::release_merge(Thread& thread) const {
+  object_->clock.release_merge(thread.clock, thread.now(), pool);
+}
+
+void acquire_into(Address address, VectorClock& clock) {
+  SyncObject* const object = find_sync(address);
+  if (object == nullptr) return;
+  const SpinGuard guard(object->lock);
+  if (object->address == address) {
+    clock.join(object->clock.epochs(), object->clock.size());
+  }
+}
+
+void release_from(Address address, const VectorClock& clock) {
+  const LockedSync object(address);
+  object->clock.release_merge(clock, 0, pool);
+}
+
+void forget_all_clocks() {
+  for (std::uint32_t place = 1; place < objects_used; ++place) objects[place].clock.clear(pool);
+}
+
+// ---- detector.h
+
+void acquire(const volatile void* address) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !detection_on) return;
+  const auto at = reinterpret_cast<Address>(address);
+  SyncObject* const object = find_sync(at);
+  if (object == nullptr) return;
+  const InsideScope inside(*thread);
+  if (object->clock.teaches_nothing(thread->clock)) return;
+  const SpinGuard guard(object->lock);
+  if (object->address == at) object->clock.acquire(thread->clock);
+}
+
+void release_store(const volatile void* address) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !detection_on) return;
+  const InsideScope inside(*thread);
+  LockedSync(reinterpret_cast<Address>(address)).release_store(*thread);
+  next_epoch(*thread);
+}
+
+void release_merge(const volatile void* address) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !detection_on) return;
+  const InsideScope inside(*thread);
+  LockedSync(reinterpret_cast<Address>(address)).release_merge(*thread);
+  next_epoch(*thread);
+}
+
+void sync_destroyed(const volatile void* address, std::size_t size) {
+  const auto begin = reinterpret_cast<Address>(address);
+  std::uint32_t* index = sync_index(begin);
+  for (std::uint32_t* const end = sync_index(begin + size + 7); index < end; ++index) {
+    if (__builtin_expect(__atomic_load_n(index, __ATOMIC_RELAXED) != 0, 0)) {
+      drop_syncs(index, begin, begin + size);
+    }
+  }
+}
+
+void lock_acquired(const volatile void* lock, LockKind kind, Address pc) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !detection_on) return;
+  const auto address = reinterpret_cast<Address>(lock);
+  const StackId stack = stack_at(*thread, pc);
+  if (thread->held_count < Thread::kHeldLocks) {
+    thread->held[thread->held_count] = {address, stack, kind};
+  }
+  ++thread->held_count;
+  if (kind == LockKind::kReadLock) return;
+  const LockedSync object(address);
+  object->holder = static_cast<std::int32_t>(thread->number);
+  object->held_since = stack;
+}
+
+void lock_released(const volatile void* lock) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || thread->held_count == 0) return;
+  const auto address = reinterpret_cast<Address>(lock);
+  if (thread->held_count > Thread::kHeldLocks) {
+    --thread->held_count;
+    return;
+  }
+  std::uint32_t index = thread->held_count;
+  while (index > 0 && thread->held[index - 1].address != address) --index;
+  if (index == 0) return;
+  --thread->held_count;
+  for (; index <= thread->held_count; ++index) thread->held[index - 1] = thread->held[index];
+  if (SyncObject* const object = find_sync(address)) {
+    const SpinGuard guard(object->lock);
+    if (object->holder == static_cast<std::int32_t>(thread->number)) object->holder = -1;
+  }
+}
+
+LockHolder lock_holder(const volatile void* lock) {
+  SyncObject* const object = find_sync(reinterpret_cast<Address>(lock));
+  if (object == nullptr) return {};
+  const SpinGuard guard(object->lock);
+  return {object->holder, object->held_since};
+}
+
+}  // namespace vigil::race

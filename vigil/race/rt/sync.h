@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Synchronisation objects: everything that ever carried a release, found by its address through the
+// sync shadow. An object is dropped when its memory is freed, unmapped or destroyed, and its place
+// and clock are used again.
+//
+// Thread safety: all functions. An object may be dropped while another thread looks it up (a bug of
+// the program): the place stays valid, and the lookup notices that it belongs to another address.
+#pragma once
+
+#include <cstdint>
+
+#include "vigil/race/detect/sync_clock.h"
+#include "vigil/race/rt/detector.h"
+#include "vigil/race/rt/memory.h"
+#include "vigil/race/rt/threads.h"
+
+namespace vigil::race {
+
+struct SyncObject {
+  SpinLock lock;
+  std::int32_t holder;  // of a lock: number of the thread, -1 if none
+  StackId held_since;
+  std::uint32_t next;  // at the same eight bytes, or the next free place
+  Address address;     // 0: not in use
+  SyncClock clock;
+};
+
+// Context: init.
+void sync_init();
+
+// The object of this address, or null if it has none.
+SyncObject* find_sync(Address address);
+
+// The same, locked; made if there is none.
+class LockedSync {
+ public:
+  explicit LockedSync(Address address);
+  ~LockedSync() { object_->lock.unlock(); }
+  LockedSync(const LockedSync&) = delete;
+  LockedSync& operator=(const LockedSync&) = delete;
+
+  SyncObject* operator->() const { return object_; }
+  SyncObject& operator*() const { return *object_; }
+
+  void acquire(Thread& thread) const { object_->clock.acquire(thread.clock); }
+  // The caller calls next_epoch() afterwards, when the object is unlocked.
+  void release_store(Thread& thread) const;
+  void release_merge(Thread& thread) const;
+
+ private:
+  SyncObject* object_;
+};
+
+// Joins the object's clock to `clock`; without an object there is nothing to learn.
+void acquire_into(Address address, VectorClock& clock);
+
+// Joins `clock` to the object's, as a release by nobody in particular (fences).
+void release_from(Address address, const VectorClock& clock);
+
+// REQUIRES: nobody else is inside the detector.
+void forget_all_clocks();
+
+}  // namespace vigil::race
