@@ -5,6 +5,8 @@
 
 #include "vigil/race/rt/controlled.h"
 #include "vigil/race/rt/detector.h"
+#include "vigil/race/rt/intercept_pthread_thread.h"
+#include "vigil/race/rt/intercept_signal.h"
 #include "vigil/race/rt/options.h"
 #include "vigil/race/rt/raw_syscall.h"
 #include "vigil/race/rt/records.h"
@@ -25,6 +27,8 @@ void init_internal::start() {
   sync_init();
   if (options().mode == Mode::kControlled) controlled_init();
   threads_init();
+  pthread_init();
+  signals_init();
 }
 
 namespace {
