@@ -72,8 +72,24 @@ std::uint32_t wake(const volatile void* object, std::uint32_t count);
 // and the futex's. Remembered, to tell lost wake-ups from deadlocks.
 std::uint32_t notify(const volatile void* object, std::uint32_t count);
 
+// Controlled: ends the task's wait with kInterrupted if it is interruptible; false if it is not.
+bool interrupt(std::uint32_t task);
+// The same for the longest waiting task that `may` accepts.
+bool interrupt_one(bool (*may)(std::uint32_t task));
+
+// A signal of another process is pending: whoever idles looks after it. Context: signal.
+void outside_signal_arrived();
+
 // Nanoseconds of virtual time since the program's start (real ones in free mode or with time=real).
 std::uint64_t virtual_now();
+
+// The same for the program: its looks at the clock take time, or loops over them would not end.
+std::uint64_t look_at_virtual_clock();
+
+// Controlled: timers apart from waits (timerfd, alarm, timer_create), named by 0..kMaxTimers-1;
+// kNever disarms. At the deadline virtual_timer_fired() is called in the thread that has the token.
+void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns);
+void virtual_timer_fired(std::uint32_t timer);  // in intercept_time.cc
 
 // Controlled: the seeded generator behind getrandom() and the like; apart from the strategy's.
 std::uint64_t controlled_random();
@@ -108,6 +124,7 @@ struct ControlledSummary {
   std::uint64_t preemptions;
   std::uint64_t virtual_ns;
   std::uint64_t schedule_hash;
+  std::uint64_t event_hash;
   std::uint32_t external_waits;
 };
 ControlledSummary controlled_summary();

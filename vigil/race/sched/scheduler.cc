@@ -45,6 +45,12 @@ void Scheduler::finish(TaskId task) {
   from_ = task;
 }
 
+void Scheduler::abandon(TaskId task) {
+  const TaskId from = from_;
+  finish(task);
+  from_ = from;
+}
+
 void Scheduler::keep_only(TaskId survivor) {
   for (TaskId task = 0; task < never_used_; ++task) {
     if (task == survivor) continue;
@@ -120,10 +126,14 @@ Situation Scheduler::situation(TaskId from) const {
 }
 
 TaskId Scheduler::next_task() {
-  for (;;) {
+  for (std::uint32_t silent_jumps = 0;;) {
     fire_due();
     if (runnable_count_ == 0) {
       if (timers_.empty() || !may_jump()) return kNoTask;
+      if (++silent_jumps > kMostSilentJumps) {
+        only_timers_ = true;
+        return kNoTask;
+      }
       fire_earliest();
       continue;
     }

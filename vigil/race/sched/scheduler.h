@@ -69,7 +69,8 @@ class Scheduler {
 
   // Runnable at once; kNoTask when all kMaxTasks are in use.
   TaskId add_task();
-  void finish(TaskId task);  // also for one that never ran
+  void finish(TaskId task);
+  void abandon(TaskId task);  // it never ran
   // Only `survivor` is left, as after fork().
   void keep_only(TaskId survivor);
 
@@ -107,9 +108,11 @@ class Scheduler {
   // ---- for reports
 
   // After next_task() gave kNoTask: nobody will ever go on.
-  bool stuck() const { return outside_ == 0 && next_deadline_ns() == kNever; }
+  bool stuck() const { return outside_ == 0 && (only_timers_ || next_deadline_ns() == kNever); }
   bool livelocked() const { return idle_points_ > kLivelock_points; }
   std::uint32_t live_tasks() const { return live_; }
+  // Nothing can happen but what the one task does.
+  bool alone() const { return live_ == 1 && timers_.empty(); }
   std::uint32_t number_of(TaskId task) const { return numbers_[task]; }
   // Calls visit(task, waiting) for each blocked task, the longest waiting first.
   template <typename Visit>
@@ -152,6 +155,8 @@ class Scheduler {
   // Without anything but yields and unchanged loads.
   static constexpr std::uint64_t kStall_points = 512;
   static constexpr std::uint64_t kLivelock_points = 200'000;
+  // Of time, to timers for which nobody waits.
+  static constexpr std::uint32_t kMostSilentJumps = 10'000;
   // Early deadlines: some at once, then in proportion to the points, so that a periodic timer does
   // not keep all others from running.
   static constexpr std::uint64_t kFreeEarlyFirings = 16;
@@ -173,6 +178,7 @@ class Scheduler {
   Strategy* strategy_ = nullptr;
   Listener listener_;
   bool real_time_ = false;
+  bool only_timers_ = false;  // periodic ones, and nobody goes on
   VirtualClock clock_;
   TimerHeap timers_;
   SchedulerStats stats_;

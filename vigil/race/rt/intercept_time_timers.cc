@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Timers that act by themselves: timerfd, alarm, setitimer, timer_create. Controlled with virtual
+// time, they are timers of the schedule; otherwise the kernel's.
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "vigil/race/rt/controlled.h"
+#include "vigil/race/rt/detector.h"
+#include "vigil/race/rt/intercept_io.h"
+#include "vigil/race/rt/intercept_signal.h"
+#include "vigil/race/rt/intercept_time.h"
+#include "vigil/race/rt/intercept_timerfd.h"
+#include "vigil/race/rt/options.h"
+#include "vigil/race/rt/raw_syscall.h"
+#include "vigil/race/rt/real_function.h"
+
+namespace vigil::race {
+namespace {
+
+constinit Real<decltype(&::timerfd_create)> real_timerfd_create("timerfd_create");
+constinit Real<decltype(&::timerfd_settime)> real_timerfd_settime("timerfd_settime");
+constinit Real<decltype(&::timerfd_gettime)> real_timerfd_gettime("timerfd_gettime");
+constinit Real<decltype(&::alarm)> real_alarm("alarm");
+constinit Real<int (*)(int, const itimerval*, itimerval*)> real_setitimer("setitimer");
+constinit Real<int (*)(int, itimerval*)> real_getitimer("getitimer");
+constinit Real<decltype(&::timer_create)> real_timer_create("timer_create");
+constinit Real<decltype(&::timer_settime)> real_timer_settime("timer_settime");
+constinit Real<decltype(&::timer_gettime)> real_timer_gettime("timer_gettime");
+constinit Real<decltype(&::timer_getoverrun)> real_timer_getoverrun("timer_getoverrun");
+constinit Real<decltype(&::timer_delete)> real_timer_delete("timer_delete");
+
+constexpr std::uint64_t kSecond_ns = 1'000'000'000;
+constexpr std::uint32_t kPeriodics = 256;
+
+// One timer of the program. The same for all kinds; `act` says what its expiration means.
+struct Periodic {
+  void (*act)(Periodic& timer);  // null: unused
+  std::uint32_t timer;           // of the schedule
+  clockid_t clock;
+  std::uint64_t next_ns;  // kNever: not armed
+  std::uint64_t interval_ns;
+  int descriptor;             // timerfd
+  int signal;                 // alarm, setitimer, timer_create
+  std::uint32_t expirations;  // SIGEV_THREAD: not yet handled
+  void (*function)(sigval);
+  sigval value;
+};
+
+Periodic periodics[kPeriodics];
+Periodic* alarm_timer;
+
+bool time_is_virtual() {
+  return controlled_task() != kNoTask && options().time == TimeMode::kVirtual;
+}
+
+void expired(std::uintptr_t argument) {
+  auto& periodic = *reinterpret_cast<Periodic*>(argument);
+  periodic.next_ns = periodic.interval_ns == 0 ? kNever : periodic.next_ns + periodic.interval_ns;
+  set_virtual_timer(periodic.timer, periodic.next_ns);
+  periodic.act(periodic);
+}
+
+Periodic* take_periodic(void (*act)(Periodic&), clockid_t clock) {
+  for (Periodic& periodic : periodics) {
+    if (periodic.act != nullptr) continue;
+    const std::uint32_t timer = take_timer(expired, reinterpret_cast<std::uintptr_t>(&periodic));
+    if (timer == kNoTimer) return nullptr;
+    periodic = Periodic{};
+    periodic.act = act;
+    periodic.timer = timer;
+    periodic.clock = clock;
+    periodic.next_ns = kNever;
+    return &periodic;
+  }
+  return nullptr;
+}
+
+void give_back(Periodic& periodic) {
+  give_back_timer(periodic.timer);
+  periodic.act = nullptr;
+}
+
+timespec duration_of(std::uint64_t time_ns) {
+  return {static_cast<time_t>(time_ns / kSecond_ns), static_cast<long>(time_ns % kSecond_ns)};
+}
+
+itimerspec setting_of(const Periodic& periodic) {
+  itimerspec setting = {};
+  setting.it_interval = duration_of(periodic.interval_ns);
+  if (periodic.next_ns != kNever) {
+    const std::uint64_t now = virtual_now();
+    setting.it_value = duration_of(periodic.next_ns > now ? periodic.next_ns - now : 1);
+  }
+  return setting;
+}
+
+void arm(Periodic& periodic, const itimerspec& setting, bool absolute) {
+  periodic.interval_ns = nanoseconds_of(setting.it_interval);
+  const std::uint64_t value = nanoseconds_of(setting.it_value);
+  if (value == 0) {
+    periodic.next_ns = kNever;
+  } else {
+    periodic.next_ns =
+        absolute ? deadline_at(periodic.clock, &setting.it_value) : deadline_after(value);
+  }
+  set_virtual_timer(periodic.timer, periodic.next_ns);
+}
+
+void send_signal(Periodic& periodic) { post_process_signal(periodic.signal); }
+
+}  // namespace
+
+// ---- timerfd
+
+namespace {
+
+void add_expiration(Periodic& periodic) {
+  const std::uint64_t one = 1;
+  raw_syscall(SYS_write, periodic.descriptor, &one, sizeof one);
+  descriptors_changed();
+}
+
+Periodic* timer_of_descriptor(int descriptor) {
+  for (Periodic& periodic : periodics) {
+    if (periodic.act == add_expiration && periodic.descriptor == descriptor) return &periodic;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void timerfd_closing(int descriptor) {
+  if (kind_of_descriptor(descriptor) != DescriptorKind::kEvent) return;
+  if (Periodic* periodic = timer_of_descriptor(descriptor)) give_back(*periodic);
+}
+
+VIGIL_INTERCEPTOR int timerfd_create(clockid_t clock, int flags) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  int descriptor = -1;
+  if (time_is_virtual()) {
+    Periodic* periodic = take_periodic(add_expiration, clock);
+    if (periodic == nullptr) {
+      errno = EMFILE;
+      return -1;
+    }
+    static_assert(int{TFD_NONBLOCK} == int{EFD_NONBLOCK} && int{TFD_CLOEXEC} == int{EFD_CLOEXEC});
+    const long made = raw_syscall(SYS_eventfd2, 0, flags);
+    if (made < 0) {
+      give_back(*periodic);
+      errno = static_cast<int>(-made);
+      return -1;
+    }
+    descriptor = periodic->descriptor = static_cast<int>(made);
+  } else {
+    descriptor = real_timerfd_create(clock, flags);
+  }
+  if (descriptor >= 0) descriptor_opened(descriptor, DescriptorKind::kEvent, VIGIL_CALLER_PC);
+  return descriptor;
+}
+
+VIGIL_INTERCEPTOR int timerfd_settime(int descriptor, int flags, const itimerspec* wanted,
+                                      itimerspec* before) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  descriptor_writing(descriptor, VIGIL_CALLER_PC);
+  Periodic* periodic = time_is_virtual() ? timer_of_descriptor(descriptor) : nullptr;
+  if (periodic == nullptr) return real_timerfd_settime(descriptor, flags, wanted, before);
+  scheduling_point(PointKind::kIo, descriptors_object());
+  if (before != nullptr) *before = setting_of(*periodic);
+  // Setting the timer forgets expirations that nobody read.
+  std::uint64_t unread = 0;
+  pollfd readable = {descriptor, POLLIN, 0};
+  if (raw_syscall(SYS_poll, &readable, 1, 0) > 0) {
+    raw_syscall(SYS_read, descriptor, &unread, sizeof unread);
+  }
+  arm(*periodic, *wanted, (flags & TFD_TIMER_ABSTIME) != 0);
+  return 0;
+}
+
+VIGIL_INTERCEPTOR int timerfd_gettime(int descriptor, itimerspec* setting) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  const Periodic* periodic = time_is_virtual() ? timer_of_descriptor(descriptor) : nullptr;
+  if (periodic == nullptr) return real_timerfd_gettime(descriptor, setting);
+  *setting = setting_of(*periodic);
+  return 0;
+}
+
+// ---- alarm and setitimer(ITIMER_REAL): one timer
+
+namespace {
+
+itimerspec set_alarm(const itimerspec& setting) {
+  if (alarm_timer == nullptr) {
+    alarm_timer = take_periodic(send_signal, CLOCK_REALTIME);
+    if (alarm_timer == nullptr) return {};
+    alarm_timer->signal = SIGALRM;
+  }
+  const itimerspec before = setting_of(*alarm_timer);
+  arm(*alarm_timer, setting, false);
+  return before;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR unsigned alarm(unsigned seconds) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  if (!time_is_virtual()) return real_alarm(seconds);
+  itimerspec setting = {};
+  setting.it_value.tv_sec = seconds;
+  const itimerspec before = set_alarm(setting);
+  return static_cast<unsigned>(before.it_value.tv_sec + (before.it_value.tv_nsec != 0 ? 1 : 0));
+}
+
+VIGIL_INTERCEPTOR int setitimer(__itimer_which_t which, const itimerval* wanted,
+                                itimerval* before) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  if (!time_is_virtual() || which != ITIMER_REAL || wanted == nullptr) {
+    return real_setitimer(which, wanted, before);
+  }
+  itimerspec setting = {};
+  TIMEVAL_TO_TIMESPEC(&wanted->it_interval, &setting.it_interval);
+  TIMEVAL_TO_TIMESPEC(&wanted->it_value, &setting.it_value);
+  const itimerspec old = set_alarm(setting);
+  if (before != nullptr) {
+    TIMESPEC_TO_TIMEVAL(&before->it_interval, &old.it_interval);
+    TIMESPEC_TO_TIMEVAL(&before->it_value, &old.it_value);
+  }
+  return 0;
+}
+
+VIGIL_INTERCEPTOR int getitimer(__itimer_which_t which, itimerval* setting) noexcept {
+  if (!time_is_virtual() || which != ITIMER_REAL) return real_getitimer(which, setting);
+  const itimerspec now = alarm_timer == nullptr ? itimerspec{} : setting_of(*alarm_timer);
+  TIMESPEC_TO_TIMEVAL(&setting->it_interval, &now.it_interval);
+  TIMESPEC_TO_TIMEVAL(&setting->it_value, &now.it_value);
+  return 0;
+}
+
+// ---- timer_create: the handle is the address of the Periodic
+
+namespace {
+
+void do_nothing(Periodic& /*periodic*/) {}
+
+void wake_thread(Periodic& periodic) {
+  ++periodic.expirations;
+  wake(&periodic.expirations, kEveryone);
+}
+
+// SIGEV_THREAD: one thread per timer calls the function for each expiration.
+void* call_function(void* argument) {
+  auto& periodic = *static_cast<Periodic*>(argument);
+  while (periodic.act == wake_thread) {
+    if (periodic.expirations == 0) {
+      block_on(&periodic.expirations, kNever, "timer thread");
+      continue;
+    }
+    --periodic.expirations;
+    periodic.function(periodic.value);
+  }
+  give_back(periodic);
+  return nullptr;
+}
+
+int start_timer_thread(Periodic* periodic, const sigevent& event) {
+  periodic->function = event.sigev_notify_function;
+  periodic->value = event.sigev_value;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread = 0;
+  const int error = pthread_create(&thread, &attributes, call_function, periodic);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+Periodic* timer_of_handle(timer_t handle) {
+  auto* periodic = static_cast<Periodic*>(handle);
+  const bool ours = periodic >= periodics && periodic < periodics + kPeriodics;
+  return ours ? periodic : nullptr;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int timer_create(clockid_t clock, sigevent* event, timer_t* handle) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  if (!time_is_virtual()) return real_timer_create(clock, event, handle);
+  const int notify = event == nullptr ? SIGEV_SIGNAL : event->sigev_notify;
+  void (*act)(Periodic&) = send_signal;
+  if (notify == SIGEV_NONE) act = do_nothing;
+  if (notify == SIGEV_THREAD) act = wake_thread;
+  Periodic* periodic = take_periodic(act, clock);
+  if (periodic == nullptr) {
+    errno = EAGAIN;
+    return -1;
+  }
+  periodic->signal = event == nullptr ? SIGALRM : event->sigev_signo;
+  *handle = periodic;
+  if (notify == SIGEV_THREAD) {
+    if (const int error = start_timer_thread(periodic, *event); error != 0) {
+      give_back(*periodic);
+      errno = error;
+      return -1;
+    }
+  }
+  return 0;
+}
+
+VIGIL_INTERCEPTOR int timer_settime(timer_t handle, int flags, const itimerspec* wanted,
+                                    itimerspec* before) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  Periodic* periodic = timer_of_handle(handle);
+  if (periodic == nullptr) return real_timer_settime(handle, flags, wanted, before);
+  scheduling_point(PointKind::kSync, periodic);
+  if (before != nullptr) *before = setting_of(*periodic);
+  arm(*periodic, *wanted, (flags & TIMER_ABSTIME) != 0);
+  return 0;
+}
+
+VIGIL_INTERCEPTOR int timer_gettime(timer_t handle, itimerspec* setting) noexcept {
+  const Periodic* periodic = timer_of_handle(handle);
+  if (periodic == nullptr) return real_timer_gettime(handle, setting);
+  *setting = setting_of(*periodic);
+  return 0;
+}
+
+VIGIL_INTERCEPTOR int timer_getoverrun(timer_t handle) noexcept {
+  return timer_of_handle(handle) == nullptr ? real_timer_getoverrun(handle) : 0;
+}
+
+VIGIL_INTERCEPTOR int timer_delete(timer_t handle) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  Periodic* periodic = timer_of_handle(handle);
+  if (periodic == nullptr) return real_timer_delete(handle);
+  scheduling_point(PointKind::kSync, periodic);
+  if (periodic->act == wake_thread) {
+    periodic->act = do_nothing;  // its thread gives it back
+    set_virtual_timer(periodic->timer, kNever);
+    wake(&periodic->expirations, kEveryone);
+  } else {
+    give_back(*periodic);
+  }
+  return 0;
+}
+
+}  // namespace vigil::race
