@@ -96,7 +96,7 @@ VectorClock& make_fence(VectorClock*& fence) {
 // A later acquire fence learns what this load saw.
 void keep_for_fence(Thread& thread, Address address) {
   SyncObject* const object = find_sync(address);
-  if (object == nullptr || object->clock.teaches_nothing(thread.clock)) return;
+  if (object == nullptr || object->teaches_nothing(thread.clock)) return;
   const InsideScope inside(thread);
   acquire_into(address, make_fence(thread.acquire_fence));
 }
@@ -105,7 +105,7 @@ void keep_for_fence(Thread& thread, Address address) {
 void publish_fence(Thread& thread, Address address) {
   if (thread.release_fence == nullptr || thread.release_fence->size() == 0) return;
   const InsideScope inside(thread);
-  release_from(address, *thread.release_fence);
+  LockedSync(address).release_fence(thread);
 }
 
 template <class T>
@@ -163,23 +163,49 @@ template <class T, class Real>
     const LockedSync sync(address_of(object));
     if (acquires(order)) sync.acquire(*thread);
     before = real();
-    if (releases(order)) sync.release_merge(*thread);
+    if (releases(order)) {
+      sync.release_merge(*thread);
+    } else {
+      sync.release_fence(*thread);
+    }
   }
   if (releases(order)) next_epoch(*thread);
   return before;
 }
 
+// A failed exchange is a load: it acquires by its own order and releases nothing.
 template <class T>
 [[gnu::always_inline]] inline T exchange_if(volatile T* object, T expected, T desired, int order,
-                                            Address pc) {
-  return modify(object, order, pc, [&] { return real_exchange_if(object, expected, desired); });
+                                            int failure_order, Address pc) {
+  Thread* const thread = thread_self;
+  if (!is_recording(thread)) return real_exchange_if(object, expected, desired);
+  scheduling_point(PointKind::kAtomicWrite, object);
+  atomic_access<T, kAtomicCell>(object, pc);
+  const InsideScope inside(*thread);
+  bool released = false;
+  T found;
+  {
+    const LockedSync sync(address_of(object));
+    found = real_exchange_if(object, expected, desired);
+    const bool succeeded = found == expected;
+    if (acquires(succeeded ? order : failure_order)) sync.acquire(*thread);
+    released = succeeded && releases(order);
+    if (released) {
+      sync.release_merge(*thread);
+    } else if (succeeded) {
+      sync.release_fence(*thread);
+    }
+  }
+  if (released) next_epoch(*thread);
+  if ((order & kOrderMask) == __ATOMIC_RELAXED) keep_for_fence(*thread, address_of(object));
+  return found;
 }
 
 template <class T>
 [[gnu::always_inline]] inline int exchange_if_equal(volatile T* object, T* expected, T desired,
-                                                    int order, Address pc) {
+                                                    int order, int failure_order, Address pc) {
   const T wanted = *expected;
-  const T found = exchange_if(object, wanted, desired, order, pc);
+  const T found = exchange_if(object, wanted, desired, order, failure_order, pc);
   if (found == wanted) return 1;
   *expected = found;
   return 0;
@@ -211,16 +237,16 @@ using namespace vigil::race;
   VIGIL_MODIFY(bits, T, fetch_xor, value ^ operand)                                             \
   VIGIL_MODIFY(bits, T, fetch_nand, ~(value & operand))                                         \
   int __tsan_atomic##bits##_compare_exchange_strong(volatile T* object, T* expected, T desired, \
-                                                    int order, int) {                           \
-    return exchange_if_equal(object, expected, desired, order, VIGIL_CALLER_PC);                \
+                                                    int order, int failure_order) {             \
+    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC); \
   }                                                                                             \
   int __tsan_atomic##bits##_compare_exchange_weak(volatile T* object, T* expected, T desired,   \
-                                                  int order, int) {                             \
-    return exchange_if_equal(object, expected, desired, order, VIGIL_CALLER_PC);                \
+                                                  int order, int failure_order) {               \
+    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC); \
   }                                                                                             \
   T __tsan_atomic##bits##_compare_exchange_val(volatile T* object, T expected, T desired,       \
-                                               int order, int) {                                \
-    return exchange_if(object, expected, desired, order, VIGIL_CALLER_PC);                      \
+                                               int order, int failure_order) {                  \
+    return exchange_if(object, expected, desired, order, failure_order, VIGIL_CALLER_PC);       \
   }
 
 extern "C" {

@@ -40,6 +40,7 @@ class SpinLock {
  public:
   void lock();
   void unlock() { __atomic_store_n(&state_, 0, __ATOMIC_RELEASE); }
+  bool is_locked() const { return __atomic_load_n(&state_, __ATOMIC_ACQUIRE) != 0; }
 
  private:
   int state_ = 0;

@@ -124,14 +124,18 @@ void imitate_write(Thread& thread, Address address, std::size_t size, StackId st
 
 void record_free(Thread& thread, Address address, std::size_t size, Address pc) {
   size = std::min(size, kFreedMax);
-  record_range(address, size, 0, pc);
   const InsideScope inside(thread);
-  if (!thread.has_slot) return forget_accesses(address, size);
-  const Cell cell = base_of(thread) | kAllBytes | kFreedCell | stack_at(thread, pc);
-  ShadowWord* word = shadow_word(address);
-  for (ShadowWord* const end = shadow_word(address + size + 7); word != end; ++word) {
-    word->reset(cell);
+  const Cell base = base_of(thread) | kAllBytes;
+  const StackId stack = stack_at(thread, pc);
+  const Cell freed = thread.has_slot ? base | kFreedCell | stack : 0;
+  Address at = word_begin(address);
+  for (ShadowWord* word = shadow_word(address); at < address + size; at += 8, ++word) {
+    const auto on_found = [&](Cell old) { found(thread, old, base | kFreedCell | stack, at); };
+    check_only(*word, base, thread.clock, on_found);
+    if (__builtin_expect(!evicted.empty(), 0)) evicted.check(at, base, thread.clock, on_found);
+    word->reset(freed);
   }
+  if (controlled()) evicted.reset(word_begin(address), address + size);
 }
 
 void forget_all_accesses() { drop_pages(kWordShadow, kWordShadowSize); }

@@ -95,6 +95,11 @@ void LockedSync::release_merge(Thread& thread) const {
   object_->clock.release_merge(thread.clock, thread.now(), pool);
 }
 
+void LockedSync::release_fence(const Thread& thread) const {
+  const VectorClock* const fence = thread.release_fence;
+  if (fence != nullptr && fence->size() != 0) object_->clock.release_merge(*fence, 0, pool);
+}
+
 void acquire_into(Address address, VectorClock& clock) {
   SyncObject* const object = find_sync(address);
   if (object == nullptr) return;
@@ -102,11 +107,6 @@ void acquire_into(Address address, VectorClock& clock) {
   if (object->address == address) {
     clock.join(object->clock.epochs(), object->clock.size());
   }
-}
-
-void release_from(Address address, const VectorClock& clock) {
-  const LockedSync object(address);
-  object->clock.release_merge(clock, 0, pool);
 }
 
 void forget_all_clocks() {
@@ -122,7 +122,7 @@ void acquire(const volatile void* address) {
   SyncObject* const object = find_sync(at);
   if (object == nullptr) return;
   const InsideScope inside(*thread);
-  if (object->clock.teaches_nothing(thread->clock)) return;
+  if (object->teaches_nothing(thread->clock)) return;
   const SpinGuard guard(object->lock);
   if (object->address == at) object->clock.acquire(thread->clock);
 }

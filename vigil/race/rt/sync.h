@@ -24,6 +24,12 @@ struct SyncObject {
   std::uint32_t next;  // at the same eight bytes, or the next free place
   Address address;     // 0: not in use
   SyncClock clock;
+
+  // Whether acquiring it would change nothing. Whoever changes the object's value and its clock
+  // holds the lock meanwhile: after a look at the value, an open lock means the clock is there, too.
+  bool teaches_nothing(const VectorClock& of_thread) const {
+    return !lock.is_locked() && clock.teaches_nothing(of_thread);
+  }
 };
 
 // Context: init.
@@ -47,6 +53,8 @@ class LockedSync {
   // The caller calls next_epoch() afterwards, when the object is unlocked.
   void release_store(Thread& thread) const;
   void release_merge(Thread& thread) const;
+  // What the thread's latest release fence published, if there was one.
+  void release_fence(const Thread& thread) const;
 
  private:
   SyncObject* object_;
@@ -54,9 +62,6 @@ class LockedSync {
 
 // Joins the object's clock to `clock`; without an object there is nothing to learn.
 void acquire_into(Address address, VectorClock& clock);
-
-// Joins `clock` to the object's, as a release by nobody in particular (fences).
-void release_from(Address address, const VectorClock& clock);
 
 // REQUIRES: nobody else is inside the detector.
 void forget_all_clocks();
