@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 run_packages=(
   g++ cmake ninja-build pkg-config
-  libboost1.81-dev libcli11-dev libdw-dev libsimdjson-dev libspdlog-dev libssl-dev
+  libboost1.81-dev libcli11-dev libexpat1-dev libdw-dev libsimdjson-dev libspdlog-dev libssl-dev
   libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
 )
 test_packages=(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/evidence/collector.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "vigil/base/hash.h"
@@ -59,12 +60,10 @@ void Collector::on_finding(report::Finding&& finding) {
   evidence_.findings.push_back(std::move(finding));
 }
 
-void Collector::on_thread(report::Thread&& thread) {
-  if (evidence_.threads.size() == kThreadsMax) {
-    ++threads_left_out_;
-    return;
-  }
-  evidence_.threads.push_back(std::move(thread));
+void Collector::on_thread(report::Thread&& thread, std::uint64_t count) {
+  const std::uint64_t kept = std::min<std::uint64_t>(count, kThreadsMax - evidence_.threads.size());
+  threads_left_out_ += count - kept;
+  for (std::uint64_t i = 0; i < kept; ++i) evidence_.threads.push_back(thread);
 }
 
 void Collector::on_proof(std::string_view line) {

@@ -26,7 +26,7 @@ class Collector : public Sink {
 
   void on_format(std::string_view name) override;
   void on_finding(report::Finding&& finding) override;
-  void on_thread(report::Thread&& thread) override;
+  void on_thread(report::Thread&& thread, std::uint64_t count) override;
   void on_proof(std::string_view line) override;
   void on_program(std::string_view program) override;
   void on_warning(std::string message) override;

@@ -30,7 +30,11 @@ bool is_collision_kind(Kind kind) {
 Confidence confidence_of(Kind kind, const Access& first, const Access* second) {
   if (second == nullptr || second->stack.empty() || first.stack.empty())
     return Confidence::kOneSide;
-  if (!is_map_kind(kind)) return Confidence::kCertain;
+  // A detector compared the addresses, even where it does not print them.
+  if (!is_map_kind(kind)) {
+    const bool guessed = first.address != 0 && second->address == 0;
+    return guessed ? Confidence::kLikely : Confidence::kCertain;
+  }
   const bool same = first.address != 0 && first.address == second->address;
   return same ? Confidence::kCertain : Confidence::kLikely;
 }

@@ -8,7 +8,8 @@
 // Confidence follows from the finding:
 //   certain   a race detector reported both stacks, or both accesses of a map finding (kMapWrites,
 //             kMapReadAndWrite, kMapIterationAndWrite) have the same address, not 0
-//   likely    both sides are seen, but that they use the same object is not proven: an address is 0
+//   likely    both sides are seen, but that they use the same object is not proven: the addresses
+//             of a map finding differ or are 0; the other access of a race has none, as in drd
 //   one side  only one access has a stack
 // A finding with more than two accesses is one collision of the first with each of the others.
 //

@@ -73,7 +73,8 @@ class Sink {
   // reports of another kind.
   virtual void on_format(std::string_view name) = 0;
   virtual void on_finding(report::Finding&& finding) = 0;
-  virtual void on_thread(report::Thread&& thread) = 0;
+  // `count` threads that the input does not tell apart.
+  virtual void on_thread(report::Thread&& thread, std::uint64_t count) = 0;
   // A line that proves that a detector ran.
   virtual void on_proof(std::string_view line) = 0;
   virtual void on_program(std::string_view program) = 0;

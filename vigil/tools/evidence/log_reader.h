@@ -32,6 +32,9 @@ class LogReader {
  public:
   // `format`: the name of one text format, or empty for all of them. The sink outlives the reader.
   explicit LogReader(Sink& sink, std::string_view format = {});
+  // For the output of one package in `go test -json`: text that holds no such JSON.
+  struct Nested {};
+  LogReader(Sink& sink, Nested nested);
   ~LogReader();
   LogReader(const LogReader&) = delete;
   LogReader& operator=(const LogReader&) = delete;
@@ -46,10 +49,9 @@ class LogReader {
  private:
   void line(std::string_view text);
 
-  Sink& sink_;
   std::vector<std::unique_ptr<LineHandler>> handlers_;
   std::string partial_;  // the line that has no end yet
-  bool line_was_cut_ = false;
+  std::string without_colours_;
 };
 
 }  // namespace vigil::tools::evidence

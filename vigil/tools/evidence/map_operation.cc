@@ -184,15 +184,20 @@ Operation operation_of_plain(std::string_view plain) {
   return first_fit(kMethods, plain.substr(owner.size() + 2));
 }
 
-// The frame nearest to the application that is an operation on a map; its plain name.
-std::string operation_frame(const report::Stack& stack, Operation* operation) {
-  std::string found;
-  for (const report::Frame& frame : stack) {
-    std::string plain = layers::plain_name(frame.function);
+// The frame nearest to the application that is an operation on a map.
+struct OperationFrame {
+  Operation operation = Operation::kUnknown;
+  std::size_t index = 0;
+  std::string plain;  // its name
+};
+
+OperationFrame operation_frame(const report::Stack& stack) {
+  OperationFrame found;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    std::string plain = layers::plain_name(stack[i].function);
     const Operation here = operation_of_plain(plain);
     if (here != Operation::kUnknown) {
-      *operation = here;
-      found = std::move(plain);
+      found = {here, i, std::move(plain)};
     } else if (!fits_any(kBelow, plain)) {
       break;
     }
@@ -206,15 +211,16 @@ Operation map_operation_of(std::string_view function) {
   return operation_of_plain(layers::plain_name(function));
 }
 
-Operation map_operation(const report::Stack& stack) {
-  Operation operation = Operation::kUnknown;
-  operation_frame(stack, &operation);
-  return operation;
+Operation map_operation(const report::Stack& stack) { return operation_frame(stack).operation; }
+
+std::optional<std::size_t> map_operation_frame(const report::Stack& stack) {
+  const OperationFrame found = operation_frame(stack);
+  if (found.operation == Operation::kUnknown) return std::nullopt;
+  return found.index;
 }
 
 std::string container_of(const report::Stack& stack) {
-  Operation operation = Operation::kUnknown;
-  const std::string frame = operation_frame(stack, &operation);
+  const std::string frame = operation_frame(stack).plain;
   if (frame.empty()) return {};
   const std::string_view owner = class_of(frame);
   if (owner.empty()) return "Go map";

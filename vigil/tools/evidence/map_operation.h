@@ -10,6 +10,8 @@
 // Thread safety: pure functions. Complexity: O(length of the innermost frames).
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,9 @@ report::Operation map_operation_of(std::string_view function);
 // The operation that a stack is inside of, kUnknown if none. Only the frames before the first that
 // is neither of a container nor of a library count.
 report::Operation map_operation(const report::Stack& stack);
+
+// Which frame that is: the container's frame next to the application.
+std::optional<std::size_t> map_operation_frame(const report::Stack& stack);
 
 // The container that a stack is inside of ("std::unordered_map", "Go map"), or empty.
 std::string container_of(const report::Stack& stack);
