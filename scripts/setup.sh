@@ -18,7 +18,7 @@ run_packages=(
 )
 test_packages=(
   ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm python3
-  libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev libtbb-dev
+  libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev libtbb-dev liburcu-dev
   curl nginx prometheus redis-server redis-tools tcl wrk
 )
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
 
 namespace vigil::tools {
@@ -17,12 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kHelp = R"(Usage: vigil bench server [OPTIONS]
+constexpr const char* kHelp = R"(Usage: vigil bench maps|server [OPTIONS]
 
-Runs redis-server, nginx and vigild in turn on this machine and prints one table of ratios.
-The options are those of scripts/bench_server.py; --help after "server" lists them.
+maps     vigil's maps against the concurrent maps that the system packages: throughput of mixes,
+         latency while growing, memory
+server   runs redis-server, nginx and vigild in turn and prints one table of ratios; the options
+         are those of scripts/bench_server.py
+
+--help after the subject lists its options.
 
 Examples:
+  vigil bench maps --quick --json maps.json
   vigil bench server --quick
   vigil bench server --runs 5 --json server.json
 )";
@@ -81,10 +87,12 @@ std::vector<std::string> bench_server_command(const fs::path& script, const fs::
 
 int run_bench(std::span<const char* const> arguments) {
   const std::string_view what = arguments.empty() ? "" : arguments.front();
+  if (what == "maps") return run_bench_maps(arguments.subspan(1));
   if (what == "server") return run_server(arguments.subspan(1));
   const bool asked = what == "--help" || what == "-h";
   if (!asked && !what.empty()) {
-    std::fprintf(stderr, "vigil bench: unknown subject \"%s\"; known: server\n", arguments.front());
+    std::fprintf(stderr, "vigil bench: unknown subject \"%s\"; known: maps, server\n",
+                 arguments.front());
     return kUsage;
   }
   std::fputs(kHelp, asked ? stdout : stderr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `vigil bench server`: hands over to scripts/bench_server.py.
+// `vigil bench SUBJECT`: maps runs here (maps/), server hands over to scripts/bench_server.py.
 //
 // Thread safety: to be called from main only.
 #pragma once

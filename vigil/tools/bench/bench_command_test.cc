@@ -48,7 +48,7 @@ TEST_F(BenchCommandTest, TheUserMayNameAnotherVigild) {
 }
 
 TEST_F(BenchCommandTest, AnUnknownSubjectIsAUsageError) {
-  const std::array<const char*, 1> arguments = {"maps"};
+  const std::array<const char*, 1> arguments = {"sets"};
   EXPECT_EQ(run_bench(arguments), kUsage);
   EXPECT_EQ(run_bench({}), kUsage);
 }
