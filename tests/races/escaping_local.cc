@@ -9,6 +9,8 @@
 
 namespace {
 
+int retries_left = 0;
+
 std::jthread start() {
   int retries = 3;
 #ifdef FIXED
@@ -16,7 +18,7 @@ std::jthread start() {
 #else
   std::jthread worker([&retries] { --retries; });
 #endif
-  ++retries;
+  retries_left = ++retries;
   return worker;
 }
 
