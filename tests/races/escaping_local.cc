@@ -24,4 +24,7 @@ std::jthread start() {
 
 }  // namespace
 
-int main() { const std::jthread worker = start(); }
+int main() {
+  { const std::jthread worker = start(); }
+  return retries_left == 4 ? 0 : 3;
+}
