@@ -31,7 +31,7 @@ class DefaultHash {
   DefaultHash() : DefaultHash(random_seed()) {}
   explicit DefaultHash(std::uint64_t seed) noexcept : seed_(seed) {}
 
-  [[nodiscard]] std::uint64_t operator()(const Key& key) const {
+  [[nodiscard]] std::uint64_t operator()(const Key& key) const noexcept(kIsNoexcept) {
     if constexpr (std::is_integral_v<Key> || std::is_enum_v<Key>) {
       return mix(static_cast<std::uint64_t>(key));
     } else if constexpr (std::is_pointer_v<Key>) {
@@ -42,6 +42,10 @@ class DefaultHash {
   }
 
  private:
+  static constexpr bool kIsNoexcept = std::is_integral_v<Key> || std::is_enum_v<Key> ||
+                                      std::is_pointer_v<Key> ||
+                                      std::is_nothrow_invocable_v<std::hash<Key>, const Key&>;
+
   // A 64 x 64 -> 128 bit multiplication with its halves folded together (wyhash, Wang Yi).
   [[nodiscard]] std::uint64_t mix(std::uint64_t x) const noexcept {
     __extension__ using Wide = unsigned __int128;
@@ -62,7 +66,7 @@ class DefaultHash<std::string> {
   DefaultHash() : DefaultHash(random_seed()) {}
   explicit DefaultHash(std::uint64_t seed) noexcept : seed_(seed) {}
 
-  [[nodiscard]] std::uint64_t operator()(std::string_view key) const {
+  [[nodiscard]] std::uint64_t operator()(std::string_view key) const noexcept {
     return seeded_hash(key, seed_);
   }
 

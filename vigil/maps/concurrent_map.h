@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ConcurrentMap<M>: the one vocabulary of the map family, as a concept. Code that is written
+// against it works with ShardedMap, ReadMostlyMap, RwMap, SnapshotMap, and CheckedMap (which has
+// the vocabulary but asks for one thread at a time).
+//
+//   get(key)                     a copy of the value, or nothing             Go's sync.Map: Load
+//   visit(key, f)                f(const Value&) if there is an entry; for values that cannot be
+//                                copied or are large
+//   contains(key)
+//   insert(key, v)               if absent; whether it added
+//   insert_or_assign(key, v)     whether it added                                           Store
+//   get_or_insert(key, v)        {value, inserted}                                    LoadOrStore
+//   exchange(key, v)             the previous value                                          Swap
+//   compare_exchange(key, e, v)  if the value equals e; whether it did             CompareAndSwap
+//   update(key, f)               f(Value&) as the only writer of the key; whether there was one
+//   erase(key)                   whether there was one                                     Delete
+//   erase_if(key, f)             if f(const Value&); whether it did
+//   compare_erase(key, e)        if the value equals e; whether it did           CompareAndDelete
+//   take(key)                    erases; the value                                  LoadAndDelete
+//   for_each(f)                  f(lookup_type, const Value&) for each entry                Range
+//   erase_if(f)                  where f(lookup_type, const Value&); how many
+//   clear(), size(), empty(), reserve(n), stats(), check_invariants()
+//
+// What all maps promise:
+//   - Keys are looked up by lookup_type: std::string_view for std::string, else const Key&.
+//   - Operations on one key are linearizable (CheckedMap: used as documented).
+//   - No iterator or reference leaves the map; what a callback is given ends with the callback.
+//   - A callback that uses the map in a way that could not work is stopped by VIGIL_CHECK with a
+//     message, never a silent deadlock. Which uses do work is said by each map; none lets the
+//     callback of a write write the same map.
+//   - Absence is an empty optional or false. Exceptions of copies, Hash, Equal and callbacks, and
+//     std::bad_alloc, propagate, and the operation has not happened.
+//   - Hash and Equal are template arguments, Hash seeded per map unless the user brings his own.
+//     Values that can only be moved are inserted, visited, updated in place and taken.
+// Where maps differ (iteration as of one moment, waiting, memory) is said in docs/maps.md.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+
+namespace vigil {
+
+template <class M>
+concept ConcurrentMap = requires(
+    M& map, const M& const_map, typename M::lookup_type key, typename M::mapped_type value,
+    void (*read)(const typename M::mapped_type&),
+    void (*read_entry)(typename M::lookup_type, const typename M::mapped_type&),
+    void (*change)(typename M::mapped_type&), bool (*choose)(const typename M::mapped_type&),
+    bool (*choose_entry)(typename M::lookup_type, const typename M::mapped_type&)) {
+  typename M::key_type;
+  typename M::hasher;
+  typename M::key_equal;
+  { const_map.visit(key, read) } -> std::same_as<bool>;
+  { const_map.contains(key) } -> std::same_as<bool>;
+  { map.insert(key, std::move(value)) } -> std::same_as<bool>;
+  { map.insert_or_assign(key, std::move(value)) } -> std::same_as<bool>;
+  { map.exchange(key, std::move(value)) } -> std::same_as<std::optional<typename M::mapped_type>>;
+  { map.update(key, change) } -> std::same_as<bool>;
+  { map.erase(key) } -> std::same_as<bool>;
+  { map.erase_if(key, choose) } -> std::same_as<bool>;
+  { map.take(key) } -> std::same_as<std::optional<typename M::mapped_type>>;
+  {const_map.for_each(read_entry)};
+  { map.erase_if(choose_entry) } -> std::convertible_to<std::uint64_t>;
+  {map.clear()};
+  {map.reserve(std::uint64_t{1})};
+  { const_map.size() } -> std::convertible_to<std::uint64_t>;
+  { const_map.empty() } -> std::same_as<bool>;
+  { const_map.stats().entries } -> std::convertible_to<std::uint64_t>;
+  {const_map.check_invariants()};
+}
+&&(!std::copy_constructible<typename M::mapped_type> ||
+   requires(M & map, const M& const_map, typename M::lookup_type key,
+            const typename M::mapped_type& value) {
+     { const_map.get(key) } -> std::same_as<std::optional<typename M::mapped_type>>;
+     { map.get_or_insert(key, value).value } -> std::convertible_to<typename M::mapped_type>;
+     { map.get_or_insert(key, value).inserted } -> std::convertible_to<bool>;
+   }) &&
+    (!std::equality_comparable<typename M::mapped_type> ||
+     requires(M & map, typename M::lookup_type key, typename M::mapped_type value) {
+       { map.compare_exchange(key, value, std::move(value)) } -> std::same_as<bool>;
+       { map.compare_erase(key, value) } -> std::same_as<bool>;
+     });
+
+}  // namespace vigil

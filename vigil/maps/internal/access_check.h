@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AccessCheck: notices that two threads use one map at the same time; the guard of CheckedMap.
+//
+// One atomic word per map says who writes, or wrote last:
+//
+//   bit 63 ............ 27 | 26 .... 23 | 22     | 21 ......... 0
+//   number of writes done  | operation  | active | thread that writes or wrote last
+//
+// A write makes the word active under its own id, and finds it unchanged at its end. A read finds
+// it not active at its begin, and unchanged at its end; it stores nothing. So whenever two
+// operations overlap, one of them writing, at least one of the two sees it: the one that begins
+// later finds the word active, or the one that began first finds it changed. (Only an overlap
+// shorter than the time a store takes to reach the other core escapes.) Operations that happen one
+// after the other, by whatever synchronisation of the program, always see the word at rest: there
+// are no false reports.
+//
+// Making overlaps happen. Operations last nanoseconds, and threads that run one after the other on
+// a busy machine would not be seen. So some writes linger inside their operation, asleep, and
+// whoever touches the map meanwhile sees an active word and a stack that stands still. This is the
+// delay injection of TSVD (Li et al., SOSP 2019), with these moments: when the writing thread
+// changes, for the first handovers of a map and ever more rarely afterwards, and in a process with
+// several threads at some of the first writes of a map, which readers of a map with one writer
+// need. All maps together linger for at most kLingerShare of the time, and so does the program,
+// even if it holds a lock meanwhile.
+//
+// Memory order: relaxed everywhere. The word must not order the map's accesses for a race detector
+// that runs as well; compiler fences keep its accesses around those of the table, and x86 keeps
+// stores in order.
+//
+// Costs: a read is two loads and two branches, a write two loads, two stores and three branches.
+//
+// Thread safety: by nature.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "vigil/maps/internal/thread_stack.h"
+#include "vigil/maps/map_misuse.h"
+#include "vigil/maps/map_operation.h"
+
+namespace vigil::maps::internal {
+
+// The layout of the word.
+struct AccessWord {
+  static constexpr std::uint64_t kThread = (std::uint64_t{1} << 22) - 1;
+  static constexpr std::uint64_t kActive = std::uint64_t{1} << 22;
+  static constexpr std::uint32_t kOperationShift = 23;
+  static constexpr std::uint64_t kOperation = std::uint64_t{15} << kOperationShift;
+  static constexpr std::uint32_t kWritesShift = 27;
+  static constexpr std::uint64_t kOneWrite = std::uint64_t{1} << kWritesShift;
+
+  static std::uint64_t during(std::uint64_t before, std::uint64_t thread,
+                              MapOperation operation) noexcept {
+    return (before & ~(kOneWrite - 1)) | std::uint64_t(operation) << kOperationShift | kActive |
+           thread;
+  }
+  static std::uint64_t after(std::uint64_t during) noexcept { return during - kActive + kOneWrite; }
+  static bool active(std::uint64_t word) noexcept { return (word & kActive) != 0; }
+  static pid_t thread(std::uint64_t word) noexcept { return static_cast<pid_t>(word & kThread); }
+  static MapOperation operation(std::uint64_t word) noexcept {
+    return static_cast<MapOperation>((word & kOperation) >> kOperationShift);
+  }
+};
+
+class AccessCheck {
+ public:
+  static constexpr bool kWaits = false;
+  static constexpr double kLingerShare = 0.01;
+
+  explicit AccessCheck(MisuseOptions options) : options_(std::move(options)) {}
+  AccessCheck(const AccessCheck&) = delete;
+  AccessCheck& operator=(const AccessCheck&) = delete;
+
+  class Read {
+   public:
+    Read(AccessCheck& check, MapOperation operation) : check_(check), operation_(operation) {
+      before_ = check_.word_.load(std::memory_order_relaxed);
+      if (AccessWord::active(before_)) [[unlikely]]
+        before_ = check_.read_during_write(before_, operation_);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    ~Read() { static_cast<void>(still_valid()); }
+    Read(const Read&) = delete;
+    Read& operator=(const Read&) = delete;
+
+    // Whether nobody has written since; reports it if so, once.
+    bool still_valid() const {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+      if (check_.word_.load(std::memory_order_relaxed) == before_) [[likely]]
+        return true;
+      before_ = check_.write_during_read(operation_);
+      return false;
+    }
+
+   private:
+    AccessCheck& check_;
+    MapOperation operation_;
+    mutable std::uint64_t before_;
+  };
+
+  class Write {
+   public:
+    Write(AccessCheck& check, MapOperation operation) : check_(check) {
+      const auto me = static_cast<std::uint64_t>(ThisThread::id());
+      std::uint64_t before = check_.word_.load(std::memory_order_relaxed);
+      if ((before & (AccessWord::kActive | AccessWord::kThread)) != me ||
+          before >= check_.lingers_at_.load(std::memory_order_relaxed)) [[unlikely]] {
+        before = check_.begin_write_slowly(before, me, operation);
+      }
+      during_ = AccessWord::during(before, me, operation);
+      check_.word_.store(during_, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    ~Write() {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+      if (check_.word_.load(std::memory_order_relaxed) != during_) [[unlikely]]
+        check_.write_during_write(during_);
+      check_.word_.store(AccessWord::after(during_), std::memory_order_relaxed);
+    }
+    Write(const Write&) = delete;
+    Write& operator=(const Write&) = delete;
+
+   private:
+    AccessCheck& check_;
+    std::uint64_t during_;
+  };
+
+  [[nodiscard]] const MisuseOptions& options() const noexcept { return options_; }
+  [[nodiscard]] std::uint64_t misuses() const noexcept {
+    return misuses_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t lingers() const noexcept {
+    return lingers_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  // Each returns the word that the operation goes on with.
+  [[gnu::cold, gnu::noinline]] std::uint64_t read_during_write(std::uint64_t word,
+                                                               MapOperation operation);
+  [[gnu::cold, gnu::noinline]] std::uint64_t write_during_read(MapOperation operation);
+  [[gnu::cold, gnu::noinline]] std::uint64_t begin_write_slowly(std::uint64_t word,
+                                                                std::uint64_t me,
+                                                                MapOperation operation);
+  [[gnu::cold, gnu::noinline]] void write_during_write(std::uint64_t mine);
+
+  void report(MapOperation operation, std::uint64_t other_word);
+  [[nodiscard]] std::uint64_t wait_until_idle() const noexcept;
+  [[nodiscard]] bool handover_lingers() noexcept;
+  [[gnu::noinline]] void linger(std::uint64_t during, MapOperation operation);
+
+  std::atomic<std::uint64_t> word_{0};
+  // The word from which on the writer lingers although no other has written.
+  std::atomic<std::uint64_t> lingers_at_{2 * AccessWord::kOneWrite};
+  std::atomic<std::uint32_t> handovers_{0};
+  std::atomic<std::uint32_t> next_handover_{1};  // at which a writer lingers
+  std::atomic<std::uint64_t> misuses_{0};
+  std::atomic<std::uint64_t> lingers_{0};
+  MisuseOptions options_;
+};
+
+}  // namespace vigil::maps::internal

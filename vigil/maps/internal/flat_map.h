@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FlatMap: the vocabulary of the map family (concurrent_map.h) over a FlatTable, without any
+// synchronisation. RwMap and CheckedMap put a guard around each operation (guarded_map.h),
+// SnapshotMap applies the writes to a copy.
+//
+// Thread safety: none; const members may run at once. References passed to callbacks end with the
+// callback. Exceptions: what Hash, Equal, copies and callbacks throw, and std::bad_alloc; the
+// operation then has not happened. For that, update() hands its callback a copy of the value and
+// puts it back, unless the callback is noexcept or the value cannot be copied (in which case it
+// keeps what the callback did to it).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/flat_table.h"
+
+namespace vigil::maps::internal {
+
+struct FlatMapStats {
+  std::uint64_t entries = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t table_bytes = 0;  // keys and values on the heap not included
+};
+
+// Whether to go on after a visitor of for_each: one that returns nothing never stops.
+template <class Visitor, class... Args>
+bool visited_goes_on(Visitor& visitor, Args&&... args) {
+  if constexpr (std::is_void_v<std::invoke_result_t<Visitor&, Args...>>) {
+    visitor(std::forward<Args>(args)...);
+    return true;
+  } else {
+    return static_cast<bool>(visitor(std::forward<Args>(args)...));
+  }
+}
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
+          class Allocator = std::allocator<std::pair<const Key, Value>>>
+class FlatMap {
+  using Table = FlatTable<Key, Value, Hash, Equal, Allocator>;
+  using Slot = typename Table::Slot;
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using hasher = Hash;
+  using key_equal = Equal;
+  using allocator_type = Allocator;
+  using lookup_type = typename Table::Lookup;
+
+  explicit FlatMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
+      : table_(std::move(hash), std::move(equal), allocator) {}
+
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const {
+    const Slot* slot = table_.find(table_.probe(key));
+    if (slot == nullptr) return false;
+    visitor(slot->value);
+    return true;
+  }
+  [[nodiscard]] std::optional<Value> get(lookup_type key) const {
+    const Slot* slot = table_.find(table_.probe(key));
+    return slot == nullptr ? std::nullopt : std::optional<Value>(std::as_const(slot->value));
+  }
+  [[nodiscard]] bool contains(lookup_type key) const {
+    return table_.find(table_.probe(key)) != nullptr;
+  }
+
+  template <class V>
+  bool insert(lookup_type key, V&& value) {
+    const auto probe = table_.probe(key);
+    if (table_.find(probe) != nullptr) return false;
+    table_.insert(probe, std::forward<V>(value));
+    return true;
+  }
+
+  template <class V>
+  bool insert_or_assign(lookup_type key, V&& value) {
+    const auto probe = table_.probe(key);
+    if (Slot* slot = table_.find(probe)) {
+      Table::replace(*slot, Value(std::forward<V>(value)));
+      return false;
+    }
+    table_.insert(probe, std::forward<V>(value));
+    return true;
+  }
+
+  struct GetOrInsertResult {
+    Value value;  // what the map holds now
+    bool inserted;
+  };
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
+    const auto probe = table_.probe(key);
+    if (const Slot* slot = table_.find(probe)) return {slot->value, false};
+    GetOrInsertResult result{value, true};
+    table_.insert(probe, value);
+    return result;
+  }
+
+  template <class V>
+  std::optional<Value> exchange(lookup_type key, V&& value) {
+    const auto probe = table_.probe(key);
+    Slot* slot = table_.find(probe);
+    if (slot == nullptr) {
+      table_.insert(probe, std::forward<V>(value));
+      return std::nullopt;
+    }
+    Value desired(std::forward<V>(value));
+    std::optional<Value> previous(std::move(slot->value));
+    Table::replace(*slot, std::move(desired));
+    return previous;
+  }
+
+  template <class V>
+  bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
+    Slot* slot = table_.find(table_.probe(key));
+    if (slot == nullptr || !(std::as_const(slot->value) == expected)) return false;
+    Table::replace(*slot, Value(std::forward<V>(desired)));
+    return true;
+  }
+
+  template <class Change>
+  bool update(lookup_type key, Change&& change) {
+    Slot* slot = table_.find(table_.probe(key));
+    if (slot == nullptr) return false;
+    if constexpr (std::is_nothrow_invocable_v<Change&, Value&> ||
+                  !std::is_copy_constructible_v<Value>) {
+      change(slot->value);
+    } else {
+      Value changed(std::as_const(slot->value));
+      change(changed);
+      Table::replace(*slot, std::move(changed));
+    }
+    return true;
+  }
+
+  bool erase(lookup_type key) {
+    return erase_if(key, [](const Value&) { return true; });
+  }
+
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate) {
+    Slot* slot = table_.find(table_.probe(key));
+    if (slot == nullptr || !predicate(std::as_const(slot->value))) return false;
+    table_.erase(slot);
+    return true;
+  }
+
+  std::optional<Value> take(lookup_type key) {
+    Slot* slot = table_.find(table_.probe(key));
+    if (slot == nullptr) return std::nullopt;
+    std::optional<Value> taken(std::move(slot->value));
+    table_.erase(slot);
+    return taken;
+  }
+
+  // Calls visitor(lookup_type, const Value&) until it returns false.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const {
+    table_.for_each_slot([&](const Slot& slot) {
+      return visited_goes_on(visitor, Table::Keys::view(slot.key), slot.value);
+    });
+  }
+
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate) {
+    std::uint64_t erased = 0;
+    table_.for_each_slot([&](Slot& slot) {
+      if (predicate(Table::Keys::view(slot.key), std::as_const(slot.value))) {
+        table_.erase(&slot);
+        ++erased;
+      }
+      return true;
+    });
+    return erased;
+  }
+
+  void clear() noexcept { table_.clear(); }
+  void reserve(std::uint64_t entries) { table_.reserve(entries); }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return table_.size(); }
+  [[nodiscard]] FlatMapStats stats() const noexcept {
+    return {table_.size(), table_.capacity(), table_.bytes()};
+  }
+  void check_invariants() const { table_.check_invariants(); }
+
+ private:
+  Table table_;
+};
+
+}  // namespace vigil::maps::internal

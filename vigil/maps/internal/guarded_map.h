@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GuardedMap: a FlatMap of which each operation runs inside a guard. What the guard does is what
+// tells RwMap (takes a lock) from CheckedMap (notices that it is not alone).
+//
+//   struct SomeGuarding {
+//     static constexpr bool kWaits;   // a second guard on the same thread would wait for ever
+//     class Read  { Read(SomeGuarding&, MapOperation); ~Read(); bool still_valid(); };
+//     class Write { Write(SomeGuarding&, MapOperation); ~Write(); };
+//   };
+//
+// still_valid() is asked between two entries of an iteration and ends it if false.
+//
+// Callbacks run inside the guard: they must not use the same map, which VIGIL_CHECK stops.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/map_operation.h"
+
+namespace vigil::maps::internal {
+
+template <class Map, class Guarding>
+class GuardedMap {
+  struct Unmarked {
+    explicit Unmarked(const void*) noexcept {}
+  };
+  // Where no callback runs only a copy or the hash of the user could call back.
+  using Mark = std::conditional_t<Guarding::kWaits, HeldMap, Unmarked>;
+  using Read = typename Guarding::Read;
+  using Write = typename Guarding::Write;
+  using Op = MapOperation;
+
+ public:
+  using key_type = typename Map::key_type;
+  using mapped_type = typename Map::mapped_type;
+  using hasher = typename Map::hasher;
+  using key_equal = typename Map::key_equal;
+  using allocator_type = typename Map::allocator_type;
+  using lookup_type = typename Map::lookup_type;
+  using GetOrInsertResult = typename Map::GetOrInsertResult;
+
+  GuardedMap(const GuardedMap&) = delete;
+  GuardedMap& operator=(const GuardedMap&) = delete;
+
+  // --- Reads ---------------------------------------------------------------------------------
+
+  // A copy of the value.
+  [[nodiscard]] std::optional<mapped_type> get(
+      lookup_type key) const requires std::copy_constructible<mapped_type> {
+    const Mark mark(this);
+    const Read read(guarding_, Op::kGet);
+    return map_.get(key);
+  }
+  // Calls visitor(const Value&); returns whether there was an entry.
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const {
+    const HeldMap mark(this);
+    const Read read(guarding_, Op::kGet);
+    return map_.visit(key, visitor);
+  }
+  [[nodiscard]] bool contains(lookup_type key) const {
+    const Mark mark(this);
+    const Read read(guarding_, Op::kGet);
+    return map_.contains(key);
+  }
+
+  // --- Writes --------------------------------------------------------------------------------
+
+  // Adds an entry if there is none; returns whether it did.
+  template <class V = mapped_type>
+  bool insert(lookup_type key, V&& value) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kInsert);
+    return map_.insert(key, std::forward<V>(value));
+  }
+  // Adds an entry or replaces its value; returns whether it added.
+  template <class V = mapped_type>
+  bool insert_or_assign(lookup_type key, V&& value) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kInsertOrAssign);
+    return map_.insert_or_assign(key, std::forward<V>(value));
+  }
+  // The value of the entry; adds it first if there is none.
+  GetOrInsertResult get_or_insert(lookup_type key, const mapped_type& value) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kGetOrInsert);
+    return map_.get_or_insert(key, value);
+  }
+  // Stores the value; returns the one that was there.
+  template <class V = mapped_type>
+  std::optional<mapped_type> exchange(lookup_type key, V&& value) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kExchange);
+    return map_.exchange(key, std::forward<V>(value));
+  }
+  // Replaces a value that equals `expected`; returns whether it did.
+  template <class V = mapped_type>
+  bool compare_exchange(lookup_type key, const mapped_type& expected, V&& desired) {
+    const HeldMap mark(this);
+    const Write write(guarding_, Op::kCompareExchange);
+    return map_.compare_exchange(key, expected, std::forward<V>(desired));
+  }
+  // Calls change(Value&); returns whether there was an entry.
+  template <class Change>
+  bool update(lookup_type key, Change&& change) {
+    const HeldMap mark(this);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.update(key, change);
+  }
+  // Removes the entry; returns whether there was one.
+  bool erase(lookup_type key) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kErase);
+    return map_.erase(key);
+  }
+  // Removes the entry and returns its value.
+  std::optional<mapped_type> take(lookup_type key) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kTake);
+    return map_.take(key);
+  }
+  // Removes the entry if its value equals `expected`; returns whether it did.
+  bool compare_erase(lookup_type key, const mapped_type& expected) {
+    return erase_if(key, [&expected](const mapped_type& value) { return value == expected; });
+  }
+  // Removes the entry if predicate(const Value&); returns whether it did.
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate) {
+    const HeldMap mark(this);
+    const Write write(guarding_, Op::kErase);
+    return map_.erase_if(key, predicate);
+  }
+
+  // --- Bulk ----------------------------------------------------------------------------------
+
+  // Calls visitor(lookup_type key, const Value&) for every entry until it returns false; one that
+  // returns nothing sees them all.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const {
+    const HeldMap mark(this);
+    const Read read(guarding_, Op::kIterate);
+    map_.for_each([&](const auto& key, const mapped_type& value) {
+      return visited_goes_on(visitor, key, value) && read.still_valid();
+    });
+  }
+  // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
+  // throws, what was removed so far stays removed.
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate) {
+    const HeldMap mark(this);
+    const Write write(guarding_, Op::kErase);
+    return map_.erase_if(predicate);
+  }
+  // Removes every entry and frees the table.
+  void clear() {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kClear);
+    map_.clear();
+  }
+  // Makes room for `entries` in all.
+  void reserve(std::uint64_t entries) {
+    const Mark mark(this);
+    const Write write(guarding_, Op::kReserve);
+    map_.reserve(entries);
+  }
+
+  // --- Statistics and debugging ----------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t size() const {
+    const Mark mark(this);
+    const Read read(guarding_, Op::kGet);
+    return map_.size();
+  }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  void check_invariants() const {
+    const Mark mark(this);
+    const Read read(guarding_, Op::kIterate);
+    map_.check_invariants();
+  }
+
+ protected:
+  // `arguments` are those of Guarding.
+  template <class... Arguments>
+  GuardedMap(hasher hash, key_equal equal, const allocator_type& allocator,
+             Arguments&&... arguments)
+      : map_(std::move(hash), std::move(equal), allocator),
+        guarding_(std::forward<Arguments>(arguments)...) {}
+  ~GuardedMap() = default;
+
+  [[nodiscard]] FlatMapStats table_stats() const {
+    const Mark mark(this);
+    const Read read(guarding_, Op::kGet);
+    return map_.stats();
+  }
+  [[nodiscard]] Guarding& guarding() const noexcept { return guarding_; }
+
+ private:
+  Map map_;
+  mutable Guarding guarding_;
+};
+
+}  // namespace vigil::maps::internal

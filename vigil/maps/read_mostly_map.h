@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ReadMostlyMap: Go's sync.Map as a contract, over another algorithm.
+//
+// Use when: code is ported from Go; entries are read far more often than written, and an iteration
+// should be able to stop. Use instead: ShardedMap for deadlines, for many writers and for very
+// large maps; SnapshotMap where readers need all entries of one moment.
+//
+//   Go                  here                      Go                     here
+//   Load                get, visit, contains      LoadAndDelete          take
+//   Store               insert_or_assign          Delete                 erase
+//   LoadOrStore         get_or_insert             CompareAndSwap         compare_exchange
+//   Swap                exchange                  CompareAndDelete       compare_erase
+//   Range               for_each                  Clear                  clear
+//
+// Thread safety: every member but construction and destruction may be called from any thread.
+//
+// Reads take no lock and write no shared memory, hits and misses alike; Go's read/dirty pair does
+// so only for hits of keys that were promoted, locks on every miss while there are unpromoted keys,
+// and copies the whole map after enough misses. Here a read is ShardedMap's: optimistic, under the
+// sequence of the group it reads. That is why there is nothing to promote or expunge.
+//
+// Consistency: operations on one key are linearizable. for_each is Range's contract: no key is
+// visited more than once; an entry that is present throughout is visited; of an entry that is
+// stored, replaced or erased meanwhile for_each may show any value that it had during the call, or
+// none. It is no snapshot: two entries may be shown although they never were there together.
+// Stopping spares the visitor the rest, not the map the walk over it. for_each
+// locks one shard at a time for the copying of some hundred entries, not while the visitor runs.
+//
+// Callbacks: those of visit and for_each run without a lock and may use the map; those of update,
+// erase_if and compare_* may read it but not write it, which VIGIL_CHECK stops. Values that can
+// only be moved: see ShardedMap.
+//
+// Complexity, memory, exceptions: as ShardedMap (sharded_map.h), with a quarter of its shards.
+//
+//   ReadMostlyMap<std::string, Handler> handlers;
+//   handlers.insert("/orders", orders);
+//   handlers.visit(path, [&](const Handler& handler) { handler(request); });
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/sharded_map.h"
+
+namespace vigil {
+
+using ReadMostlyMapStats = ShardedMapStats;
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>>
+class ReadMostlyMap {
+  using Map = ShardedMap<Key, Value, Hash, Equal, ShardedMapTraits{.deadlines = false}>;
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using hasher = Hash;
+  using key_equal = Equal;
+  using lookup_type = typename Map::lookup_type;
+  using GetOrInsertResult = typename Map::GetOrInsertResult;
+
+  explicit ReadMostlyMap(Hash hash = Hash(), Equal equal = Equal())
+      : map_({.shards = 16}, std::move(hash), std::move(equal)) {}
+
+  // --- Reads ---------------------------------------------------------------------------------
+
+  // A copy of the value.
+  [[nodiscard]] std::optional<Value> get(
+      lookup_type key) const requires std::copy_constructible<Value> {
+    return map_.get(key);
+  }
+  // Calls visitor(const Value&); returns whether there was an entry.
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const {
+    return map_.visit(key, std::forward<Visitor>(visitor));
+  }
+  [[nodiscard]] bool contains(lookup_type key) const { return map_.contains(key); }
+
+  // --- Writes --------------------------------------------------------------------------------
+
+  // Adds an entry if there is none; returns whether it did.
+  template <class V = Value>
+  bool insert(lookup_type key, V&& value) {
+    return map_.insert(key, std::forward<V>(value));
+  }
+  // Adds an entry or replaces its value; returns whether it added.
+  template <class V = Value>
+  bool insert_or_assign(lookup_type key, V&& value) {
+    return map_.insert_or_assign(key, std::forward<V>(value));
+  }
+  // The value of the entry; adds it first if there is none.
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
+    return map_.get_or_insert(key, value);
+  }
+  // Stores the value; returns the one that was there.
+  template <class V = Value>
+  std::optional<Value> exchange(lookup_type key, V&& value) {
+    return map_.exchange(key, std::forward<V>(value));
+  }
+  // Replaces a value that equals `expected`; returns whether it did.
+  template <class V = Value>
+  bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
+    return map_.compare_exchange(key, expected, std::forward<V>(desired));
+  }
+  // Calls change(Value&) as the only writer of the key; returns whether there was an entry.
+  template <class Change>
+  bool update(lookup_type key, Change&& change) {
+    return map_.update(key, std::forward<Change>(change));
+  }
+  // Removes the entry; returns whether there was one.
+  bool erase(lookup_type key) { return map_.erase(key); }
+  // Removes the entry and returns its value.
+  std::optional<Value> take(lookup_type key) { return map_.take(key); }
+  // Removes the entry if its value equals `expected`; returns whether it did.
+  bool compare_erase(lookup_type key, const Value& expected) {
+    return map_.compare_erase(key, expected);
+  }
+  // Removes the entry if predicate(const Value&); returns whether it did.
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate) {
+    return map_.erase_if(key, std::forward<Predicate>(predicate));
+  }
+
+  // --- Bulk ----------------------------------------------------------------------------------
+
+  // Calls visitor(lookup_type key, const Value&) until it returns false; one that returns nothing
+  // sees all entries.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const {
+    bool goes_on = true;
+    map_.for_each([&](const auto& key, const Value& value) {
+      goes_on = goes_on && maps::internal::visited_goes_on(visitor, key, value);
+    });
+  }
+  // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
+  // throws, what was removed so far stays removed.
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate) {
+    return map_.erase_if(std::forward<Predicate>(predicate));
+  }
+  // Removes every entry that was there when clear() was called.
+  void clear() { map_.clear(); }
+  void reserve(std::uint64_t entries) { map_.reserve(entries); }
+
+  // --- Statistics and debugging ----------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return map_.empty(); }
+  [[nodiscard]] ReadMostlyMapStats stats() const noexcept { return map_.stats(); }
+  void check_invariants() const { map_.check_invariants(); }
+
+ private:
+  Map map_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RwMap: a hash map behind a reader-writer lock.
+//
+// Use when: an iteration, or a visit, must see one moment of the whole map; when several threads
+// mostly read and callbacks are short. Use instead: ShardedMap for everything that is written often
+// or must not wait; SnapshotMap where a reader keeps a whole version; CheckedMap where one thread
+// owns the map.
+//
+// Thread safety: every member but construction and destruction may be called from any thread.
+//
+// Consistency: every operation, for_each and erase_if(predicate) included, is atomic: the map as a
+// whole is linearizable.
+//
+// Blocking: reads share the map; a write waits for the reads that run and holds off new ones.
+// Readers on different processors write no cache line in common (internal/distributed_rw_lock.h);
+// a read costs two locked instructions on a line of the processor it runs on.
+//
+// Callbacks run while the map is locked: using the same map from them, or from Hash, Equal or a
+// copy, would wait for ever and is stopped by VIGIL_CHECK. A reference must not leave the callback.
+//
+// Complexity: O(1) expected. Memory: internal/flat_table.h, and 64 bytes per processor.
+//
+// Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
+// has not happened (internal/flat_map.h tells of update()).
+//
+//   RwMap<std::string, User> users;
+//   users.insert_or_assign("u:17", user);
+//   users.for_each([&](std::string_view id, const User& user) { total += user.visits; });
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/distributed_rw_lock.h"
+#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/guarded_map.h"
+
+namespace vigil {
+
+namespace maps::internal {
+
+// Guards that take the lock.
+struct RwGuarding {
+  static constexpr bool kWaits = true;
+
+  class Read {
+   public:
+    Read(RwGuarding& guarding, MapOperation)
+        : lock_(guarding.lock), slot_(guarding.lock.lock_shared()) {}
+    ~Read() { lock_.unlock_shared(slot_); }
+    Read(const Read&) = delete;
+    Read& operator=(const Read&) = delete;
+    [[nodiscard]] static constexpr bool still_valid() noexcept { return true; }
+
+   private:
+    DistributedRwLock& lock_;
+    DistributedRwLock::Slot slot_;
+  };
+  class Write {
+   public:
+    Write(RwGuarding& guarding, MapOperation) : lock_(guarding.lock) { lock_.lock(); }
+    ~Write() { lock_.unlock(); }
+    Write(const Write&) = delete;
+    Write& operator=(const Write&) = delete;
+
+   private:
+    DistributedRwLock& lock_;
+  };
+
+  DistributedRwLock lock;
+};
+
+}  // namespace maps::internal
+
+using RwMapStats = maps::internal::FlatMapStats;
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
+          class Allocator = std::allocator<std::pair<const Key, Value>>>
+class RwMap
+    : public maps::internal::GuardedMap<maps::internal::FlatMap<Key, Value, Hash, Equal, Allocator>,
+                                        maps::internal::RwGuarding> {
+ public:
+  explicit RwMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
+      : RwMap::GuardedMap(std::move(hash), std::move(equal), allocator) {}
+
+  [[nodiscard]] RwMapStats stats() const { return this->table_stats(); }
+};
+
+}  // namespace vigil

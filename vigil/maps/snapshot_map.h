@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SnapshotMap: a copy-on-write hash map. A write makes a new version of the whole map; a reader
+// works on one version for as long as it likes.
+//
+// Use when: a map is read all the time and replaced now and then, and readers must see one moment:
+// configuration reloaded while requests run (Go: atomic.Value with a map in it). Use instead:
+// ShardedMap or ReadMostlyMap when single entries change more often than the map could be copied.
+//
+// Thread safety: every member but construction and destruction may be called from any thread. A
+// Snapshot may be handed to other threads and outlive the map; one Snapshot object is no more than
+// a pointer, so assigning to it while another thread reads it is a race.
+//
+// Consistency: every operation, for_each and edit() included, is atomic: the map as a whole is
+// linearizable. A Snapshot never changes.
+//
+// Blocking: reads take no lock and write no shared memory (snapshot() counts itself in the version,
+// which is shared). Writers wait for each other.
+//
+// Reclamation: an old version is destroyed when no read that may have found it still runs
+// (internal/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs for
+// long keeps the versions that were replaced meanwhile.
+//
+// Callbacks: those of reads may use the map freely and go on seeing their version. Those of writes
+// must not write it, which VIGIL_CHECK stops; they may read it and see the version before the
+// write.
+//
+// Complexity: reads O(1) expected; a write that changes something O(size), so edit() does many at
+// once. Memory: internal/flat_table.h for each version. Values must be copyable.
+//
+// Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the map is then as
+// it was.
+//
+//   SnapshotMap<std::string, Limit> limits;
+//   limits.edit([&](auto& draft) {
+//     draft.clear();
+//     for (const auto& [name, limit] : file) draft.insert_or_assign(name, limit);
+//   });
+//   const auto now = limits.snapshot();   // one moment, as long as `now` lives
+//   if (now.get("read") < now.get("write")) warn();
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/base/mutex.h"
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/epoch.h"
+#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/node.h"
+#include "vigil/maps/internal/reentry.h"
+
+namespace vigil {
+
+struct SnapshotMapStats {
+  std::uint64_t entries = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t table_bytes = 0;       // of the current version
+  std::uint64_t versions_total = 0;    // made by writes
+  std::uint64_t versions_waiting = 0;  // replaced, but perhaps still being read
+};
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
+          class Allocator = std::allocator<std::pair<const Key, Value>>>
+class SnapshotMap {
+  static_assert(std::copy_constructible<Key> && std::copy_constructible<Value>,
+                "a SnapshotMap copies its entries");
+  using Map = maps::internal::FlatMap<Key, Value, Hash, Equal, Allocator>;
+
+  // Referred to by the map while it is current or waits for readers, and by its Snapshots.
+  struct Version {
+    explicit Version(Map m) : map(std::move(m)) {}
+    void acquire() noexcept { references.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+      // release: this owner's reads are done; acquire: so are those of all others.
+      if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    std::atomic<std::uint64_t> references{1};
+    Map map;
+  };
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using hasher = Hash;
+  using key_equal = Equal;
+  using allocator_type = Allocator;
+  using lookup_type = typename Map::lookup_type;
+  using GetOrInsertResult = typename Map::GetOrInsertResult;
+  using Draft = Map;  // what edit() changes
+
+  // One version of the map, immutable.
+  class Snapshot {
+   public:
+    Snapshot(const Snapshot& other) noexcept : version_(other.version_) { version_->acquire(); }
+    Snapshot& operator=(const Snapshot& other) noexcept {
+      Snapshot copy(other);
+      std::swap(version_, copy.version_);
+      return *this;
+    }
+    ~Snapshot() { version_->release(); }
+
+    [[nodiscard]] std::optional<Value> get(lookup_type key) const { return map().get(key); }
+    template <class Visitor>
+    bool visit(lookup_type key, Visitor&& visitor) const {
+      return map().visit(key, visitor);
+    }
+    [[nodiscard]] bool contains(lookup_type key) const { return map().contains(key); }
+    // Calls visitor(lookup_type, const Value&) until it returns false, if it returns anything.
+    template <class Visitor>
+    void for_each(Visitor&& visitor) const {
+      map().for_each(visitor);
+    }
+    [[nodiscard]] std::uint64_t size() const noexcept { return map().size(); }
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+   private:
+    friend SnapshotMap;
+    explicit Snapshot(Version& version) noexcept : version_(&version) { version_->acquire(); }
+    [[nodiscard]] const Map& map() const noexcept { return version_->map; }
+
+    Version* version_;
+  };
+
+  explicit SnapshotMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
+      : current_(new Version(Map(std::move(hash), std::move(equal), allocator))) {}
+  // REQUIRES: no other thread uses the map.
+  ~SnapshotMap() { current_.load(std::memory_order_acquire)->release(); }
+  SnapshotMap(const SnapshotMap&) = delete;
+  SnapshotMap& operator=(const SnapshotMap&) = delete;
+
+  // --- Reads ---------------------------------------------------------------------------------
+
+  // The current version, to keep.
+  [[nodiscard]] Snapshot snapshot() const {
+    const maps::internal::EpochGuard guard;
+    return Snapshot(latest());
+  }
+  // A copy of the value.
+  [[nodiscard]] std::optional<Value> get(lookup_type key) const {
+    const maps::internal::EpochGuard guard;
+    return latest().map.get(key);
+  }
+  // Calls visitor(const Value&); returns whether there was an entry.
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const {
+    const maps::internal::EpochGuard guard;
+    return latest().map.visit(key, visitor);
+  }
+  [[nodiscard]] bool contains(lookup_type key) const {
+    const maps::internal::EpochGuard guard;
+    return latest().map.contains(key);
+  }
+
+  // --- Writes --------------------------------------------------------------------------------
+
+  // Calls change(Draft&) with a copy of the map, which then becomes the map; returns what it
+  // returned. A Draft has the members of this class but snapshot(), edit() and stats().
+  template <class Change>
+  auto edit(Change&& change) {
+    return write([](const Map&) { return true; }, change);
+  }
+
+  // Adds an entry if there is none; returns whether it did.
+  template <class V = Value>
+  bool insert(lookup_type key, V&& value) {
+    return write([&](const Map& map) { return !map.contains(key); },
+                 [&](Map& map) { return map.insert(key, std::forward<V>(value)); });
+  }
+  // Adds an entry or replaces its value; returns whether it added.
+  template <class V = Value>
+  bool insert_or_assign(lookup_type key, V&& value) {
+    return write([](const Map&) { return true; },
+                 [&](Map& map) { return map.insert_or_assign(key, std::forward<V>(value)); });
+  }
+  // The value of the entry; adds it first if there is none.
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
+    std::optional<Value> present;
+    const bool inserted = write(
+        [&](const Map& map) {
+          present = map.get(key);
+          return !present.has_value();
+        },
+        [&](Map& map) {
+          present.emplace(value);
+          return map.insert(key, value);
+        });
+    return {std::move(*present), inserted};
+  }
+  // Stores the value; returns the one that was there.
+  template <class V = Value>
+  std::optional<Value> exchange(lookup_type key, V&& value) {
+    return write([](const Map&) { return true; },
+                 [&](Map& map) { return map.exchange(key, std::forward<V>(value)); });
+  }
+  // Replaces a value that equals `expected`; returns whether it did.
+  template <class V = Value>
+  bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
+    return write([&](const Map& map) { return has(map, key, is(expected)); },
+                 [&](Map& map) {
+                   map.insert_or_assign(key, std::forward<V>(desired));
+                   return true;
+                 });
+  }
+  // Calls change(Value&); returns whether there was an entry.
+  template <class Change>
+  bool update(lookup_type key, Change&& change) {
+    return write([&](const Map& map) { return map.contains(key); },
+                 [&](Map& map) { return map.update(key, change); });
+  }
+  // Removes the entry; returns whether there was one.
+  bool erase(lookup_type key) {
+    return write([&](const Map& map) { return map.contains(key); },
+                 [&](Map& map) { return map.erase(key); });
+  }
+  // Removes the entry and returns its value.
+  std::optional<Value> take(lookup_type key) {
+    return write([&](const Map& map) { return map.contains(key); },
+                 [&](Map& map) { return map.take(key); });
+  }
+  // Removes the entry if its value equals `expected`; returns whether it did.
+  bool compare_erase(lookup_type key, const Value& expected) { return erase_if(key, is(expected)); }
+  // Removes the entry if predicate(const Value&); returns whether it did.
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate) {
+    return write([&](const Map& map) { return has(map, key, predicate); },
+                 [&](Map& map) { return map.erase(key); });
+  }
+
+  // --- Bulk ----------------------------------------------------------------------------------
+
+  // Calls visitor(lookup_type, const Value&) for every entry of one version until it returns false;
+  // one that returns nothing sees them all.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const {
+    const maps::internal::EpochGuard guard;
+    latest().map.for_each(visitor);
+  }
+  // Removes the entries for which predicate(key, const Value&); returns how many.
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate) {
+    return write([](const Map& map) { return map.size() != 0; },
+                 [&](Map& map) { return map.erase_if(predicate); });
+  }
+  // Removes every entry.
+  void clear() {
+    write([](const Map& map) { return map.size() != 0; },
+          [](Map& map) {
+            map.clear();
+            return true;
+          });
+  }
+  // Makes room for `entries` in all, in this and later versions.
+  void reserve(std::uint64_t entries) {
+    write([](const Map&) { return true; },
+          [&](Map& map) {
+            map.reserve(entries);
+            return true;
+          });
+  }
+
+  // --- Statistics and debugging ----------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    const maps::internal::EpochGuard guard;
+    return latest().map.size();
+  }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] SnapshotMapStats stats() const {
+    const MutexLock lock(writers_);
+    const maps::internal::FlatMapStats table = latest().map.stats();
+    return {table.entries, table.slots, table.table_bytes, versions_total_, waiting_.size()};
+  }
+  void check_invariants() const {
+    const maps::internal::EpochGuard guard;
+    latest().map.check_invariants();
+  }
+
+ private:
+  // Lets go of a version once no read can have found it.
+  struct Retired final : maps::internal::Node {
+    explicit Retired(Version& v) : version(v) {}
+    ~Retired() override { version.release(); }
+    Version& version;
+  };
+
+  // acquire: pairs with the release in publish(). REQUIRES: an EpochGuard or the writers' mutex.
+  [[nodiscard]] Version& latest() const noexcept {
+    return *current_.load(std::memory_order_acquire);
+  }
+  static auto is(const Value& expected) {
+    return [&expected](const Value& value) { return value == expected; };
+  }
+  template <class Predicate>
+  static bool has(const Map& map, lookup_type key, Predicate&& predicate) {
+    bool result = false;
+    map.visit(key, [&](const Value& value) { result = predicate(value); });
+    return result;
+  }
+
+  // Publishes a version changed by change(Map&) if wanted(const Map&) of the current one; returns
+  // what change() returned, or an empty result.
+  template <class Wanted, class Change>
+  auto write(Wanted&& wanted, Change&& change) -> std::invoke_result_t<Change&, Map&> {
+    using Result = std::invoke_result_t<Change&, Map&>;
+    maps::internal::Garbage garbage;  // destroyed when the lock is released
+    const maps::internal::HeldMap mark(this);
+    const MutexLock lock(writers_);
+    if (!wanted(std::as_const(latest().map))) return Result();
+    auto next = std::make_unique<Version>(latest().map);
+    if constexpr (std::is_void_v<Result>) {
+      change(next->map);
+      garbage = publish(std::move(next));
+    } else {
+      Result result = change(next->map);
+      garbage = publish(std::move(next));
+      return result;
+    }
+  }
+
+  // Makes `next` the current version; returns old versions that nobody can be reading.
+  maps::internal::Garbage publish(std::unique_ptr<Version> next) VIGIL_REQUIRES(writers_) {
+    auto retired = std::make_unique<Retired>(latest());
+    // release: pairs with latest(); readers see the version as it was built.
+    current_.store(next.release(), std::memory_order_release);
+    ++versions_total_;
+    // Versions are large: try to reclaim at once instead of once per thousands of nodes.
+    static_cast<void>(waiting_.retire(retired.release()));
+    maps::internal::EpochDomain& domain = maps::internal::EpochDomain::process();
+    if (domain.try_advance()) domain.try_advance();
+    return waiting_.take_all_ready();
+  }
+
+  std::atomic<Version*> current_;
+  mutable Mutex writers_;
+  maps::internal::Limbo waiting_ VIGIL_GUARDED_BY(writers_);
+  std::uint64_t versions_total_ VIGIL_GUARDED_BY(writers_) = 0;
+};
+
+}  // namespace vigil
