@@ -10,6 +10,9 @@
 #include "vigil/base/version.h"
 #include "vigil/tools/bench/bench_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/layers/layers_command.h"
+#include "vigil/tools/race/race_command.h"
+#include "vigil/tools/triage/triage_command.h"
 
 namespace {
 
@@ -23,6 +26,12 @@ int print_version(std::span<const char* const>) {
 
 constexpr Command kCommands[] = {
     {"bench", "measure vigild against Redis and nginx on this machine", vigil::tools::run_bench},
+    {"layers", "print and check the rules that attribute stacks to layers",
+     vigil::tools::run_layers},
+    {"race", "find data races, deadlocks and their like under seeded schedules",
+     vigil::tools::run_race},
+    {"triage", "say who collided with whom on which map, from a log, dump or core",
+     vigil::tools::run_triage},
     {"version", "print the version", print_version},
 };
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/tools/race/campaign.h"
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <utility>
+
+#include "vigil/tools/race/shell_words.h"
+
+namespace vigil::tools::race {
+namespace {
+
+constexpr double kNanosecondsPerSecond = 1e9;
+// What the runtime exits with if it does not understand its options.
+constexpr int kRefused = 2;
+
+Error not_instrumented(const RaceOptions& options, const ScheduleOutcome& outcome) {
+  std::string message =
+      options.program.front() +
+      " wrote no record: it was not built for the race runtime. Compile and link it with `vigil "
+      "race cc` or `vigil race cxx`, or link vigil::race in CMake";
+  if (outcome.signal != 0) {
+    message += " (it was ended by signal " + std::to_string(outcome.signal) + ")";
+  } else if (outcome.exit_status != 0) {
+    message += " (it exited with " + std::to_string(outcome.exit_status) + ")";
+  }
+  if (!outcome.output.empty()) message += ". It printed:\n" + outcome.output;
+  return Error{message};
+}
+
+report::Finding end_finding(report::Kind kind, std::string message) {
+  report::Finding finding;
+  finding.kind = kind;
+  finding.message = std::move(message);
+  return finding;
+}
+
+}  // namespace
+
+std::string replay_command(const RaceOptions& options, std::uint64_t seed) {
+  const RaceOptions defaults;
+  std::vector<std::string> words = {"vigil", "race", "replay", "--seed", std::to_string(seed)};
+  const auto add = [&](const char* name, const std::string& value, const std::string& usual) {
+    if (value == usual) return;
+    words.emplace_back(name);
+    words.push_back(value);
+  };
+  add("--mode", options.mode, defaults.mode);
+  add("--strategy", options.strategy, defaults.strategy);
+  add("--depth", std::to_string(options.depth), std::to_string(defaults.depth));
+  add("--points", options.points, defaults.points);
+  add("--time", options.time, defaults.time);
+  add("--max-points", std::to_string(options.max_points), std::to_string(defaults.max_points));
+  words.emplace_back("--");
+  words.insert(words.end(), options.program.begin(), options.program.end());
+  return shell_command(words);
+}
+
+std::string Campaign::conflicts() const {
+  std::string text;
+  for (const std::uint64_t place : conflicts_) text += std::to_string(place) + "\n";
+  return text;
+}
+
+Result<void> Campaign::run(const Observer& observer, const volatile bool* stop) {
+  std::deque<ScheduleProcess> running;
+  std::uint64_t started = 0;
+  bool enough = false;
+  while (!enough && (started < options_.schedules || !running.empty())) {
+    while (running.size() < options_.jobs && started < options_.schedules) {
+      Launch launch;
+      launch.options = &options_;
+      launch.seed = options_.seed + started;
+      launch.record_events = !options_.events.empty();
+      launch.pass_output = options_.schedules == 1;
+      launch.slot = static_cast<unsigned>(started % options_.jobs);
+      if (options_.points == "conflicts") launch.conflicts = conflicts();
+      Result<ScheduleProcess> process = ScheduleProcess::start(launch);
+      if (!process) return process.error();
+      running.push_back(*std::move(process));
+      ++started;
+    }
+    const Result<ScheduleResult> result = examine(running.front().wait(), options_.schedules != 1);
+    running.pop_front();
+    if (!result) return result.error();
+    observer(*result, add(result->findings));
+    enough = *stop || (!options_.keep_going && !table_.empty());
+  }
+  return {};
+}
+
+std::vector<report::Finding> Campaign::add(const std::vector<report::Finding>& findings) {
+  std::vector<report::Finding> news;
+  for (const report::Finding& finding : findings) {
+    if (table_.add(finding)) news.push_back(finding);
+  }
+  return news;
+}
+
+Result<ScheduleResult> Campaign::run_one(const Launch& launch) {
+  Result<ScheduleProcess> process = ScheduleProcess::start(launch);
+  if (!process) return process.error();
+  return examine(process->wait(), !launch.pass_output);
+}
+
+Result<ScheduleResult> Campaign::examine(ScheduleOutcome outcome, bool has_output) {
+  ScheduleResult result;
+  result.recording = read_records(outcome.records);
+  result.outcome = std::move(outcome);
+  if (!result.recording.started()) {
+    const bool refused = has_output && result.outcome.exit_status == kRefused &&
+                         result.outcome.output.starts_with("vigil race: ");
+    if (refused) return Error{result.outcome.output};
+    return not_instrumented(options_, result.outcome);
+  }
+  name_findings(&result);
+  add_end_of_process(&result);
+  count(result);
+  return result;
+}
+
+void Campaign::name_findings(ScheduleResult* result) {
+  for (const RecordedProcess& process : result->recording.processes) {
+    const std::string strategy = options_.controlled() ? text_of(process.start.strategy) : "";
+    for (const RecordedFinding& recorded : process.findings) {
+      report::Finding finding = namer_.name(process, recorded);
+      finding.seed = result->outcome.seed;
+      finding.strategy = strategy;
+      finding.replay = replay_command(options_, result->outcome.seed);
+      learn_conflicts(process, recorded);
+      if (suppressions_ == nullptr || !suppressions_->suppress(finding))
+        result->findings.push_back(std::move(finding));
+    }
+    if (process.summary) result->schedule_hash ^= process.summary->schedule_hash;
+  }
+}
+
+// What only this side saw: the time limit, and a signal that the runtime could not report.
+void Campaign::add_end_of_process(ScheduleResult* result) {
+  const ScheduleOutcome& outcome = result->outcome;
+  report::Finding finding;
+  if (outcome.timed_out) {
+    finding = end_finding(report::Kind::kOther, "the schedule did not end within " +
+                                                    std::to_string(options_.timeout_s) +
+                                                    " s and was killed (--timeout-s)");
+  } else if (outcome.signal != 0 && !result->recording.has_findings()) {
+    const char* const description = strsignal(outcome.signal);
+    finding = end_finding(report::Kind::kCrash,
+                          "the program was ended by signal " + std::to_string(outcome.signal) +
+                              " (" + (description == nullptr ? "" : description) + ")");
+  } else {
+    return;
+  }
+  finding.seed = outcome.seed;
+  finding.strategy = options_.controlled() ? options_.strategy : "";
+  finding.replay = replay_command(options_, outcome.seed);
+  if (suppressions_ == nullptr || !suppressions_->suppress(finding))
+    result->findings.push_back(std::move(finding));
+}
+
+void Campaign::learn_conflicts(const RecordedProcess& process, const RecordedFinding& finding) {
+  if (finding.finding.kind != static_cast<std::uint8_t>(report::Kind::kRace)) return;
+  for (const report::AccessRecord& access : finding.accesses) {
+    const ReturnAddresses& stack = process.stack(access.stack);
+    if (!stack.empty()) conflicts_.insert(stack.front());
+  }
+}
+
+void Campaign::count(const ScheduleResult& result) {
+  ++totals_.schedules;
+  for (const RecordedProcess& process : result.recording.processes) {
+    totals_.notes.insert(process.notes.begin(), process.notes.end());
+    if (!process.summary) continue;
+    totals_.scheduling_points += process.summary->scheduling_points;
+    totals_.virtual_seconds +=
+        static_cast<double>(process.summary->virtual_ns) / kNanosecondsPerSecond;
+  }
+  const ScheduleOutcome& outcome = result.outcome;
+  const bool odd_exit = outcome.signal == 0 && outcome.exit_status != 0;
+  if (!odd_exit || result.recording.has_findings()) return;
+  CampaignTotals::Exits& exits = totals_.exits[outcome.exit_status];
+  if (exits.count++ == 0) exits.first_seed = outcome.seed;
+}
+
+}  // namespace vigil::tools::race
