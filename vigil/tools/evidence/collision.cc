@@ -98,6 +98,10 @@ bool is_write_write(const Collision& collision) {
 
 std::string function_key(std::string_view function) { return layers::plain_name(function); }
 
+bool is_collision(const Finding& finding) {
+  return is_collision_kind(finding.kind) && !finding.accesses.empty();
+}
+
 Side side_of(const Finding& finding, const Access& access, const layers::Rules& rules) {
   Side side;
   side.operation = refine(access.operation, access.stack);
@@ -119,7 +123,7 @@ Side side_of(const Finding& finding, const Access& access, const layers::Rules& 
 }
 
 void CollisionTable::add(const Finding& finding) {
-  if (!is_collision_kind(finding.kind) || finding.accesses.empty()) return;
+  if (!is_collision(finding)) return;
   const Access& first = finding.accesses.front();
   if (finding.accesses.size() == 1) return add_pair(finding, first, nullptr);
   for (std::size_t i = 1; i < finding.accesses.size(); ++i) {

@@ -64,6 +64,10 @@ struct Collision {
   friend bool operator==(const Collision&, const Collision&) = default;
 };
 
+// Whether a finding has sides that collide; others are deadlocks, crashes, leaks and crashes on
+// maps of which no thread was seen.
+bool is_collision(const report::Finding& finding);
+
 // One access of a finding, with its place and layer.
 Side side_of(const report::Finding& finding, const report::Access& access,
              const layers::Rules& rules);

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::array kFormats = {
     Format{"vigil-race", "JSON of `vigil race run --json`"},
+    Format{"vigil-dump", "thread dump of vigil::install_thread_dump() and vigild's /debug/threads"},
     Format{"tsan", "ThreadSanitizer of g++ and clang, symbolised or not"},
     Format{"go-race", "reports of Go's race detector (go test -race, GORACE=log_path)"},
     Format{"go-test-json", "go test -json, with -race or with crashes inside"},

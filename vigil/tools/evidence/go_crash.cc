@@ -16,13 +16,12 @@ using report::Kind;
 using report::Operation;
 
 Kind kind_of(std::string_view message) {
-  if (message.starts_with("concurrent map writes")) return Kind::kMapWrites;
-  if (message.starts_with("concurrent map read and map write")) return Kind::kMapReadAndWrite;
-  if (message.starts_with("concurrent map iteration and map write")) {
+  if (message == "concurrent map writes") return Kind::kMapWrites;
+  if (message == "concurrent map read and map write") return Kind::kMapReadAndWrite;
+  if (message == "concurrent map iteration and map write") {
     return Kind::kMapIterationAndWrite;
   }
-  // Swiss maps say this when a table changed under an operation.
-  if (message.starts_with("concurrent map clone and map write")) return Kind::kMapIterationAndWrite;
+  if (message == "concurrent map clone and map write") return Kind::kMapIterationAndWrite;
   if (message.starts_with("all goroutines are asleep")) return Kind::kDeadlock;
   if (message.starts_with("sync: ")) return Kind::kLockMisuse;
   return Kind::kCrash;

@@ -38,5 +38,7 @@ std::unique_ptr<LineHandler> make_go_test_json_reader(Sink& sink);
 std::unique_ptr<LineHandler> make_gdb_reader(Sink& sink);
 // eu-stack.
 std::unique_ptr<LineHandler> make_eu_stack_reader(Sink& sink);
+// The dump that a process makes of itself (vigil/thread_dump).
+std::unique_ptr<LineHandler> make_vigil_dump_reader(Sink& sink);
 
 }  // namespace vigil::tools::evidence

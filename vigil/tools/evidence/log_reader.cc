@@ -23,6 +23,7 @@ constexpr std::array kTextFormats = {
     TextFormat{"go-pprof", make_go_pprof_reader},
     TextFormat{"gdb", make_gdb_reader},
     TextFormat{"eu-stack", make_eu_stack_reader},
+    TextFormat{"vigil-dump", make_vigil_dump_reader},
     // The last: its output is read by the ones above.
     TextFormat{"go-test-json", make_go_test_json_reader},
 };

@@ -14,10 +14,11 @@ Kind map_kind(Operation other) {
   return other == Operation::kMapIterate ? Kind::kMapIterationAndWrite : Kind::kMapReadAndWrite;
 }
 
-void MapOccupants::add(const report::Thread& thread, Operation operation, std::uint64_t map) {
+void MapOccupants::add(const report::Thread& thread, Operation operation, std::uint64_t map,
+                       std::string_view name) {
   if (map == 0 || size_ == kOccupantsMax) return;
   ++size_;
-  by_map_[map].push_back({thread, operation});
+  by_map_[map].push_back({thread, operation, std::string(name)});
 }
 
 void MapOccupants::report_to(Sink& sink) {
@@ -36,6 +37,7 @@ void MapOccupants::report_to(Sink& sink) {
     finding.kind = map_kind(occupants[1].operation);
     finding.message = std::to_string(occupants.size()) + " threads are inside the same map";
     finding.location.address = map;
+    finding.location.object = occupants.front().map_name;
     for (Occupant& occupant : occupants) {
       if (finding.accesses.size() == kAccessesMax) break;
       report::Access access;

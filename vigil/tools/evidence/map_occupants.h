@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,8 +26,9 @@ class MapOccupants {
   static constexpr std::size_t kOccupantsMax = 4096;
   static constexpr std::size_t kAccessesMax = 16;  // of one finding
 
-  // `map` is the address of the map, 0 if it is not known.
-  void add(const report::Thread& thread, report::Operation operation, std::uint64_t map);
+  // `map` is the address of the map, 0 if it is not known; `name` its variable, or empty.
+  void add(const report::Thread& thread, report::Operation operation, std::uint64_t map,
+           std::string_view name = {});
   // Reports every map with two occupants or more, at least one of which changes it.
   void report_to(Sink& sink);
 
@@ -33,6 +36,7 @@ class MapOccupants {
   struct Occupant {
     report::Thread thread;
     report::Operation operation;
+    std::string map_name;
   };
 
   std::unordered_map<std::uint64_t, std::vector<Occupant>> by_map_;

@@ -224,6 +224,10 @@ Attribution Rules::attribute(const report::Stack& stack, const report::Stack& cr
       return result;
     }
   }
+  const bool has_names = std::any_of(stack.begin(), stack.end(), [](const report::Frame& frame) {
+    return !frame.function.empty();
+  });
+  if (!result.has_place && has_names) result.layer = Layer::kRuntime;
   return result;
 }
 

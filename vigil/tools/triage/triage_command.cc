@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/tools/triage/triage_command.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "vigil/tools/command.h"
+#include "vigil/tools/triage/triage.h"
+#include "vigil/tools/triage/triage_json.h"
+#include "vigil/tools/triage/triage_text.h"
+
+namespace vigil::tools {
+
+namespace {
+
+using triage::InputReport;
+using triage::UnreadableInput;
+
+struct Options {
+  std::vector<std::string> inputs;
+  std::string format;
+  std::string json;
+  std::string layers;
+  std::string source;
+  std::string executable;
+  bool all = false;
+  bool list_formats = false;
+};
+
+constexpr const char* kFooter = R"(
+Examples:
+  vigil triage crash.log                     a Go or C++ log, dump or report of any format
+  go test -race ./... 2>&1 | vigil triage -
+  vigil triage core.1234 --executable build/server
+  vigil triage --json - logs/*.txt
+
+Exit codes: 0 nothing found, 1 findings, 2 usage, 3 an input could not be read.)";
+
+void define(CLI::App& app, Options* options) {
+  app.footer(kFooter);
+  app.add_option("INPUT", options->inputs,
+                 "log, dump, report, core file or process id; - is the standard input");
+  app.add_option("--json", options->json, "write the result as JSON to a file; - is the output")
+      ->type_name("FILE");
+  app.add_option("--format", options->format, "read every input as this format; see --list-formats")
+      ->type_name("F");
+  app.add_flag("--list-formats", options->list_formats, "print the known formats");
+  app.add_option("--layers", options->layers, "rules that come before the built-in ones")
+      ->type_name("FILE");
+  app.add_option("--source", options->source, "folder with the program's sources: names maps")
+      ->type_name("DIR");
+  app.add_option("--executable", options->executable, "the program that left the core")
+      ->type_name("FILE");
+  app.add_flag("--all", options->all, "show every group of threads");
+}
+
+int print_formats() {
+  for (const evidence::Format& format : evidence::formats()) {
+    std::printf("%-14s%s\n", std::string(format.name).c_str(), std::string(format.summary).c_str());
+  }
+  return kClean;
+}
+
+triage::TextStyle style_of_output(bool all) {
+  triage::TextStyle style;
+  if (all) style.groups_max = SIZE_MAX;
+  if (isatty(STDOUT_FILENO) == 0) return style;
+  const char* no_colour = std::getenv("NO_COLOR");
+  style.colour = no_colour == nullptr || *no_colour == '\0';
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) style.columns = size.ws_col;
+  return style;
+}
+
+// Progress is for a person who waits: only on a terminal, only for large inputs.
+void show_progress(const evidence::Progress& progress) {
+  constexpr std::uint64_t kLargeBytes = std::uint64_t{64} << 20;
+  if (progress.bytes_read < kLargeBytes) return;
+  const std::uint64_t mebibytes = progress.bytes_read >> 20;
+  if (progress.bytes_total >= progress.bytes_read) {
+    std::fprintf(stderr, "\rvigil triage: read %llu MiB, %llu %%",
+                 static_cast<unsigned long long>(mebibytes),
+                 static_cast<unsigned long long>(progress.bytes_read * 100 / progress.bytes_total));
+  } else {
+    std::fprintf(stderr, "\rvigil triage: read %llu MiB",
+                 static_cast<unsigned long long>(mebibytes));
+  }
+}
+
+void clear_progress() { std::fprintf(stderr, "\r\x1b[K"); }
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
+  bool done = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file != nullptr) {
+    const int closed = file == stdout ? std::fflush(file) : std::fclose(file);
+    done = done && closed == 0;
+  }
+  if (!done) {
+    std::fprintf(stderr, "vigil triage: cannot write %s: %s\n", path.c_str(), std::strerror(errno));
+  }
+  return done;
+}
+
+int run(const Options& options, const layers::Rules& rules) {
+  const bool has_terminal = isatty(STDERR_FILENO) != 0;
+  triage::TriageOptions reading;
+  reading.read.format = options.format;
+  reading.executable = options.executable;
+  if (has_terminal) reading.read.progress = show_progress;
+  triage::SourceTree sources(options.source);
+  const triage::TextStyle style = style_of_output(options.all);
+  std::vector<InputReport> reports;
+  std::vector<UnreadableInput> unreadable;
+  for (const std::string& input : options.inputs) {
+    Result<InputReport> report = triage::triage_input(input, reading, rules, sources);
+    if (has_terminal) clear_progress();
+    if (!report) {
+      std::fprintf(stderr, "vigil triage: %s\n", report.error().message.c_str());
+      unreadable.push_back({input, report.error().message});
+      continue;
+    }
+    if (options.json != "-") {
+      if (!reports.empty()) std::fputs("\n", stdout);
+      std::fputs(triage::to_text(*report, rules, style).c_str(), stdout);
+    }
+    reports.push_back(*std::move(report));
+  }
+  if (!options.json.empty() &&
+      !write_file(options.json, triage::to_json(reports, unreadable, rules))) {
+    return kInternal;
+  }
+  if (!unreadable.empty()) return kInternal;
+  for (const InputReport& report : reports) {
+    if (report.has_findings()) return kFindings;
+  }
+  return kClean;
+}
+
+int usage_error(const std::string& message) {
+  std::fprintf(stderr, "vigil triage: %s\n", message.c_str());
+  return kUsage;
+}
+
+}  // namespace
+
+int run_triage(std::span<const char* const> arguments) {
+  CLI::App app("Says who collided with whom on which map, in which layer, and how sure that is.",
+               "vigil triage");
+  Options options;
+  define(app, &options);
+  // CLI11 takes the arguments from the end.
+  std::vector<std::string> words(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kClean : kUsage;
+  }
+  if (options.list_formats) return print_formats();
+  if (options.inputs.empty()) return usage_error("no INPUT; --help says more");
+  if (!options.format.empty()) {
+    bool known = false;
+    for (const evidence::Format& format : evidence::formats()) {
+      known = known || format.name == options.format;
+    }
+    if (!known) return usage_error("unknown format \"" + options.format + "\"; see --list-formats");
+  }
+  if (options.layers.empty()) return run(options, layers::Rules::defaults());
+  const Result<layers::Rules> rules = layers::Rules::with_defaults(options.layers);
+  if (!rules) return usage_error(rules.error().message);
+  return run(options, *rules);
+}
+
+}  // namespace vigil::tools
