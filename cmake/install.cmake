@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `cmake --install` and find_package(vigil): the library modules a user may link, as vigil::base,
-# vigil::maps and vigil::cache. vigil_app() installs the binaries.
+# vigil::maps and vigil::cache, and the race runtime, as vigil::race. vigil_app() installs the
+# binaries.
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -15,12 +16,18 @@ function(vigil_install)
   endforeach()
   install(EXPORT vigil NAMESPACE vigil:: FILE vigil-targets.cmake DESTINATION "${package}")
   configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/vigil-config.cmake.in"
-    "${PROJECT_BINARY_DIR}/vigil-config.cmake" INSTALL_DESTINATION "${package}")
+    "${PROJECT_BINARY_DIR}/vigil-config.cmake" INSTALL_DESTINATION "${package}"
+    PATH_VARS CMAKE_INSTALL_LIBDIR)
   write_basic_package_version_file("${PROJECT_BINARY_DIR}/vigil-config-version.cmake"
     COMPATIBILITY SameMinorVersion)
   install(FILES
     "${PROJECT_BINARY_DIR}/vigil-config.cmake" "${PROJECT_BINARY_DIR}/vigil-config-version.cmake"
     DESTINATION "${package}")
+  # An archive that is linked as a whole: vigil-race.cmake says how.
+  if(TARGET vigil_race_rt)
+    install(FILES "$<TARGET_FILE:vigil_race_rt>" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+    install(FILES "${PROJECT_SOURCE_DIR}/cmake/vigil-race.cmake" DESTINATION "${package}")
+  endif()
   install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
     DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 endfunction()
