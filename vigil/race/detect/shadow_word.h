@@ -28,15 +28,22 @@ struct alignas(32) ShadowWord {
   Cell load(unsigned index) const { return __atomic_load_n(&cells[index], __ATOMIC_RELAXED); }
   void store(unsigned index, Cell cell) { __atomic_store_n(&cells[index], cell, __ATOMIC_RELAXED); }
 
+  // Two cells, read and written each whole.
+  using Pair [[gnu::vector_size(16), gnu::may_alias]] = Cell;
+  using Doubles [[gnu::vector_size(16)]] = double;
+  const Pair* pairs() const { return reinterpret_cast<const Pair*>(cells); }
+  Pair* pairs() { return reinterpret_cast<Pair*>(cells); }
+
   // Forgets everything, and remembers `cell` (0: nothing).
   void reset(Cell cell) {
-    store(0, cell);
-    for (unsigned index = 1; index < kCells; ++index) store(index, 0);
+    pairs()[0] = Pair{cell, 0};
+    pairs()[1] = Pair{0, 0};
   }
+
+  // Whether it remembers nothing but, perhaps, something in the first cell.
+  bool has_one_at_most() const { return (load(1) | load(2) | load(3)) == 0; }
 };
 static_assert(sizeof(ShadowWord) == 32);
-
-using Doubles [[gnu::vector_size(16)]] = double;
 
 // Whether the word already holds the access, or a stronger one of the same thread and epoch:
 // nothing new can be found or remembered then. The stack of `access` is ignored.
@@ -45,15 +52,14 @@ using Doubles [[gnu::vector_size(16)]] = double;
 // would be mispredicted. Each half of a vector is read whole.
 template <Cell kFlags>
 [[gnu::always_inline]] inline bool is_recorded(const ShadowWord& word, Cell access) {
-  using Pair [[gnu::vector_size(16), gnu::may_alias]] = Cell;
+  using Pair = ShadowWord::Pair;
   constexpr Cell kCompared = ~(kStackMask | kFlags);
-  const auto* pairs = reinterpret_cast<const Pair*>(word.cells);
   const Pair wanted = {access & kCompared, access & kCompared};
   const Pair compared = {kCompared, kCompared};
-  const auto first = (pairs[0] & compared) == wanted;
-  const auto second = (pairs[1] & compared) == wanted;
+  const auto first = (word.pairs()[0] & compared) == wanted;
+  const auto second = (word.pairs()[1] & compared) == wanted;
   const auto either = first | second;
-  return __builtin_ia32_movmskpd(reinterpret_cast<Doubles>(either)) != 0;
+  return __builtin_ia32_movmskpd(reinterpret_cast<ShadowWord::Doubles>(either)) != 0;
 }
 
 // Whether `old` happened before the present of the thread whose clock and access are given.

@@ -133,14 +133,14 @@ void AnnotateThreadName(const char*, int, const char* name) {
 void AnnotateTraceMemory(const char*, int, void*) {}
 int RunningOnValgrind() { return 0; }
 
-void __tsan_testonly_barrier_init(std::uint64_t* barrier, unsigned count) {
+void __tsan_testonly_barrier_init(std::uint32_t* barrier, unsigned count) {
   const std::uint32_t number = __atomic_fetch_add(&test_barrier_count, 1, __ATOMIC_RELAXED);
   if (number >= kTestBarriers) fail("too many test barriers");
   test_barriers[number].wanted = count;
   *barrier = number;
 }
 
-void __tsan_testonly_barrier_wait(std::uint64_t* barrier) {
+void __tsan_testonly_barrier_wait(std::uint32_t* barrier) {
   TestBarrier& of = test_barriers[*barrier];
   scheduling_point(PointKind::kSync, &of);
   const std::uint32_t round = __atomic_load_n(&of.round, __ATOMIC_SEQ_CST);

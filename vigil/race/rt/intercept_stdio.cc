@@ -19,6 +19,7 @@ constinit Real<decltype(&::fputs)> real_fputs("fputs");
 constinit Real<decltype(&::fwrite)> real_fwrite("fwrite");
 constinit Real<decltype(&::fread)> real_fread("fread");
 constinit Real<decltype(&::fgets)> real_fgets("fgets");
+constinit Real<decltype(&::fopen)> real_fopen("fopen");
 
 // strerror answers with a buffer that the next unknown error of the same thread overwrites, in
 // older C libraries of any thread: programs that rely on it are reported.
@@ -65,4 +66,9 @@ VIGIL_INTERCEPTOR char* strerror(int error) noexcept {
   const FrameScope frame(VIGIL_CALLER_PC);
   write_range(&error_text, 1, VIGIL_CALLER_PC);
   return real_strerror(error);
+}
+
+// Programs that define their own fopen reach the real one by this name.
+VIGIL_INTERCEPTOR std::FILE* __interceptor_fopen(const char* path, const char* mode) {
+  return real_fopen(path, mode);
 }

@@ -80,6 +80,24 @@ void shadow_init() {
                 [&] { return Cell{stack_at(*thread, pc)}; });
 }
 
+namespace {
+
+template <Cell kFlags>
+void record_words(Thread& thread, Address address, Address end, StackId stack) {
+  const Cell base = base_of(thread) | kFlags;
+  while (address < end) {
+    const Address next = std::min(word_begin(address) + 8, end);
+    const Cell access = base | cell_bytes(address & 7, static_cast<unsigned>(next - address));
+    ShadowWord& word = *shadow_word(address);
+    if (!is_recorded<kFlags>(word, access)) {
+      record_inside(thread, word, access, address, [&] { return Cell{stack}; });
+    }
+    address = next;
+  }
+}
+
+}  // namespace
+
 void record_range(Address address, std::size_t size, Cell flags, Address pc) {
   Thread* const thread = thread_self;
   if (size == 0 || !is_recording(thread)) return;
@@ -89,17 +107,17 @@ void record_range(Address address, std::size_t size, Cell flags, Address pc) {
                      reinterpret_cast<void*>(address));
   }
   const InsideScope inside(*thread);
-  const Cell base = base_of(*thread) | flags;
   const StackId stack = stack_at(*thread, pc);
   const Address end = address + size;
-  while (address < end) {
-    const Address next = std::min(word_begin(address) + 8, end);
-    const Cell access = base | cell_bytes(address & 7, static_cast<unsigned>(next - address));
-    ShadowWord& word = *shadow_word(address);
-    const bool known = (flags & kReadCell) != 0 ? is_recorded<kReadCell>(word, access)
-                                                : is_recorded<0>(word, access);
-    if (!known) record_inside(*thread, word, access, address, [&] { return Cell{stack}; });
-    address = next;
+  switch (flags) {
+    case 0:
+      return record_words<0>(*thread, address, end, stack);
+    case kReadCell:
+      return record_words<kReadCell>(*thread, address, end, stack);
+    case kAtomicCell:
+      return record_words<kAtomicCell>(*thread, address, end, stack);
+    default:
+      return record_words<kAtomicCell | kReadCell>(*thread, address, end, stack);
   }
 }
 
@@ -130,6 +148,14 @@ void record_free(Thread& thread, Address address, std::size_t size, Address pc) 
   const Cell freed = thread.has_slot ? base | kFreedCell | stack : 0;
   Address at = word_begin(address);
   for (ShadowWord* word = shadow_word(address); at < address + size; at += 8, ++word) {
+    // Mostly nobody but this thread ever touched it.
+    const Cell first = word->load(0);
+    if (__builtin_expect(word->has_one_at_most() && !is_freed(first) &&
+                             (first == 0 || slot_of(first) == thread.slot) && evicted.empty(),
+                         1)) {
+      word->store(0, freed);
+      continue;
+    }
     const auto on_found = [&](Cell old) { found(thread, old, base | kFreedCell | stack, at); };
     check_only(*word, base, thread.clock, on_found);
     if (__builtin_expect(!evicted.empty(), 0)) evicted.check(at, base, thread.clock, on_found);
