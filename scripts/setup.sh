@@ -13,11 +13,12 @@ cd "$(dirname "$0")/.."
 
 run_packages=(
   g++ cmake ninja-build pkg-config
-  libboost1.81-dev libcli11-dev libexpat1-dev libdw-dev libsimdjson-dev libspdlog-dev libssl-dev
-  libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
+  libboost1.81-dev libcli11-dev libexpat1-dev libdw-dev libelf-dev libsimdjson-dev libspdlog-dev
+  libssl-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
 )
 test_packages=(
-  ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm python3
+  ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm
+  python3 python3-jsonschema python3-junitparser python3-yaml
   libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev libtbb-dev liburcu-dev
   curl nginx prometheus redis-server redis-tools tcl wrk
 )

@@ -10,6 +10,7 @@
 #include "vigil/base/version.h"
 #include "vigil/tools/bench/bench_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/gate/gate_command.h"
 #include "vigil/tools/layers/layers_command.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/triage/triage_command.h"
@@ -26,6 +27,8 @@ int print_version(std::span<const char* const>) {
 
 constexpr Command kCommands[] = {
     {"bench", "measure vigild against Redis and nginx on this machine", vigil::tools::run_bench},
+    {"gate", "decide by a policy whether a change may pass a stage of the pipeline",
+     vigil::tools::run_gate},
     {"layers", "print and check the rules that attribute stacks to layers",
      vigil::tools::run_layers},
     {"race", "find data races, deadlocks and their like under seeded schedules",

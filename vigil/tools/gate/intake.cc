@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/tools/gate/intake.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "vigil/tools/evidence/log_reader.h"
+#include "vigil/tools/gate/ctest_log.h"
+#include "vigil/tools/gate/scan_results.h"
+
+namespace vigil::tools::gate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kProofsMax = 8;
+constexpr std::size_t kNotesMax = 20;
+constexpr int kSanitizerExitCode = 66;
+
+void add_once(std::string text, std::size_t limit, std::vector<std::string>* texts) {
+  if (texts->size() >= limit) return;
+  if (std::find(texts->begin(), texts->end(), text) == texts->end()) {
+    texts->push_back(std::move(text));
+  }
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : " ").append(word);
+  return text;
+}
+
+Error cannot_read(const std::string& path) {
+  return Error{path + ": cannot be read: " + std::strerror(errno)};
+}
+
+bool is_newer(const fs::path& file, fs::file_time_type start) {
+  std::error_code error;
+  const fs::file_time_type written = fs::last_write_time(file, error);
+  return !error && written >= start;
+}
+
+// Calls visit(bytes) for the pieces of the file.
+template <class Visit>
+Result<void> stream_file(const std::string& path, Visit visit) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path)) return cannot_read(path);
+  std::vector<char> buffer(std::size_t{1} << 18);
+  while (file) {
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    visit(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
+  }
+  if (file.bad()) return cannot_read(path);
+  return {};
+}
+
+void take_over(const RunLog& log, Input* input, std::vector<std::string>* failures) {
+  if (log.tests_run()) input->tests_run = input->tests_run.value_or(0) + *log.tests_run();
+  for (const std::string& failure : log.other_failures()) {
+    add_once(failure, RunLog::kFailuresMax, failures);
+  }
+  if (!log.go_race_command().empty()) {
+    add_once("the log shows the command: " + log.go_race_command(), kProofsMax, &input->proofs);
+  }
+}
+
+}  // namespace
+
+void IssueTable::add(Issue issue) {
+  const auto [known, is_new] = index_of_.try_emplace(issue.fingerprint, issues_.size());
+  if (!is_new) {
+    Issue& kept = issues_[known->second];
+    kept.occurrences += issue.occurrences;
+    if (issue.write_write && !kept.write_write) {
+      // The worse of the conflicts that one pair of functions has speaks for the pair.
+      issue.occurrences = kept.occurrences;
+      kept = std::move(issue);
+    }
+    return;
+  }
+  if (issues_.size() >= kIssuesMax) {
+    index_of_.erase(known);
+    ++left_out_;
+    return;
+  }
+  issues_.push_back(std::move(issue));
+}
+
+// Makes issues of findings. Each finding is folded on its own, so that a read-write conflict and a
+// write-read conflict of one pair of functions do not add up to a write-write conflict.
+class Intake::EvidenceSink : public evidence::Sink {
+ public:
+  EvidenceSink(const Intake& intake, Input* input, IssueTable* table)
+      : intake_(intake), input_(*input), table_(*table) {}
+
+  // Levels and rules of a scanner's results decide, which a finding does not have: see add_scan().
+  void on_format(std::string_view name) override { is_sarif_ = is_sarif_ || name == "sarif"; }
+  [[nodiscard]] bool is_sarif() const { return is_sarif_; }
+
+  void on_finding(report::Finding&& finding) override {
+    if (is_sarif_) return;
+    ++input_.reports;
+    evidence::CollisionTable collisions(intake_.rules_);
+    collisions.add(finding);
+    const std::vector<evidence::Collision> folded = collisions.sorted();
+    for (const evidence::Collision& collision : folded) {
+      table_.add(issue_of(collision, intake_.paths_));
+    }
+    if (folded.empty()) table_.add(issue_of(finding, intake_.paths_, intake_.rules_));
+  }
+  void on_thread(report::Thread&&, std::uint64_t) override {}
+  void on_proof(std::string_view line) override {
+    add_once(std::string(line), kProofsMax, &input_.proofs);
+  }
+  void on_program(std::string_view) override {}
+  void on_warning(std::string message) override {
+    add_once(std::move(message), kNotesMax, &input_.notes);
+  }
+  void on_truncated() override { input_.is_cut_short = true; }
+
+ private:
+  const Intake& intake_;
+  Input& input_;
+  IssueTable& table_;
+  bool is_sarif_ = false;
+};
+
+Result<void> Intake::add_log(const std::string& path, const std::string& format) {
+  Input input;
+  input.name = path;
+  RunLog run_log;
+  char first = '\0';
+  const auto look = [&](std::string_view bytes) {
+    const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
+    if (first == '\0' && begin != std::string_view::npos) first = bytes[begin];
+    run_log.feed(bytes);
+  };
+  if (Result<void> done = stream_file(path, look); !done) return done.error();
+  run_log.finish();
+  EvidenceSink sink(*this, &input, &table_);
+  evidence::ReadOptions options;
+  options.format = format;
+  const Result<void> read = evidence::stream_evidence(path, options, sink);
+  if (sink.is_sarif()) return add_scan(path);
+  // A log of passing tests has nothing that a reader knows; a document that no reader knows is
+  // damaged, or none of a detector.
+  const bool is_document = first == '{' || first == '[' || first == '<';
+  if (!read && (!format.empty() || (is_document && !run_log.tests_run()))) return read.error();
+  take_over(run_log, &input, &input.failures);
+  inputs_.push_back(std::move(input));
+  return {};
+}
+
+Result<void> Intake::add_scan(const std::string& path) {
+  const Result<std::string> text = read_file(path);
+  if (!text) return text.error();
+  Result<ScanResults> results = read_sarif(*text, path, paths_);
+  if (!results) return results.error();
+  Input input;
+  input.name = path;
+  input.is_scan = true;
+  input.reports = results->issues.size();
+  if (results->proof) input.proofs.push_back(*results->proof);
+  input.failures = std::move(results->failures);
+  for (Issue& issue : results->issues) table_.add(std::move(issue));
+  inputs_.push_back(std::move(input));
+  return {};
+}
+
+Result<void> Intake::add_command(const std::vector<std::string>& arguments) {
+  Input input;
+  input.name = joined(arguments);
+  if (auto proof = proof_of_command(arguments, environment_)) {
+    input.proofs.push_back(*std::move(proof));
+  }
+  if (auto reason = switched_off_by(environment_)) input.failures.push_back(*std::move(reason));
+
+  CommandOutcome outcome;
+  outcome.arguments = arguments;
+  IssueTable printed;
+  EvidenceSink sink(*this, &input, &printed);
+  evidence::LogReader out_reader(sink);
+  evidence::LogReader err_reader(sink);
+  RunLog out_log;
+  RunLog err_log;
+  const fs::file_time_type start = fs::file_time_type::clock::now();
+  const Result<CommandResult> result = run_command(
+      arguments,
+      [&](std::string_view bytes) {
+        out_reader.feed(bytes);
+        out_log.feed(bytes);
+      },
+      [&](std::string_view bytes) {
+        err_reader.feed(bytes);
+        err_log.feed(bytes);
+      });
+  if (!result) return result.error();
+  out_reader.finish();
+  err_reader.finish();
+  out_log.finish();
+  err_log.finish();
+
+  outcome.result = *result;
+  take_over(out_log, &input, &outcome.failures);
+  take_over(err_log, &input, &outcome.failures);
+  outcome.is_explained_by_races =
+      (out_log.saw_race() || err_log.saw_race()) && outcome.failures.empty() &&
+      (result->exit_code == kSanitizerExitCode || out_log.failures_by_race() > 0);
+  const fs::path ctest_log =
+      fs::path(out_log.ctest_folder()) / "Testing" / "Temporary" / "LastTest.log";
+  if (!out_log.ctest_folder().empty() && is_newer(ctest_log, start)) {
+    input.reports = 0;
+    printed = IssueTable();  // the log has what was printed, and the rest
+    add_ctest_log(ctest_log, &input, &printed, &outcome);
+  }
+  for (const Issue& issue : printed.issues()) table_.add(issue);
+  inputs_.push_back(std::move(input));
+  add_log_paths(start);
+  command_ = std::move(outcome);
+  return {};
+}
+
+void Intake::add_ctest_log(const fs::path& file, Input* input, IssueTable* table,
+                           CommandOutcome* outcome) {
+  EvidenceSink sink(*this, input, table);
+  evidence::LogReader reader(sink);
+  CtestLog log;
+  const Result<void> read = stream_file(file, [&](std::string_view bytes) {
+    reader.feed(bytes);
+    log.feed(bytes);
+  });
+  reader.finish();
+  log.finish();
+  if (!read) {
+    input->failures.push_back(read.error().message);
+    return;
+  }
+  std::size_t instrumented = 0;
+  outcome->failures.clear();
+  for (const CtestLog::Test& test : log.tests()) {
+    if (proof_of_command(test.command, environment_)) ++instrumented;
+    if (test.failed && !test.is_explained_by_race) {
+      add_once("test " + test.name + " failed, and not only because of a race",
+               RunLog::kFailuresMax, &outcome->failures);
+    }
+  }
+  outcome->is_explained_by_races = outcome->failures.empty();
+  const std::string count =
+      std::to_string(instrumented) + " of " + std::to_string(log.tests().size());
+  if (instrumented != 0) {
+    input->proofs.push_back(count + " test commands run a program with a race detector");
+  }
+  if (instrumented != log.tests().size()) {
+    input->notes.push_back("only " + count +
+                           " test commands are seen to run a program with a race detector");
+  }
+}
+
+// What detectors wrote beside the output while the command ran.
+void Intake::add_log_paths(fs::file_time_type start) {
+  for (const std::string& path : log_paths_of(environment_)) {
+    for (const std::string& file : expand_glob(path + ".*")) {
+      if (!is_newer(file, start)) continue;
+      if (Result<void> done = add_log(file, ""); !done) {
+        inputs_.front().failures.push_back(done.error().message);
+      }
+    }
+  }
+}
+
+std::vector<std::string> expand_glob(const std::string& pattern) {
+  glob_t matches = {};
+  std::vector<std::string> files;
+  if (glob(pattern.c_str(), 0, nullptr, &matches) == 0) {
+    files.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+  }
+  globfree(&matches);
+  return files;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::string text;
+  const Result<void> read = stream_file(path, [&](std::string_view bytes) { text.append(bytes); });
+  if (!read) return read.error();
+  return text;
+}
+
+}  // namespace vigil::tools::gate

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/tools/gate/suppression.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "vigil/tools/gate/toml_reader.h"
+#include "vigil/tools/gate/wildcard.h"
+
+namespace vigil::tools::gate {
+namespace {
+
+bool function_fits(const std::string& pattern, const evidence::Side& side) {
+  return wildcard_match(pattern, side.function) ||
+         wildcard_match(pattern, evidence::function_key(side.function));
+}
+
+bool functions_fit(const std::vector<std::string>& patterns,
+                   const std::vector<evidence::Side>& sides) {
+  if (patterns.size() == 1) {
+    return std::any_of(sides.begin(), sides.end(), [&](const evidence::Side& side) {
+      return function_fits(patterns[0], side);
+    });
+  }
+  if (sides.size() != 2) return false;
+  const auto both = [&](std::size_t first) {
+    return function_fits(patterns[0], sides[first]) && function_fits(patterns[1], sides[1 - first]);
+  };
+  return both(0) || both(1);
+}
+
+Result<Suppression> read_suppression(const toml::table& table, std::string_view name) {
+  TomlReader reader(name, table);
+  Suppression read;
+  read.functions = reader.texts("functions");
+  read.rule = reader.text("rule");
+  read.file = reader.text("file");
+  read.fingerprint = reader.text("fingerprint");
+  read.owner = reader.text("owner");
+  read.reason = reader.text("reason");
+  read.origin = std::string(name) + ":" + std::to_string(table.source().begin.line);
+  if (const auto expires = reader.date("expires")) {
+    read.expires = *expires;
+  } else {
+    reader.fail("expires", "a suppression needs the last day on which it counts");
+  }
+  if (read.owner.empty()) reader.fail("owner", "a suppression needs somebody who answers for it");
+  if (read.reason.empty()) reader.fail("reason", "a suppression needs a reason");
+  if (read.functions.size() > 2) reader.fail("functions", "a conflict has two sides, not more");
+  if (read.functions.empty() && read.rule.empty() && read.file.empty() &&
+      read.fingerprint.empty()) {
+    reader.fail("functions", "a suppression needs functions, rule, file or fingerprint");
+  }
+  if (Result<void> done = reader.finish(); !done) return done.error();
+  return read;
+}
+
+}  // namespace
+
+bool Suppression::fits(const Issue& issue) const {
+  if (!fingerprint.empty() && fingerprint != issue.fingerprint) return false;
+  if (!rule.empty() && !wildcard_match(rule, issue.rule)) return false;
+  if (!file.empty() &&
+      std::none_of(issue.sides.begin(), issue.sides.end(), [this](const evidence::Side& side) {
+        return wildcard_match(file, side.file);
+      })) {
+    return false;
+  }
+  return functions.empty() || functions_fit(functions, issue.sides);
+}
+
+Result<void> Suppressions::add(std::string_view toml, std::string_view name) {
+  const Result<toml::table> root = parse_toml(toml, name);
+  if (!root) return root.error();
+  TomlReader reader(name, *root);
+  for (const toml::table* table : reader.tables("suppression")) {
+    Result<Suppression> read = read_suppression(*table, name);
+    if (!read) return read.error();
+    all_.push_back(*std::move(read));
+  }
+  return reader.finish();
+}
+
+void Suppressions::apply(std::chrono::year_month_day today, std::vector<Issue>* issues) {
+  for (Issue& issue : *issues) {
+    for (Suppression& suppression : all_) {
+      if (!suppression.fits(issue)) continue;
+      ++suppression.uses;
+      if (suppression.is_expired(today) || issue.status == Issue::Status::kSuppressed) continue;
+      issue.status = Issue::Status::kSuppressed;
+      issue.status_reason =
+          suppression.owner + " until " + to_text(suppression.expires) + ": " + suppression.reason;
+    }
+  }
+}
+
+std::string to_text(std::chrono::year_month_day date) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return text;
+}
+
+Result<std::chrono::year_month_day> date_from(std::string_view text) {
+  const auto number = [&](std::size_t at, std::size_t size) {
+    unsigned value = 0;
+    const char* const end = text.data() + at + size;
+    const auto [stop, error] = std::from_chars(text.data() + at, end, value);
+    return error == std::errc() && stop == end ? value : 0U;
+  };
+  if (text.size() == 10 && text[4] == '-' && text[7] == '-') {
+    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(number(0, 4))),
+                                           std::chrono::month(number(5, 2)),
+                                           std::chrono::day(number(8, 2))};
+    if (date.ok()) return date;
+  }
+  return Error{"\"" + std::string(text) + "\" is no date; write it as 2027-01-31"};
+}
+
+}  // namespace vigil::tools::gate
