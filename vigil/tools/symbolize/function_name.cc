@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace vigil::tools {
@@ -62,6 +63,25 @@ bool is_internal_template(std::string_view name) {
          name.find("std::__detail::") != std::string_view::npos ||
          name.find("container_internal::") != std::string_view::npos ||
          name.find("unordered::detail::") != std::string_view::npos;
+}
+
+// One spelling for what DWARF and the demangler write differently: "long unsigned int" and
+// "unsigned long", "4" and "4ul".
+std::string tidy_argument(std::string_view argument) {
+  static constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
+      {"long unsigned int", "unsigned long"},   {"long long unsigned int", "unsigned long long"},
+      {"short unsigned int", "unsigned short"}, {"long int", "long"},
+      {"long long int", "long long"},           {"short int", "short"},
+  };
+  for (const auto& [dwarf, demangled] : kSpellings) {
+    if (argument == dwarf) return std::string(demangled);
+  }
+  const std::size_t digits = argument.find_first_not_of("-0123456789");
+  if (digits != 0 && digits != std::string_view::npos &&
+      argument.find_first_not_of("ul", digits) == std::string_view::npos) {
+    return std::string(argument.substr(0, digits));
+  }
+  return std::string(argument);
 }
 
 // Rewrites a demangled name from left to right.
@@ -141,7 +161,7 @@ class Tidier {
       ++position_;  // '<' or ','
       std::string argument;
       if (!parse(",>", nesting + 1, &argument) || position_ == text_.size()) return false;
-      list.emplace_back(trimmed(argument));
+      list.push_back(tidy_argument(trimmed(argument)));
     } while (text_[position_] == ',');
     ++position_;  // '>'
     write_arguments(template_name, std::move(list), out);

@@ -228,6 +228,8 @@ TEST(FunctionNameTest, DefaultsParametersAndReturnTypesAreLeftOut) {
                       "basic_string<char, std::char_traits<char>, std::allocator<char> > const, "
                       "int> > >"),
             "std::map<std::string, int, Less>");
+  EXPECT_EQ(tidy_name("std::map<long unsigned int, std::array<char, 4ul>, Less>"),
+            "std::map<unsigned long, std::array<char, 4>, Less>");
   EXPECT_EQ(tidy_name("std::_Hashtable<int, std::pair<int const, User>, X>::find"),
             "std::_Hashtable<int, ...>::find");
   EXPECT_EQ(function_name("_ZN5Cache3getERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"),

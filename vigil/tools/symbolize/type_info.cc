@@ -47,15 +47,17 @@ std::string own_name(Dwarf_Die* die) {
   return dwarf_tag(die) == DW_TAG_namespace ? "(anonymous namespace)" : "";
 }
 
+// A data member or base class.
 struct Field {
   Dwarf_Die die;
   std::uint64_t offset = 0;
 };
 
-// The data member or base class of `type` that holds `offset`.
-std::optional<Field> field_at(Dwarf_Die* type, std::uint64_t offset) {
+// Calls visit(field, type of the field, size) until it returns true.
+template <class Visitor>
+void for_each_field(Dwarf_Die* type, Visitor visit) {
   Dwarf_Die child;
-  if (dwarf_child(type, &child) != 0) return std::nullopt;
+  if (dwarf_child(type, &child) != 0) return;
   do {
     const int tag = dwarf_tag(&child);
     if (tag != DW_TAG_member && tag != DW_TAG_inheritance) continue;
@@ -69,9 +71,24 @@ std::optional<Field> field_at(Dwarf_Die* type, std::uint64_t offset) {
     std::optional<Dwarf_Die> field_type = type_of(&child);
     Dwarf_Word size = 0;
     if (!field_type || dwarf_aggregate_size(&*field_type, &size) != 0) continue;
-    if (offset >= begin && offset - begin < size) return Field{child, begin};
+    if (visit(Field{child, begin}, *field_type, size)) return;
   } while (dwarf_siblingof(&child, &child) == 0);
-  return std::nullopt;
+}
+
+std::optional<Field> field_at(Dwarf_Die* type, std::uint64_t offset) {
+  std::optional<Field> found;
+  for_each_field(type, [&](const Field& field, Dwarf_Die, Dwarf_Word size) {
+    if (offset >= field.offset && offset - field.offset < size) found = field;
+    return found.has_value();
+  });
+  return found;
+}
+
+// ".name"; nothing for a base class.
+std::string step_to(Field field) {
+  const char* name = dwarf_diename(&field.die);
+  if (dwarf_tag(&field.die) != DW_TAG_member || name == nullptr) return "";
+  return std::string(".").append(name);
 }
 
 // One step into an array or class; false where the way ends.
@@ -90,13 +107,23 @@ bool descend(Member* member, std::uint64_t offset) {
   if (!is_class(tag) || is_library_type(type_name(member->type))) return false;
   std::optional<Field> field = field_at(&member->type, rest);
   if (!field) return false;
-  const char* name = dwarf_diename(&field->die);
-  if (dwarf_tag(&field->die) == DW_TAG_member && name != nullptr) {
-    member->path.append(".").append(name);
-  }
+  member->path += step_to(*field);
   member->offset += field->offset;
   member->type = *type_of(&field->die);
   return true;
+}
+
+void collect_members(const Member& object, const std::string& wanted, int depth,
+                     std::vector<Member>* found) {
+  const std::string name = type_name(object.type);
+  if (name == wanted) found->push_back(object);
+  Dwarf_Die type = object.type;
+  if (depth > kDepthMax || !is_class(dwarf_tag(&type)) || is_library_type(name)) return;
+  for_each_field(&type, [&](const Field& field, Dwarf_Die field_type, Dwarf_Word) {
+    const Member part{object.path + step_to(field), field_type, object.offset + field.offset};
+    collect_members(part, wanted, depth + 1, found);
+    return false;
+  });
 }
 
 }  // namespace
@@ -152,6 +179,12 @@ Member member_at(Dwarf_Die type, std::uint64_t offset) {
   for (int i = 0; i < kDepthMax && descend(&member, offset); ++i) {
   }
   return member;
+}
+
+std::vector<Member> members_of_type(Dwarf_Die type, const std::string& wanted) {
+  std::vector<Member> found;
+  collect_members({"", type, 0}, wanted, 0, &found);
+  return found;
 }
 
 }  // namespace vigil::tools

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vigil::tools {
 
@@ -35,5 +36,8 @@ struct Member {
 // Descends from an object of `type` towards `offset` through the program's own classes and through
 // arrays, and stops at the first library type: inside a std::map nobody wants member names.
 Member member_at(Dwarf_Die type, std::uint64_t offset);
+
+// All members of `type`, at any depth of its own classes, that have the type called `wanted`.
+std::vector<Member> members_of_type(Dwarf_Die type, const std::string& wanted);
 
 }  // namespace vigil::tools
