@@ -65,9 +65,9 @@ struct alignas(64) Seat {
 alignas(64) unsigned char scheduler_room[sizeof(Scheduler)];
 alignas(64) unsigned char replay_room[sizeof(Replay)];
 StrategyRoom strategy_room;
-MissedWakeUps missed;
-Seat seats[kMaxTasks];
-Random entropy;
+constinit MissedWakeUps missed;
+constinit Seat seats[kMaxTasks] = {};
+constinit Random entropy;
 
 bool stopped = false;
 bool real_time = false;
@@ -559,18 +559,20 @@ void controlled_task_started(std::uint32_t task) {
 void controlled_task_finished() {
   if (!takes_part()) return;
   const TaskId me = self();
+  TaskId next = kNoTask;
   {
     const Inside inside;
     write_event(report::EventKind::kThreadEnd, seats[me].thread, 0, scheduler());
+    signals_task_finished(me);
+    scheduler().finish(me);
+    if (scheduler().live_tasks() == 0) {
+      stopped = true;
+    } else {
+      next = choose();
+    }
   }
-  seats[me].place = Place::kRuntime;
-  scheduler().finish(me);
   self_plus_one = 0;
-  if (scheduler().live_tasks() == 0) {
-    stopped = true;
-  } else {
-    give(choose(), kToken);  // from now on the seat may be another task's
-  }
+  if (next != kNoTask) give(next, kToken);  // from now on the seat may be another task's
 }
 
 std::uint32_t controlled_task() { return takes_part() ? self() : kNoTask; }

@@ -60,6 +60,8 @@ const Clock* clock_of(int descriptor) {
 
 void open_entry(int descriptor, DescriptorKind kind, std::uint32_t channel, Address pc) {
   if (!known(descriptor)) return;
+  // The kernel gave the number away again only after the last owner closed it.
+  memory_reset(table[descriptor].trace, sizeof table[descriptor].trace);
   write_range(table[descriptor].trace, sizeof table[descriptor].trace, pc);
   table[descriptor].kind = kind;
   table[descriptor].channel = channel;

@@ -108,8 +108,8 @@ VIGIL_INTERCEPTOR int fsync(int descriptor) {
 VIGIL_INTERCEPTOR int close(int descriptor) {
   const FrameScope frame(VIGIL_CALLER_PC);
   scheduling_point(PointKind::kIo, descriptors_object());
-  descriptor_closing(descriptor, VIGIL_CALLER_PC);
   timerfd_closing(descriptor);
+  descriptor_closing(descriptor, VIGIL_CALLER_PC);
   const int result = real_close(descriptor);
   descriptors_changed();
   return result;

@@ -263,6 +263,8 @@ void signals_init() {
 
 void signals_task_created(std::uint32_t task) { of_task[task] = TaskSignals{own().mask, 0}; }
 
+void signals_task_finished(std::uint32_t task) { of_task[task] = TaskSignals{~SignalSet{0}, 0}; }
+
 // ---- actions
 
 namespace {

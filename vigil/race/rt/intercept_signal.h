@@ -45,5 +45,7 @@ void signals_init();
 
 // A new task starts with its creator's mask and nothing pending. Context: the creating thread.
 void signals_task_created(std::uint32_t task);
+// An ended task takes no more signals.
+void signals_task_finished(std::uint32_t task);
 
 }  // namespace vigil::race

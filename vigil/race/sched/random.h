@@ -13,7 +13,7 @@ namespace vigil::race {
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed = 0) : state_(seed) {}
+  explicit constexpr Random(std::uint64_t seed = 0) : state_(seed) {}
 
   std::uint64_t next() {
     state_ += 0x9E37'79B9'7F4A'7C15;
