@@ -58,7 +58,14 @@ void FindingNamer::use_modules_of(const RecordedProcess& process) {
 report::Stack FindingNamer::stack(const RecordedProcess& process, report::StackId id) {
   use_modules_of(process);
   const ReturnAddresses& addresses = process.stack(id);
-  return addresses.empty() ? report::Stack() : symbolizer_->stack_of(addresses);
+  if (addresses.empty()) return {};
+  report::Stack stack = symbolizer_->stack_of(addresses);
+  // An interceptor's own frames say nothing about the program.
+  const auto own = std::find_if(stack.begin(), stack.end(), [](const report::Frame& frame) {
+    return !frame.function.starts_with("vigil::race::");
+  });
+  if (own != stack.end()) stack.erase(stack.begin(), own);
+  return stack;
 }
 
 std::string FindingNamer::variable_at(std::uint64_t address) {

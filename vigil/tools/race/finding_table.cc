@@ -2,18 +2,27 @@
 #include "vigil/tools/race/finding_table.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "vigil/tools/layers/layers.h"
 
 namespace vigil::tools::race {
 
+bool is_library(const report::Frame& frame) {
+  static constexpr std::array<std::string_view, 3> kFolders = {"/usr/include/", "/usr/lib/",
+                                                               "/lib/"};
+  const std::string& where = frame.file.empty() ? frame.module : frame.file;
+  return std::any_of(kFolders.begin(), kFolders.end(),
+                     [&](std::string_view folder) { return where.starts_with(folder); }) ||
+         layers::Rules::defaults().is_library(frame);
+}
+
 const report::Frame* place_of(const report::Stack& stack) {
   if (stack.empty()) return nullptr;
-  const layers::Rules& rules = layers::Rules::defaults();
-  const auto own = std::find_if(stack.begin(), stack.end(), [&](const report::Frame& frame) {
-    return !rules.is_library(frame);
-  });
+  const auto own = std::find_if_not(stack.begin(), stack.end(), is_library);
   return own == stack.end() ? &stack.front() : &*own;
 }
 

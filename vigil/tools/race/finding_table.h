@@ -15,6 +15,10 @@
 
 namespace vigil::tools::race {
 
+// Whether the frame belongs to a library: the layers' rules say so, or its source lies where the
+// system keeps headers and libraries.
+[[nodiscard]] bool is_library(const report::Frame& frame);
+
 // The first frame of the program's own code; the innermost one if all are library, nullptr if the
 // stack is empty.
 [[nodiscard]] const report::Frame* place_of(const report::Stack& stack);

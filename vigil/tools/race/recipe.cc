@@ -13,16 +13,15 @@ class Recipe {
   explicit Recipe(const report::Finding& finding) : finding_(finding) {}
 
   void add(const RecipeDecision& decision) {
+    run_to(decision.from, decision.stood_at);
     switch (decision.kind) {
       case RecipeDecision::Kind::kRun:
-        run_to(decision.from, decision.stood_at);
+        next_ = decision.to;
         return;
       case RecipeDecision::Kind::kClock:
-        run_to(decision.from, decision.stood_at);
         steps_.emplace_back("the next deadline fires");
         return;
       case RecipeDecision::Kind::kChoice:
-        run_to(decision.from, decision.stood_at);
         steps_.push_back("of those that wait, number " + std::to_string(decision.to + 1) +
                          " is woken");
         return;
@@ -30,23 +29,31 @@ class Recipe {
   }
 
   std::vector<std::string> finish() {
-    if (finding_.accesses.empty()) {
-      for (const report::Thread& thread : finding_.threads) {
-        if (!thread.stack.empty()) add_step(thread.id, "waits at", thread.stack);
-      }
-    } else {
-      // The earlier access first.
-      for (std::size_t i = finding_.accesses.size(); i-- > 0;)
-        run_to(finding_.accesses[i].thread, finding_.accesses[i].stack);
-    }
+    // The earlier access first.
+    for (std::size_t i = finding_.accesses.size(); i-- > 0;)
+      run_to(finding_.accesses[i].thread, finding_.accesses[i].stack);
+    if (finding_.accesses.empty()) wait();
     steps_.push_back(headline(finding_));
     return std::move(steps_);
   }
 
  private:
+  // Where a thread stands that has not begun, or whose stack is not known, says nothing.
   void run_to(std::int64_t thread, const report::Stack& stack) {
-    if (stack.empty()) return;
-    add_step(thread, "runs to", stack);
+    go_on(thread);
+    if (!stack.empty()) add_step(thread, "runs to", stack);
+  }
+  // The thread that was chosen last runs, unless it is `thread`, of which a step follows.
+  void go_on(std::int64_t thread) {
+    if (next_ >= 0 && next_ != thread)
+      steps_.push_back(thread_name(finding_, next_) + " runs as far as it can");
+    next_ = -1;
+  }
+  void wait() {
+    go_on(-1);
+    for (const report::Thread& thread : finding_.threads) {
+      if (!thread.stack.empty()) add_step(thread.id, "waits at", thread.stack);
+    }
   }
   void add_step(std::int64_t thread, const char* what, const report::Stack& stack) {
     std::string step =
@@ -56,6 +63,7 @@ class Recipe {
 
   const report::Finding& finding_;
   std::vector<std::string> steps_;
+  std::int64_t next_ = -1;  // who was chosen by the last decision
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "vigil/tools/layers/function_name.h"
 #include "vigil/tools/race/finding_table.h"
 
 namespace vigil::tools::race {
@@ -32,10 +33,21 @@ std::string hexadecimal(std::uint64_t number) {
   return "0x" + std::string(digits.data(), end);
 }
 
-// Names come from the program: what would move the cursor does not reach the terminal.
+// Names come from the program: what would move the cursor does not reach the terminal. That a name
+// is in an anonymous namespace is not worth its length.
 std::string printable(std::string_view text) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)::";
   std::string result;
-  for (const char c : text) result.push_back(static_cast<unsigned char>(c) < 0x20 ? '?' : c);
+  while (!text.empty()) {
+    if (text.starts_with(kAnonymous)) {
+      text.remove_prefix(kAnonymous.size());
+      continue;
+    }
+    const char c = text.front();
+    const bool moves = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    result.push_back(moves ? '?' : c);
+    text.remove_prefix(1);
+  }
   return result;
 }
 
@@ -115,25 +127,62 @@ class Printer {
     return printable(file) + (frame.line > 0 ? ":" + std::to_string(frame.line) : "");
   }
 
-  // The names in one column, the places in the next, as far as the names are of usual length.
+  // Long runs of library frames are folded: of those around a container's operation the innermost
+  // and the outermost are shown, of those that started the thread none.
   void print_stack(const Stack& stack) {
-    constexpr std::size_t kMaxWidth = 44;
+    constexpr std::size_t kShortRun = 3;
     if (stack.empty()) return line("    (the stack is not known)");
+    const std::size_t width = width_of(stack);
+    for (std::size_t i = 0; i < stack.size();) {
+      if (!is_library(stack[i])) {
+        print_frame(i, stack[i], width);
+        ++i;
+        continue;
+      }
+      std::size_t end = i;
+      while (end < stack.size() && is_library(stack[end])) ++end;
+      const bool outermost = end == stack.size() && i != 0;
+      if (outermost) {
+        print_folded(end - i);
+      } else if (end - i <= kShortRun) {
+        for (std::size_t k = i; k < end; ++k) print_frame(k, stack[k], width);
+      } else {
+        print_frame(i, stack[i], width);
+        print_folded(end - i - 2);
+        print_frame(end - 1, stack[end - 1], width);
+      }
+      i = end;
+    }
+  }
+
+  // The names in one column, the places in the next, as far as the names are of usual length.
+  static std::size_t width_of(const Stack& stack) {
+    constexpr std::size_t kMaxWidth = 44;
     std::size_t width = 0;
     for (const Frame& frame : stack) {
-      if (frame.function.size() <= kMaxWidth) width = std::max(width, frame.function.size());
+      const std::size_t size = function_of(frame).size();
+      if (size <= kMaxWidth) width = std::max(width, size);
     }
-    const Frame* const own = place_of(stack);
-    for (std::size_t i = 0; i < stack.size(); ++i) {
-      const Frame& frame = stack[i];
-      std::string function = printable(frame.function.empty() ? "??" : frame.function);
-      function.resize(std::max(function.size(), width), ' ');
-      if (&frame == own) function = emphasised(function, "1");
-      std::string number = std::to_string(i);
-      number.resize(std::max<std::size_t>(number.size(), 2), ' ');
-      line("    #" + number + " " + function + "  " + place(frame) +
-           (frame.inlined ? " (inlined)" : ""));
-    }
+    return width;
+  }
+
+  // Of a library's function the template arguments are noise.
+  static std::string function_of(const Frame& frame) {
+    if (frame.function.empty()) return "??";
+    return printable(is_library(frame) ? layers::plain_name(frame.function) : frame.function);
+  }
+
+  void print_frame(std::size_t number, const Frame& frame, std::size_t width) {
+    std::string function = function_of(frame);
+    function.resize(std::max(function.size(), width), ' ');
+    if (!is_library(frame)) function = emphasised(function, "1");
+    std::string digits = std::to_string(number);
+    digits.resize(std::max<std::size_t>(digits.size(), 2), ' ');
+    line("    #" + digits + " " + function + "  " + place(frame) +
+         (frame.inlined ? " (inlined)" : ""));
+  }
+  void print_folded(std::size_t count) {
+    line("    ... " + std::to_string(count) + (count == 1 ? " library frame" : " library frames"));
   }
 
   std::string lock_name(const Lock& lock) const {
@@ -286,18 +335,22 @@ std::string text_report(const Finding& finding, const TextStyle& style) {
 
 std::string thread_name(const Finding& finding, std::int64_t id) {
   if (id < 0) return "an unknown thread";
-  std::string text = "T" + std::to_string(id);
+  std::string name = id == 0 ? "main" : "";
   for (const Thread& thread : finding.threads) {
-    if (thread.id == id && !thread.name.empty()) text += " '" + thread.name + "'";
+    if (thread.id == id && !thread.name.empty()) name = thread.name;
   }
-  return text;
+  return "T" + std::to_string(id) + (name.empty() ? "" : " '" + name + "'");
 }
 
 std::string short_place(const Stack& stack) {
   const Frame* const place = place_of(stack);
   if (place == nullptr) return "an unknown place";
-  if (place->file.empty()) return place->function.empty() ? place->module : place->function;
-  return std::filesystem::path(place->file).filename().string() + ":" + std::to_string(place->line);
+  const auto file_name = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  if (!place->file.empty()) return file_name(place->file) + ":" + std::to_string(place->line);
+  if (!place->function.empty()) return printable(layers::plain_name(place->function));
+  return file_name(place->module);
 }
 
 }  // namespace vigil::tools::race
