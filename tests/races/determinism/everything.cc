@@ -2,12 +2,12 @@
 //
 // One of each thing that lets threads meet. Prints what happened in an order that depends on the
 // schedule, so that equal seeds must give equal output, byte for byte.
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>

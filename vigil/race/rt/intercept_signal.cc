@@ -447,7 +447,6 @@ int wait_for(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
 
 // Until a handler ran.
 int suspend_controlled() {
-  scheduling_point(PointKind::kSync, &signal_arrived);
   ++waiting_for_signals;
   while (block_on(&signal_arrived, kNever, "pause", true) != WaitResult::kInterrupted) {
   }
@@ -494,6 +493,7 @@ VIGIL_INTERCEPTOR int sigsuspend(const sigset_t* set) {
     const SignalsAtOnce signals;
     return real_sigsuspend(set);
   }
+  scheduling_point(PointKind::kSync, &signal_arrived);
   const SignalSet before = own().mask;
   own().mask = set_of(set);
   const int result = suspend_controlled();
