@@ -74,12 +74,13 @@ bool wait_while(std::atomic<std::uint32_t>* word, std::uint32_t value, int limit
   return word->load(std::memory_order_acquire) != value;
 }
 
-// Only one dump uses the memory. A dump of a dying process does not wait for ever: its memory may
-// be in use by the very thread that died.
-void take_memory(int limit_ms) {
+// Only one dump uses the memory. It may be in use by the very thread that was interrupted, so
+// waiting has an end.
+bool take_memory() {
   while (state.memory_in_use.exchange(1, std::memory_order_acquire) != 0) {
-    if (!wait_while(&state.memory_in_use, 1, limit_ms)) return;
+    if (!wait_while(&state.memory_in_use, 1, kDumpWait_ms / 2)) return false;
   }
+  return true;
 }
 
 void release_memory() {
@@ -88,7 +89,11 @@ void release_memory() {
 }
 
 void dump_to(TextSink sink, std::string_view reason, pid_t fatal_thread) {
-  take_memory(fatal_thread == 0 ? INT_MAX : 2 * state.options.limit_ms);
+  // A process that dies takes the memory from whoever has it.
+  if (!take_memory() && fatal_thread == 0) {
+    TextWriter(sink).text("vigil: no thread dump: another one does not end\n");
+    return;
+  }
   DumpRequest request;
   request.reason = reason;
   request.fatal_thread = fatal_thread;
@@ -324,6 +329,14 @@ Result<void> install_thread_dump(const ThreadDumpOptions& options) {
   }
   state.is_ready.store(true, std::memory_order_release);
   return {};
+}
+
+void write_thread_dump(int descriptor, std::string_view reason) {
+  using namespace thread_dump;
+  if (!state.is_ready.load(std::memory_order_acquire)) return;
+  const int saved_errno = errno;
+  dump_to(descriptor_sink(&descriptor), reason, 0);
+  errno = saved_errno;
 }
 
 std::string thread_dump_text(std::string_view reason) {

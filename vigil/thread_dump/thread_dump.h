@@ -55,6 +55,10 @@ struct ThreadDumpOptions {
 // VIGIL_TRACEBACK or a refusal of the kernel.
 Result<void> install_thread_dump(const ThreadDumpOptions& options);
 
+// Writes a dump now. Context: signal, whatever was interrupted. Writes nothing if nothing was
+// installed, and a line that says so if another dump does not end in time.
+void write_thread_dump(int descriptor, std::string_view reason);
+
 // The text of a dump now, with readable names. Allocates: not for signal handlers. Empty if nothing
 // was installed.
 std::string thread_dump_text(std::string_view reason);
