@@ -4,8 +4,6 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 
-#include <new>
-
 #include "vigil/race/rt/controlled.h"
 #include "vigil/race/rt/heap.h"
 #include "vigil/race/rt/memory.h"
@@ -94,7 +92,8 @@ Thread* take_ended(const Thread* creator) {
 
 Thread* new_thread() {
   if (table_size == kThreads) return nullptr;
-  auto* const thread = new (map_reserved(sizeof(Thread))) Thread;
+  // Zeroed memory is a Thread in its first state; constructing it would touch all its pages.
+  auto* const thread = static_cast<Thread*>(map_reserved(sizeof(Thread)));
   thread->frames = map_array<Frame>(Thread::kFrames);
   table[table_size++] = thread;
   return thread;
