@@ -22,7 +22,8 @@ constexpr const char* kGateHelp = R"(Examples:
 
 Other subjects:
   vigil gate explain [--stage S] [--policy F] [--toml]   the policy in words, or as a file
-  vigil gate next FILE...      0 if the verdicts in these --json files let the next stage run, else 1
+  vigil gate next FILE...      0 if the verdicts in these --json files let the next stage run,
+                               else 1
   vigil gate verdict FILE...   0 if all of them passed, else 1
 
 Exit codes: 0 passed, 1 blocked, 2 usage or configuration, 3 internal.)";

@@ -6,8 +6,9 @@
 //
 // Fingerprint: 128 bits over the sort of the issue and the unordered pair of its first application
 // functions with the names of their files; for a scanner's result the rule, the file and the
-// function or message. No line number, no address, no thread and no folder takes part, so it stays
-// the same when code moves, in another checkout and on another machine.
+// scanner's own hash, else the function or message. No line number, no address, no thread and no
+// folder takes part, so it stays the same when code moves, in another checkout and on another
+// machine.
 //
 // Thread safety: plain values and pure functions.
 #pragma once

@@ -87,7 +87,7 @@ TEST(RunLogTest, GoEventsSayTheSameAsGoText) {
   const RunLog log = read(
       R"({"Action":"output","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\n"})"
       "\n"
-      R"({"Action":"output","Test":"TestA","Output":"    testing.go:1: race detected during execution of test\n"})"
+      R"({"Action":"output","Output":"    testing.go:1: race detected during execution of test\n"})"
       "\n"
       R"({"Action":"output","Output":"FAIL\tsvc\t0.1s\n"})"
       "\n");

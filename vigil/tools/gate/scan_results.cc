@@ -120,9 +120,18 @@ class RunReader {
     each(at(result, {"locations"}), add);
     each(at(result, {"relatedLocations"}), add);
     const evidence::Side first = issue.sides.empty() ? evidence::Side() : issue.sides.front();
-    const std::string subject = first.function.empty() ? without_digits(message) : first.function;
-    issue.fingerprint = fingerprint_of({"scan", scanner_, issue.rule, first.file, subject});
+    issue.fingerprint =
+        fingerprint_of({"scan", scanner_, issue.rule, first.file, subject_of(result, first)});
     return issue;
+  }
+
+  // What tells results of one rule in one file apart: the scanner's own hash, else the function,
+  // else the message.
+  static std::string subject_of(const Json& result, const evidence::Side& first) {
+    std::string hash = text_at(result, {"partialFingerprints", "primaryLocationLineHash"});
+    if (!hash.empty()) return hash;
+    return first.function.empty() ? without_digits(text_at(result, {"message", "text"}))
+                                  : first.function;
   }
 
   // SARIF 2.1.0, 3.27.10: the result's own, else the rule's default, else "warning".

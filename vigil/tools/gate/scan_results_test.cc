@@ -57,7 +57,8 @@ TEST(ScanResultsTest, LinesInMessagesDoNotChangeTheFingerprint) {
 
 TEST(ScanResultsTest, PassedAndSuppressedResultsAreNoIssues) {
   const Result<ScanResults> results = read(with_run(
-      R"("results":[{"ruleId":"a","kind":"pass"},{"ruleId":"b","suppressions":[{"kind":"inSource"}]}])"));
+      R"("results":[{"ruleId":"a","kind":"pass"},
+         {"ruleId":"b","suppressions":[{"kind":"inSource"}]}])"));
   ASSERT_TRUE(results);
   EXPECT_TRUE(results->issues.empty());
 }
