@@ -437,15 +437,14 @@ void point(PointKind kind, const volatile void* object, std::uint64_t value) {
 
 }  // namespace controlled_internal
 
-WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, const char* operation,
-                    bool interruptible) {
-  if (!takes_part()) end_process();
+namespace {
+
+WaitResult wait_once(const volatile void* object, std::uint64_t deadline_ns,
+                     const char* operation) {
   const TaskId me = self();
-  if (interruptible && signals_pending()) return WaitResult::kInterrupted;
   const Inside inside;
   Seat& seat = seats[me];
-  seat.stack = current_stack(VIGIL_CALLER_PC);
-  scheduler().block(me, name_of_object(object), deadline_ns, operation, interruptible);
+  scheduler().block(me, name_of_object(object), deadline_ns, operation, true);
   if (scheduler().stats().points > max_points) report_livelock();
   write_event(report::EventKind::kBlock, seat.thread, name_of_object(object), scheduler());
   pass_on(me);
@@ -458,6 +457,19 @@ WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, cons
     case Scheduler::Wake::kWoken:
       break;
   }
+  return WaitResult::kWoken;
+}
+
+}  // namespace
+
+WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, const char* operation,
+                    bool interruptible) {
+  if (!takes_part()) end_process();
+  seats[self()].stack = current_stack(VIGIL_CALLER_PC);
+  WaitResult result = WaitResult::kInterrupted;
+  if (!signals_pending()) result = wait_once(object, deadline_ns, operation);
+  if (interruptible || result != WaitResult::kInterrupted) return result;
+  deliver_signals();
   return WaitResult::kWoken;
 }
 
@@ -518,12 +530,12 @@ std::uint64_t look_at_virtual_clock() {
   return scheduler().look_at_clock();
 }
 
-void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns) {
+void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns, TimerKind kind) {
   const Inside inside;
   if (deadline_ns == kNever) {
     scheduler().cancel_timer(timer);
   } else {
-    scheduler().set_timer(timer, deadline_ns);
+    scheduler().set_timer(timer, deadline_ns, kind);
   }
 }
 
@@ -573,6 +585,15 @@ void controlled_task_finished() {
   }
   self_plus_one = 0;
   if (next != kNoTask) give(next, kToken);  // from now on the seat may be another task's
+}
+
+bool is_task_of(std::int32_t kernel_id) {
+  const Inside inside;
+  bool found = false;
+  const auto look = [&](TaskId task) { found |= seats[task].kernel_id == kernel_id; };
+  scheduler().for_each_blocked([&](TaskId task, const Scheduler::Waiting&) { look(task); });
+  scheduler().for_each_runnable([&](TaskId task, const Operation&) { look(task); });
+  return found || scheduler().outside() != 0;
 }
 
 std::uint32_t controlled_task() { return takes_part() ? self() : kNoTask; }

@@ -27,13 +27,14 @@
 #include <cstdint>
 
 #include "vigil/race/sched/operation.h"
+#include "vigil/race/sched/scheduler.h"
 
 namespace vigil::race {
 
 enum class WaitResult : std::uint8_t {
   kWoken,
   kTimedOut,
-  kInterrupted,  // a signal or a cancellation is pending; only waits that ask for it
+  kInterrupted,  // a signal or a cancellation is pending; only of interruptible waits
 };
 
 inline constexpr std::uint32_t kEveryone = ~std::uint32_t{0};  // wake: all waiters
@@ -60,7 +61,8 @@ inline void scheduling_point(PointKind kind, const volatile void* object, std::u
 }
 
 // Controlled: waits for wake(object) or for virtual time `deadline_ns` (as virtual_now()).
-// `operation` is a literal for reports. With `interruptible`, a signal for this thread ends it.
+// `operation` is a literal for reports. A signal or a cancellation ends an interruptible wait. In
+// any other the signal's handler runs, and then the caller is woken to try again.
 WaitResult block_on(const volatile void* object, std::uint64_t deadline_ns, const char* operation,
                     bool interruptible = false);
 
@@ -88,7 +90,8 @@ std::uint64_t look_at_virtual_clock();
 
 // Controlled: timers apart from waits (timerfd, alarm, timer_create), named by 0..kMaxTimers-1;
 // kNever disarms. At the deadline virtual_timer_fired() is called in the thread that has the token.
-void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns);
+void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns,
+                       TimerKind kind = TimerKind::kOrdinary);
 void virtual_timer_fired(std::uint32_t timer);  // in intercept_time.cc
 
 // Controlled: the seeded generator behind getrandom() and the like; apart from the strategy's.
@@ -110,6 +113,8 @@ void controlled_task_started(std::uint32_t task);
 void controlled_task_finished();
 // Task of the calling thread; kNoTask if it has none.
 std::uint32_t controlled_task();
+// Controlled: whether the kernel's thread is one of the tasks (which have not ended).
+bool is_task_of(std::int32_t kernel_id);
 
 // In the child of fork(): only the calling thread is left.
 void controlled_after_fork();

@@ -157,20 +157,23 @@ bool wait_inside(const char* operation, bool socket) {
   socket_waiters -= socket ? 1 : 0;
   if (result != WaitResult::kInterrupted) return true;
   pthread_testcancel();
-  deliver_signals();
+  if (!deliver_signals()) return true;
   errno = EINTR;
   return false;
 }
 
 bool wait_outside(int descriptor, short events, const char* operation) {
-  pollfd wanted = {descriptor, events, 0};
-  long result = 0;
-  {
-    const ExternalWait outside(operation);
-    result = raw_syscall(SYS_poll, &wanted, 1, -1);
+  for (;;) {
+    pollfd wanted = {descriptor, events, 0};
+    long result = 0;
+    {
+      const ExternalWait outside(operation);
+      result = raw_syscall(SYS_poll, &wanted, 1, -1);
+    }
+    if (result != -EINTR) return true;
+    pthread_testcancel();
+    if (deliver_signals()) break;
   }
-  if (result != -EINTR) return true;
-  deliver_signals();
   errno = EINTR;
   return false;
 }
@@ -196,6 +199,7 @@ bool is_internal(int descriptor) {
 bool wait_for_descriptor(int descriptor, short events, const char* operation) {
   if (controlled_task() == kNoTask) return true;
   scheduling_point(PointKind::kIo, &waiters_object);
+  pthread_testcancel();
   if (is_ready(descriptor, events) || never_blocks(descriptor)) return true;
   if (!is_internal(descriptor)) return wait_outside(descriptor, events, operation);
   const bool socket = kind_of_descriptor(descriptor) == DescriptorKind::kSocket;

@@ -40,6 +40,7 @@ std::uint64_t deadline_of_milliseconds(int timeout_ms) {
 template <class Look>
 int wait_inside(std::uint64_t deadline_ns, const char* operation, Look look) {
   scheduling_point(PointKind::kIo, descriptors_object());
+  pthread_testcancel();
   for (bool late = deadline_ns <= virtual_now();;) {
     const int found = look();
     if (found != 0 || late) return found;

@@ -83,6 +83,7 @@ int wait_free(FreeWait* wait) {
 int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, condition);
+  pthread_testcancel();
   const int refused = unlock_for_wait(mutex);
   if (refused != 0) return refused;
   const WaitResult result = block_on(condition, deadline_ns, "pthread_cond_wait", true);
@@ -198,7 +199,7 @@ constinit Real<decltype(&::pthread_barrier_wait)> real_barrier_wait("pthread_bar
 // Lies over glibc's own fields: entered threads, round, threads of a round.
 struct BarrierModel {
   unsigned entered;
-  unsigned unused;
+  unsigned round;
   unsigned count;
   int shared;
   unsigned left;
@@ -211,10 +212,13 @@ int barrier_wait_controlled(Barrier* barrier, Address pc) {
   auto* model = reinterpret_cast<BarrierModel*>(barrier);
   if (++model->entered == model->count) {
     model->entered = 0;
+    ++model->round;
     wake(barrier, kEveryone);
     return PTHREAD_BARRIER_SERIAL_THREAD;
   }
-  block_on(barrier, kNever, "pthread_barrier_wait");
+  for (const unsigned round = model->round; model->round == round;) {
+    block_on(barrier, kNever, "pthread_barrier_wait");
+  }
   return 0;
 }
 

@@ -39,6 +39,18 @@ bool owned_by_caller(const pthread_mutex_t* mutex) {
   return mutex->__data.__owner == static_cast<int>(raw_syscall(SYS_gettid));
 }
 
+// Who waits for a robust mutex also waits for the end of its owner.
+char robust_mutexes;
+
+bool is_robust(const pthread_mutex_t* mutex) {
+  constexpr int kRobust = 16;
+  return (mutex->__data.__kind & kRobust) != 0;
+}
+
+const void* waited_for(const pthread_mutex_t* mutex) {
+  return is_robust(mutex) ? static_cast<const void*>(&robust_mutexes) : mutex;
+}
+
 int lock_at(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, mutex);
@@ -82,7 +94,7 @@ int unlock(pthread_mutex_t* mutex, Address pc) {
   scheduling_point(PointKind::kSync, mutex);
   before_unlock(mutex);
   const int result = real_unlock(mutex);
-  if (controlled()) wake(mutex, kEveryone);
+  if (controlled()) wake(waited_for(mutex), kEveryone);
   return result;
 }
 
@@ -94,9 +106,16 @@ int lock_controlled(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const cha
     if (result != EBUSY) return result;
     if (late) return ETIMEDOUT;
     if (kind_of(mutex) == PTHREAD_MUTEX_ERRORCHECK_NP && owned_by_caller(mutex)) return EDEADLK;
-    late = block_on(mutex, deadline_ns, operation) == WaitResult::kTimedOut;
+    if (is_robust(mutex) && !is_task_of(mutex->__data.__owner)) {
+      // The kernel unlocks it when the owner's thread is really gone, which is soon.
+      raw_syscall(SYS_sched_yield);
+      continue;
+    }
+    late = block_on(waited_for(mutex), deadline_ns, operation) == WaitResult::kTimedOut;
   }
 }
+
+void owner_ended() { wake(&robust_mutexes, kEveryone); }
 
 void after_lock(pthread_mutex_t* mutex, int result, Address pc) {
   if (result != 0 && result != EOWNERDEAD) return;
@@ -112,7 +131,7 @@ void before_unlock(pthread_mutex_t* mutex) {
 int unlock_for_wait(pthread_mutex_t* mutex) {
   before_unlock(mutex);
   const int result = real_unlock(mutex);
-  if (result == 0) wake(mutex, kEveryone);
+  if (result == 0) wake(waited_for(mutex), kEveryone);
   return result;
 }
 

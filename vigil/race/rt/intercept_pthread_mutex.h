@@ -16,6 +16,10 @@ namespace vigil::race {
 // Controlled: what pthread_mutex_timedlock() does, without a scheduling point before.
 int lock_controlled(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation);
 
+// Controlled: a thread ended, perhaps as the owner of robust mutexes: who waits for one tries
+// again.
+void owner_ended();
+
 // The edges and bookkeeping around the real operations.
 void after_lock(pthread_mutex_t* mutex, int result, Address pc);
 void before_unlock(pthread_mutex_t* mutex);

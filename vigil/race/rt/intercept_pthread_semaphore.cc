@@ -27,6 +27,7 @@ void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); 
 
 int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
   scheduling_point(PointKind::kSync, semaphore);
+  pthread_testcancel();
   const int saved = errno;
   for (bool late = false;;) {
     if (real_trywait(semaphore) == 0) break;
@@ -39,7 +40,7 @@ int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* ope
     late = result == WaitResult::kTimedOut;
     if (result == WaitResult::kInterrupted) {
       pthread_testcancel();
-      deliver_signals();
+      if (!deliver_signals()) continue;
       errno = EINTR;
       return -1;
     }

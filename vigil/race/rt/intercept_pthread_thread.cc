@@ -16,6 +16,7 @@
 
 #include "vigil/race/rt/controlled.h"
 #include "vigil/race/rt/init.h"
+#include "vigil/race/rt/intercept_pthread_mutex.h"
 #include "vigil/race/rt/intercept_signal.h"
 #include "vigil/race/rt/intercept_time.h"
 #include "vigil/race/rt/memory.h"
@@ -111,7 +112,10 @@ void end_thread(void* given) {
   thread_finished();
   self = nullptr;
   __atomic_store_n(&entry->finished, 1, __ATOMIC_SEQ_CST);
-  if (task != kNoTask) wake(entry, kEveryone);
+  if (task != kNoTask) {
+    wake(entry, kEveryone);
+    owner_ended();
+  }
   if (__atomic_load_n(&entry->detached, __ATOMIC_SEQ_CST) != 0) forget(entry);
   if (task != kNoTask) controlled_task_finished();
 }
@@ -175,6 +179,7 @@ void after_join(ThreadEntry* entry) {
 // Controlled: false if the thread is not at its end by the deadline.
 bool wait_for_end(ThreadEntry* entry, std::uint64_t deadline_ns) {
   scheduling_point(PointKind::kSync, entry);
+  if (deadline_ns != 0) pthread_testcancel();
   while (entry->finished == 0) {
     const WaitResult result = block_on(entry, deadline_ns, "pthread_join", true);
     if (result == WaitResult::kTimedOut) return entry->finished != 0;

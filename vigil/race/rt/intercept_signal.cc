@@ -38,6 +38,7 @@ constexpr SignalSet bit_of(int signal) { return SignalSet{1} << (signal - 1); }
 // The program's actions, and an address for the happens-before from setting one to its handler.
 struct sigaction actions[kSignals];
 char edges[kSignals][8];
+bool runtime_receives[kSignals];  // the kernel calls on_signal() for it
 
 // Of the calling thread, by the kernel's delivery.
 thread_local constinit SignalSet pending [[gnu::tls_model("initial-exec")]] = 0;
@@ -63,6 +64,10 @@ bool is_ignored(int signal) {
   return actions[signal].sa_handler == SIG_IGN ||
          (actions[signal].sa_handler == SIG_DFL &&
           (signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT));
+}
+
+bool interrupts_calls(int signal) {
+  return has_handler(signal) && (actions[signal].sa_flags & SA_RESTART) == 0;
 }
 
 bool takes_part() { return controlled_task() != kNoTask; }
@@ -189,6 +194,13 @@ bool send_to_process(int signal) {
   return true;
 }
 
+// The kernel is going to end the process by this signal.
+void finish_before_death(int signal) {
+  const bool stops =
+      signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+  if (takes_part() && !stops && !is_crash(signal)) finish_process(0);
+}
+
 // The lowest signal that was sent to the calling task and that `wanted` contains; taken. 0: none.
 int take_sent(SignalSet wanted) {
   SignalSet* const sources[] = {&own().sent, &sent_to_process};
@@ -202,15 +214,18 @@ int take_sent(SignalSet wanted) {
   return 0;
 }
 
-void deliver_sent() {
+bool deliver_sent() {
+  bool interrupts = false;
   while (const int signal = take_sent(~own().mask)) {
+    interrupts |= interrupts_calls(signal);
     siginfo_t info = {};
     info.si_signo = signal;
     info.si_code = SI_USER;
     info.si_pid = getpid();
     run_masked(signal, &info);
-    if (!takes_part()) return;
+    if (!takes_part()) break;
   }
+  return interrupts;
 }
 
 }  // namespace
@@ -222,15 +237,18 @@ bool signals_pending() {
   return takes_part() && ((own().sent | sent_to_process) & ~own().mask) != 0;
 }
 
-void deliver_signals() {
-  if (__builtin_expect(!signals_pending(), 1)) return;
+bool deliver_signals() {
+  if (__builtin_expect(!signals_pending(), 1)) return false;
+  bool interrupts = false;
   while (const SignalSet now = __atomic_load_n(&pending, __ATOMIC_RELAXED)) {
     const int signal = __builtin_ctzll(now) + 1;
     __atomic_fetch_and(&pending, ~bit_of(signal), __ATOMIC_RELAXED);
     siginfo_t info = pending_info[signal];
+    interrupts |= interrupts_calls(signal);
     run_masked(signal, &info);
   }
-  if (takes_part()) deliver_sent();
+  if (takes_part()) interrupts |= deliver_sent();
+  return interrupts;
 }
 
 void take_in_outside_signals() {
@@ -244,7 +262,9 @@ void take_in_outside_signals() {
 bool waits_for_outside_signal() { return waiting_for_signals != 0; }
 
 void post_process_signal(int signal) {
-  if (!send_to_process(signal)) raw_syscall(SYS_kill, raw_syscall(SYS_getpid), signal);
+  if (send_to_process(signal)) return;
+  finish_before_death(signal);
+  raw_syscall(SYS_kill, raw_syscall(SYS_getpid), signal);
 }
 
 SignalsAtOnce::SignalsAtOnce() {
@@ -269,6 +289,17 @@ void signals_task_finished(std::uint32_t task) { of_task[task] = TaskSignals{~Si
 
 namespace {
 
+// Controlled: once the program handled the signal itself, the runtime keeps receiving it, and
+// ignores it in the program's name: the kernel sees neither.
+bool stays_with_the_runtime(int signal, const struct sigaction& before) {
+  constexpr int kSeenByKernel = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK | SA_NODEFER;
+  const struct sigaction& now = actions[signal];
+  if (!takes_part() || before.sa_handler == SIG_DFL || now.sa_handler == SIG_DFL) return false;
+  if (!runtime_receives[signal]) return false;
+  return ((before.sa_flags ^ now.sa_flags) & kSeenByKernel) == 0 || now.sa_handler == SIG_IGN ||
+         before.sa_handler == SIG_IGN;
+}
+
 int set_action(int signal, const struct sigaction* wanted, struct sigaction* before) {
   const struct sigaction old = actions[signal];
   if (wanted != nullptr) {
@@ -280,11 +311,15 @@ int set_action(int signal, const struct sigaction* wanted, struct sigaction* bef
       installed.sa_flags |= SA_SIGINFO;
       installed.sa_flags &= ~SA_RESETHAND;
     }
-    if (wanted->sa_handler == SIG_DFL && is_crash(signal)) {
+    if (stays_with_the_runtime(signal, old)) {
+      // Nothing to tell the kernel.
+    } else if (wanted->sa_handler == SIG_DFL && is_crash(signal)) {
       install_crash_handler(signal);
     } else if (real_sigaction(signal, &installed, nullptr) != 0) {
       actions[signal] = old;
       return -1;
+    } else {
+      runtime_receives[signal] = has_handler(signal);
     }
   }
   if (before != nullptr) *before = old;
@@ -358,6 +393,7 @@ VIGIL_INTERCEPTOR int raise(int signal) noexcept {
   if (valid) release_merge(edges[signal]);
   long result = 0;
   if (!valid || !takes_part() || !send_to_task(controlled_task(), signal)) {
+    if (valid) finish_before_death(signal);
     result = raw_syscall(SYS_tgkill, raw_syscall(SYS_getpid), raw_syscall(SYS_gettid), signal);
   }
   deliver_signals();
@@ -373,6 +409,7 @@ VIGIL_INTERCEPTOR int kill(pid_t process, int signal) noexcept {
   if (valid) release_merge(edges[signal]);
   long result = 0;
   if (!valid || !takes_part() || process != getpid() || !send_to_process(signal)) {
+    if (valid && process == getpid()) finish_before_death(signal);
     result = raw_syscall(SYS_kill, process, signal);
   }
   deliver_signals();

@@ -16,8 +16,9 @@
 
 namespace vigil::race {
 
-// Runs the handlers of the calling thread's pending signals. Cheap when there are none.
-void deliver_signals();
+// Runs the handlers of the calling thread's pending signals. Cheap when there are none. True if one
+// of them wants the system call that it interrupted to end (it was set without SA_RESTART).
+bool deliver_signals();
 
 // Whether the calling thread has a signal that deliver_signals() would handle.
 bool signals_pending();

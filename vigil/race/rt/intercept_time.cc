@@ -100,6 +100,7 @@ timespec shown_by(clockid_t clock, std::uint64_t time_ns) {
 }
 
 bool sleep_until(std::uint64_t deadline_ns, const char* operation) {
+  pthread_testcancel();
   const WaitResult result = block_on(nullptr, deadline_ns, operation, true);
   if (result != WaitResult::kInterrupted) return true;
   pthread_testcancel();

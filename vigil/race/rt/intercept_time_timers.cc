@@ -50,22 +50,32 @@ struct Periodic {
   std::uint64_t interval_ns;
   int descriptor;             // timerfd
   int signal;                 // alarm, setitimer, timer_create
+  bool counts_running_time;   // ITIMER_VIRTUAL and ITIMER_PROF
   std::uint32_t expirations;  // SIGEV_THREAD: not yet handled
   void (*function)(sigval);
   sigval value;
 };
 
 Periodic periodics[kPeriodics];
-Periodic* alarm_timer;
+Periodic* interval_timers[3];  // by ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF
 
 bool time_is_virtual() {
   return controlled_task() != kNoTask && options().time == TimeMode::kVirtual;
 }
 
+void send_signal(Periodic& periodic) { post_process_signal(periodic.signal); }
+
+// Signals come in time: many programs set an alarm to be ended by when they hang.
+void set_deadline(const Periodic& periodic) {
+  TimerKind kind = periodic.act == send_signal ? TimerKind::kPunctual : TimerKind::kOrdinary;
+  if (periodic.counts_running_time) kind = TimerKind::kRunning;
+  set_virtual_timer(periodic.timer, periodic.next_ns, kind);
+}
+
 void expired(std::uintptr_t argument) {
   auto& periodic = *reinterpret_cast<Periodic*>(argument);
   periodic.next_ns = periodic.interval_ns == 0 ? kNever : periodic.next_ns + periodic.interval_ns;
-  set_virtual_timer(periodic.timer, periodic.next_ns);
+  set_deadline(periodic);
   periodic.act(periodic);
 }
 
@@ -112,10 +122,8 @@ void arm(Periodic& periodic, const itimerspec& setting, bool absolute) {
     periodic.next_ns =
         absolute ? deadline_at(periodic.clock, &setting.it_value) : deadline_after(value);
   }
-  set_virtual_timer(periodic.timer, periodic.next_ns);
+  set_deadline(periodic);
 }
-
-void send_signal(Periodic& periodic) { post_process_signal(periodic.signal); }
 
 }  // namespace
 
@@ -193,18 +201,22 @@ VIGIL_INTERCEPTOR int timerfd_gettime(int descriptor, itimerspec* setting) noexc
   return 0;
 }
 
-// ---- alarm and setitimer(ITIMER_REAL): one timer
+// ---- alarm and setitimer
 
 namespace {
 
-itimerspec set_alarm(const itimerspec& setting) {
-  if (alarm_timer == nullptr) {
-    alarm_timer = take_periodic(send_signal, CLOCK_REALTIME);
-    if (alarm_timer == nullptr) return {};
-    alarm_timer->signal = SIGALRM;
+constexpr int kIntervalSignals[] = {SIGALRM, SIGVTALRM, SIGPROF};
+
+itimerspec set_interval_timer(int which, const itimerspec& setting) {
+  Periodic*& periodic = interval_timers[which];
+  if (periodic == nullptr) {
+    periodic = take_periodic(send_signal, CLOCK_REALTIME);
+    if (periodic == nullptr) return {};
+    periodic->signal = kIntervalSignals[which];
+    periodic->counts_running_time = which != ITIMER_REAL;
   }
-  const itimerspec before = setting_of(*alarm_timer);
-  arm(*alarm_timer, setting, false);
+  const itimerspec before = setting_of(*periodic);
+  arm(*periodic, setting, false);
   return before;
 }
 
@@ -215,20 +227,20 @@ VIGIL_INTERCEPTOR unsigned alarm(unsigned seconds) noexcept {
   if (!time_is_virtual()) return real_alarm(seconds);
   itimerspec setting = {};
   setting.it_value.tv_sec = seconds;
-  const itimerspec before = set_alarm(setting);
+  const itimerspec before = set_interval_timer(ITIMER_REAL, setting);
   return static_cast<unsigned>(before.it_value.tv_sec + (before.it_value.tv_nsec != 0 ? 1 : 0));
 }
 
 VIGIL_INTERCEPTOR int setitimer(__itimer_which_t which, const itimerval* wanted,
                                 itimerval* before) noexcept {
   const FrameScope frame(VIGIL_CALLER_PC);
-  if (!time_is_virtual() || which != ITIMER_REAL || wanted == nullptr) {
+  if (!time_is_virtual() || which > ITIMER_PROF || wanted == nullptr) {
     return real_setitimer(which, wanted, before);
   }
   itimerspec setting = {};
   TIMEVAL_TO_TIMESPEC(&wanted->it_interval, &setting.it_interval);
   TIMEVAL_TO_TIMESPEC(&wanted->it_value, &setting.it_value);
-  const itimerspec old = set_alarm(setting);
+  const itimerspec old = set_interval_timer(which, setting);
   if (before != nullptr) {
     TIMESPEC_TO_TIMEVAL(&before->it_interval, &old.it_interval);
     TIMESPEC_TO_TIMEVAL(&before->it_value, &old.it_value);
@@ -237,8 +249,9 @@ VIGIL_INTERCEPTOR int setitimer(__itimer_which_t which, const itimerval* wanted,
 }
 
 VIGIL_INTERCEPTOR int getitimer(__itimer_which_t which, itimerval* setting) noexcept {
-  if (!time_is_virtual() || which != ITIMER_REAL) return real_getitimer(which, setting);
-  const itimerspec now = alarm_timer == nullptr ? itimerspec{} : setting_of(*alarm_timer);
+  if (!time_is_virtual() || which > ITIMER_PROF) return real_getitimer(which, setting);
+  const Periodic* periodic = interval_timers[which];
+  const itimerspec now = periodic == nullptr ? itimerspec{} : setting_of(*periodic);
   TIMESPEC_TO_TIMEVAL(&setting->it_interval, &now.it_interval);
   TIMESPEC_TO_TIMEVAL(&setting->it_value, &now.it_value);
   return 0;

@@ -129,13 +129,10 @@ TaskId Scheduler::next_task() {
   for (std::uint32_t silent_jumps = 0;;) {
     fire_due();
     if (runnable_count_ == 0) {
-      if (timers_.empty() || !may_jump()) return kNoTask;
-      if (++silent_jumps > kMostSilentJumps) {
-        only_timers_ = true;
-        return kNoTask;
-      }
-      fire_earliest();
-      continue;
+      if (!jump_when_idle()) return kNoTask;
+      if (++silent_jumps <= kMostSilentJumps) continue;
+      only_timers_ = true;
+      return kNoTask;
     }
     if (idle_points_ > 0 && idle_points_ % kStall_points == 0 && may_jump() && !timers_.empty()) {
       idle_points_ = 0;
@@ -271,8 +268,35 @@ std::uint64_t Scheduler::next_deadline_ns() const {
 }
 
 bool Scheduler::may_fire_early() const {
-  return may_jump() && !timers_.empty() &&
+  if (!may_jump() || timers_.empty()) return false;
+  return !earliest_is(TimerKind::kPunctual) && !earliest_is(TimerKind::kRunning) &&
          stats_.early_firings < kFreeEarlyFirings + stats_.points / kPointsPerEarlyFiring;
+}
+
+bool Scheduler::earliest_is(TimerKind kind) const {
+  const TimerId timer = timers_.earliest();
+  return timer >= kMaxTasks && timer_kinds_[timer - kMaxTasks] == kind;
+}
+
+// Nobody can go on: time jumps to the next deadline, if there is one. Timers of running time that
+// come before it stand still meanwhile: they are as far from their ends as before.
+bool Scheduler::jump_when_idle() {
+  constexpr std::uint32_t kMostStopped = 8;
+  TimerId stopped[kMostStopped];
+  std::uint64_t left_ns[kMostStopped];
+  std::uint32_t count = 0;
+  while (!timers_.empty() && earliest_is(TimerKind::kRunning) && count < kMostStopped) {
+    stopped[count] = timers_.earliest();
+    left_ns[count++] = timers_.earliest_deadline_ns() - clock_.now_ns();
+    timers_.cancel(stopped[count - 1]);
+  }
+  const bool jumps = !timers_.empty() && may_jump();
+  if (jumps) fire_earliest();
+  only_timers_ = timers_.empty() && !jumps;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!timers_.is_set(stopped[i])) timers_.set(stopped[i], clock_.now_ns() + left_ns[i]);
+  }
+  return jumps;
 }
 
 void Scheduler::fire_due() {

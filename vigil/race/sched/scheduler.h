@@ -37,6 +37,12 @@
 
 namespace vigil::race {
 
+enum class TimerKind : std::uint8_t {
+  kOrdinary,
+  kPunctual,  // never fires early: an alarm that would end the program, say
+  kRunning,   // counts the time that the program runs, not that in which all of it waits
+};
+
 struct SchedulerStats {
   std::uint64_t points = 0;
   std::uint64_t switches = 0;
@@ -100,7 +106,8 @@ class Scheduler {
   // kNever if there is none.
   std::uint64_t next_deadline_ns() const;
 
-  void set_timer(std::uint32_t timer, std::uint64_t deadline_ns) {
+  void set_timer(std::uint32_t timer, std::uint64_t deadline_ns, TimerKind kind) {
+    timer_kinds_[timer] = kind;
     timers_.set(kMaxTasks + timer, deadline_ns);
   }
   void cancel_timer(std::uint32_t timer) { timers_.cancel(kMaxTasks + timer); }
@@ -166,6 +173,8 @@ class Scheduler {
   bool repeats_itself(TaskId task, const Operation& operation, std::uint64_t value);
   bool may_fire_early() const;
   bool may_jump() const { return outside_ == 0 && !real_time_; }
+  bool earliest_is(TimerKind kind) const;
+  bool jump_when_idle();
   void fire_due();
   void fire_earliest();
   void make_runnable(TaskId task);
@@ -202,6 +211,7 @@ class Scheduler {
   std::uint32_t steps_[kMaxTasks] = {};
   std::uint32_t choices_[kMaxTasks] = {};
   Watch watches_[kMaxTasks] = {};
+  TimerKind timer_kinds_[kMaxTimers] = {};
 };
 
 }  // namespace vigil::race
