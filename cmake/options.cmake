@@ -9,6 +9,7 @@ option(VIGIL_BENCH "Build the x_bench programs (needs Google Benchmark)" OFF)
 option(VIGIL_FUZZ "Build the x_fuzz programs with libFuzzer (clang; preset fuzz)" OFF)
 option(VIGIL_WERROR "Treat warnings as errors" OFF)
 set(VIGIL_SANITIZE "" CACHE STRING "Value for -fsanitize= (address,undefined | thread)")
+set(VIGIL_GATE "" CACHE FILEPATH "A vigil whose gate runs the tests of a ThreadSanitizer build")
 set(VIGIL_TEST_PREFIX "" CACHE STRING "Put before every test name, to tell configurations apart")
 # x86-64-v2 (2009 and later) brings SSE4.2 and POPCNT; raise it for machines known to have more.
 set(VIGIL_MARCH "x86-64-v2" CACHE STRING "Value for -march=")

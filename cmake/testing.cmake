@@ -32,6 +32,12 @@ elseif(VIGIL_SANITIZE MATCHES "thread")
   if(setarch_result EQUAL 0)
     set(CMAKE_CROSSCOMPILING_EMULATOR setarch -R)
   endif()
+  # Each test program runs under the gate: it passes if the program is instrumented, ran tests, met
+  # no race and succeeded.
+  if(VIGIL_GATE)
+    list(PREPEND CMAKE_CROSSCOMPILING_EMULATOR
+      "${VIGIL_GATE}" gate --stage unit --annotations never --)
+  endif()
 endif()
 
 # Registers a test under the configuration's prefix: vigil_add_test(x_test unit 300 COMMAND x_test)

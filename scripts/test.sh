@@ -3,7 +3,8 @@
 #
 # Installs what is missing, builds, and runs every test in one ctest run: unit, model, stress, fuzz
 # regression, e2e, layers, style, format, tidy and install from the preset dev, and the tests of
-# the concurrent code again under AddressSanitizer and ThreadSanitizer.
+# the concurrent code again under AddressSanitizer and ThreadSanitizer, the latter through the
+# `vigil gate` that was just built.
 #
 #   scripts/test.sh                         everything
 #   scripts/test.sh -L unit                 options of ctest choose tests: by label,
@@ -16,7 +17,7 @@ presets=(dev asan tsan)
 scripts/setup.sh
 for preset in "${presets[@]}"; do
   echo "test: building $preset"
-  cmake --preset "$preset" --log-level=WARNING
+  cmake --preset "$preset" --log-level=WARNING -DVIGIL_GATE="$PWD/build/dev/vigil"
   cmake --build --preset "$preset"
 done
 echo "test: compiling every header on its own"
