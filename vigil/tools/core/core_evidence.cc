@@ -34,40 +34,40 @@ struct Occupant {
   MapUse use;
 };
 
-// What a function at the top of a stack waits for.
-std::string_view waiting_call(std::string_view function) {
+// What a thread waits for, by the functions at the top of its stack; the first rule that fits.
+std::string state_of(const report::Stack& stack) {
   struct Rule {
-    std::string_view part;
-    std::string_view call;
+    std::string_view function;  // a part of its name
+    std::string_view state;
   };
   static constexpr Rule kRules[] = {
-      {"lll_lock_wait", "a mutex"},
-      {"pthread_rwlock", "a reader-writer lock"},
-      {"futex", "futex"},
-      {"epoll_wait", "epoll_wait"},
-      {"epoll_pwait", "epoll_wait"},
-      {"nanosleep", "sleep"},
-      {"poll", "poll"},
-      {"select", "select"},
-      {"accept", "accept"},
-      {"recv", "recv"},
-      {"sigtimedwait", "sigwait"},
-      {"sigwait", "sigwait"},
-      {"pause", "pause"},
+      {"pthread_mutex_lock", "blocked in a mutex"},
+      {"lll_lock_wait", "blocked in a mutex"},
+      {"pthread_rwlock_", "blocked in a reader-writer lock"},
+      {"pthread_cond_", "blocked in a condition variable"},
+      {"pthread_join", "blocked in a join"},
+      {"pthread_clockjoin", "blocked in a join"},
+      {"futex", "blocked in futex"},
+      {"epoll_wait", "blocked in epoll_wait"},
+      {"epoll_pwait", "blocked in epoll_wait"},
+      {"nanosleep", "blocked in sleep"},
+      {"poll", "blocked in poll"},
+      {"select", "blocked in select"},
+      {"accept", "blocked in accept"},
+      {"recv", "blocked in recv"},
+      {"libc_read", "blocked in read"},
+      {"sigtimedwait", "blocked in sigwait"},
+      {"sigwait", "blocked in sigwait"},
+      {"pause", "blocked in pause"},
   };
+  constexpr std::size_t kInnermost = 5;  // the C library's frames
+  const std::size_t count = std::min(kInnermost, stack.size());
   for (const Rule& rule : kRules) {
-    if (function.find(rule.part) != std::string_view::npos) return rule.call;
-  }
-  return function == "read" || function == "__read" || function == "__GI___libc_read"
-             ? std::string_view("read")
-             : std::string_view();
-}
-
-std::string state_of(const report::Stack& stack) {
-  constexpr std::size_t kInnermost = 4;  // the C library's frames
-  for (std::size_t i = 0; i < std::min(kInnermost, stack.size()); ++i) {
-    const std::string_view call = waiting_call(stack[i].function);
-    if (!call.empty()) return "blocked in " + std::string(call);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (stack[i].module.find("libc") == std::string::npos) break;
+      if (stack[i].function.find(rule.function) != std::string::npos)
+        return std::string(rule.state);
+    }
   }
   return "running";
 }

@@ -56,23 +56,23 @@ class MapFinder {
     if (!first) return std::nullopt;
     const report::Stack from_there(named_.frames.begin() + static_cast<std::ptrdiff_t>(*first),
                                    named_.frames.end());
-    std::optional<std::size_t> frame = evidence::map_operation_frame(from_there);
-    if (!frame) return std::nullopt;
-    *frame += *first;
+    const std::size_t count = evidence::frames_of_map_operation(from_there);
+    if (count == 0) return std::nullopt;
+    const std::size_t frame = *first + count - 1;  // the one that the program called
     MapUse use;
     use.operation = evidence::map_operation(from_there);
     use.frame = *first;
-    use.location.type = owner_of(named_.frames[*frame].function);
-    for (std::size_t i = *frame + 1; i-- > *first && use.location.address == 0;) {
+    use.location.type = owner_of(named_.frames[frame].function);
+    for (std::size_t i = frame + 1; i-- > *first && use.location.address == 0;) {
       const std::optional<Receiver> receiver = map_at(i);
       if (receiver) use.location.address = receiver->address;
     }
-    if (use.location.address == 0) use.location.address = ranged_over(*frame + 1);
+    if (use.location.address == 0) use.location.address = ranged_over(frame + 1);
     if (use.location.address == 0) {
-      use.location.address = conclude(*frame + 1, use.location.type);
+      use.location.address = conclude(frame + 1, use.location.type);
       use.is_concluded = use.location.address != 0;
     }
-    if (use.location.address != 0) name(*frame + 1, &use.location);
+    if (use.location.address != 0) name(frame + 1, &use.location);
     return use;
   }
 

@@ -99,23 +99,6 @@ bool has_section(Elf* elf, GElf_Word type) {
   return false;
 }
 
-Dwfl_Module* main_module(Dwfl* dwfl, const std::string& program) {
-  struct Search {
-    std::string_view name;
-    Dwfl_Module* found;
-  } search{program, nullptr};
-  dwfl_getmodules(
-      dwfl,
-      [](Dwfl_Module* module, void**, const char* name, Dwarf_Addr, void* argument) -> int {
-        auto* wanted = static_cast<Search*>(argument);
-        if (name == nullptr || wanted->name != name) return DWARF_CB_OK;
-        wanted->found = module;
-        return DWARF_CB_ABORT;
-      },
-      &search, 0);
-  return search.found;
-}
-
 // Whether the file at `path` was built as another than the program in the core.
 bool is_other_build(Dwfl_Module* module, const std::string& path) {
   const unsigned char* wanted = nullptr;
@@ -165,16 +148,17 @@ Result<std::unique_ptr<Target>> Target::open_core(const std::string& path,
   const char* program = executable.empty() ? nullptr : executable.c_str();
   if (target->dwfl_ == nullptr || dwfl_core_file_report(target->dwfl_, target->elf_, program) < 0 ||
       dwfl_report_end(target->dwfl_, nullptr, nullptr) != 0) {
-    return Error{path + ": cannot read its list of files: " + dwfl_text()};
+    return target->unreadable(path, "its list of files");
   }
   target->process_ = dwfl_core_file_attach(target->dwfl_, target->elf_);
-  if (target->process_ < 0) {
-    const std::string reason = dwfl_text();
-    return Error{path + ": cannot read its threads: " + reason +
-                 (target->is_truncated_ ? "; the file is cut off" : "")};
-  }
+  if (target->process_ < 0) return target->unreadable(path, "its threads");
   target->judge_modules(executable);
   return target;
+}
+
+Error Target::unreadable(const std::string& path, const std::string& what) const {
+  return Error{path + ": cannot read " + what + ": " + dwfl_text() +
+               (is_truncated_ ? "; the file is cut off" : "")};
 }
 
 Result<void> Target::read_headers(const std::string& path) {
@@ -190,7 +174,7 @@ Result<void> Target::read_headers(const std::string& path) {
   if (header.e_machine != EM_X86_64) return Error{path + ": not a core file of x86-64"};
   std::size_t count = 0;
   elf_getphdrnum(elf_, &count);
-  std::uint64_t wanted = 0;
+  std::uint64_t wanted = header.e_phoff + std::uint64_t{header.e_phnum} * header.e_phentsize;
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Phdr segment;
     if (gelf_getphdr(elf_, static_cast<int>(i), &segment) == nullptr) break;
@@ -199,7 +183,7 @@ Result<void> Target::read_headers(const std::string& path) {
     segments_.push_back({segment.p_vaddr, segment.p_vaddr + segment.p_filesz, segment.p_offset});
   }
   const auto size = static_cast<std::uint64_t>(facts.st_size);
-  if (count == 0 || wanted > size) {
+  if (wanted > size) {
     is_truncated_ = true;
     warnings_.push_back(path + " is cut off: it has " + std::to_string(size) + " of " +
                         std::to_string(wanted) +
@@ -209,10 +193,9 @@ Result<void> Target::read_headers(const std::string& path) {
 }
 
 void Target::read_notes(const std::string& path) {
-  std::uint64_t entry = 0;
   Death death;
   for_each_note(elf_, [&](GElf_Word type, const char* data, std::size_t size) {
-    if (type == NT_AUXV) entry = entry_of(data, size);
+    if (type == NT_AUXV) entry_ = entry_of(data, size);
     // The thread that died comes first.
     if (type == NT_PRSTATUS && death.thread == 0) {
       const auto status = read_as<elf_prstatus>(data, size);
@@ -226,7 +209,7 @@ void Target::read_notes(const std::string& path) {
     }
   });
   for_each_note(elf_, [&](GElf_Word type, const char* data, std::size_t size) {
-    if (type == NT_FILE && program_.empty()) program_ = mapped_path(data, size, entry);
+    if (type == NT_FILE && program_.empty()) program_ = mapped_path(data, size, entry_);
   });
   if (program_.empty()) warnings_.push_back(path + " does not say which program it is of");
   // A debugger's snapshot of a living process names no signal, or the one that stopped it.
@@ -238,7 +221,7 @@ void Target::read_notes(const std::string& path) {
 
 void Target::judge_modules(const std::string& executable) {
   if (program_.empty()) return;
-  Dwfl_Module* module = main_module(dwfl_, program_);
+  Dwfl_Module* module = dwfl_addrmodule(dwfl_, entry_);
   if (!std::filesystem::exists(program_)) {
     warnings_.push_back("the program " + program_ +
                         " is not here: its functions are shown as addresses; give the file with "

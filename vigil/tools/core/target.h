@@ -59,6 +59,7 @@ class Target {
 
   Target() = default;
   Result<void> read_headers(const std::string& path);
+  [[nodiscard]] Error unreadable(const std::string& path, const std::string& what) const;
   void read_notes(const std::string& path);
   void judge_modules(const std::string& executable);
   [[nodiscard]] std::optional<std::uint64_t> read_from_core(std::uint64_t address) const;
@@ -71,6 +72,7 @@ class Target {
   std::unique_ptr<StoppedProcess> stopped_;
   std::vector<Segment> segments_;
   std::string program_;
+  std::uint64_t entry_ = 0;  // an address inside the program
   std::optional<Death> death_;
   bool is_truncated_ = false;
   std::vector<std::string> warnings_;

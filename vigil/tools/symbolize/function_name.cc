@@ -204,6 +204,16 @@ std::string demangled(const char* linkage_name) {
   return status == 0 && name != nullptr ? std::string(name.get()) : std::string(linkage_name);
 }
 
+// "main.cold" -> "main", "__GI_abort" (the C library's name for its own use) -> "abort".
+std::string_view without_c_marks(std::string_view name) {
+  constexpr std::string_view kInternal = "__GI_";
+  if (name.starts_with(kInternal)) name.remove_prefix(kInternal.size());
+  for (const std::string_view mark : {".cold", ".part.", ".isra.", ".constprop.", ".lto_priv."}) {
+    name = name.substr(0, name.find(mark));
+  }
+  return name;
+}
+
 // "f(int) const [clone .cold]" -> "f(int)"
 std::string_view without_suffixes(std::string_view name) {
   const std::size_t clone = name.find(" [clone ");
@@ -261,6 +271,9 @@ std::string symbol_name(const char* linkage_name) {
 }
 
 std::string function_name(const char* linkage_name) {
+  if (!std::string_view(linkage_name).starts_with("_Z")) {
+    return std::string(without_c_marks(symbol_name(linkage_name)));
+  }
   const std::string name = symbol_name(linkage_name);
   return std::string(without_return_type(without_parameters(without_suffixes(name))));
 }

@@ -242,6 +242,9 @@ TEST(FunctionNameTest, DefaultsParametersAndReturnTypesAreLeftOut) {
   EXPECT_EQ(function_name("_ZN12_GLOBAL__N_13runEv.cold"), "(anonymous namespace)::run");
   EXPECT_EQ(function_name("fopen@@GLIBC_2.2.5"), "fopen");
   EXPECT_EQ(function_name("main"), "main");
+  EXPECT_EQ(function_name("main.cold"), "main");
+  EXPECT_EQ(function_name("serve.constprop.0.isra.0"), "serve");
+  EXPECT_EQ(function_name("__GI_abort"), "abort");
 }
 
 TEST(FunctionNameTest, BrokenNamesStayAsTheyAre) {
