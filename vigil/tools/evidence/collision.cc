@@ -111,11 +111,15 @@ Side side_of(const Finding& finding, const Access& access, const layers::Rules& 
     side.thread_name = thread->name;
     side.created_at = thread->created_at;
   }
-  const layers::Attribution attribution = rules.attribute(side.stack, side.created_at);
+  if (side.stack.empty()) return side;
+  // A hash function of the application that the map calls is not the place: the map's caller is.
+  const std::size_t inside = std::min(frames_of_map_operation(side.stack), side.stack.size() - 1);
+  const report::Stack callers(side.stack.begin() + static_cast<std::ptrdiff_t>(inside),
+                              side.stack.end());
+  const layers::Attribution attribution = rules.attribute(callers, side.created_at);
   side.layer = attribution.layer;
   side.entry = attribution.entry;
-  if (side.stack.empty()) return side;
-  const report::Frame& place = side.stack[attribution.place];
+  const report::Frame& place = callers[attribution.place];
   side.function = name_of(place);
   side.file = place.file;
   side.line = place.line;

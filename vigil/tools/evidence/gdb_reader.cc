@@ -35,16 +35,19 @@ class StackCollector {
     seen_ = true;
     thread_ = std::move(thread);
     map_ = 0;
+    map_name_.clear();
   }
 
   [[nodiscard]] bool in_thread() const { return thread_.has_value(); }
   report::Stack& stack() { return thread_->stack; }
 
-  void push(report::Frame&& frame, std::uint64_t object) {
+  // `object` is the address of the method's object, `name` its variable; 0 and empty if not shown.
+  void push(report::Frame&& frame, std::uint64_t object, std::string_view name) {
     if (stack().size() == kFramesMax) return;
     // The outermost method of the container has the map itself as `this`.
     if (map_operation_of(frame.function) != report::Operation::kUnknown && object != 0) {
       map_ = object;
+      map_name_ = name;
     }
     stack().push_back(std::move(frame));
   }
@@ -52,7 +55,9 @@ class StackCollector {
   void end() {
     if (!thread_) return;
     const report::Operation operation = map_operation(thread_->stack);
-    if (operation != report::Operation::kUnknown) occupants_.add(*thread_, operation, map_);
+    if (operation != report::Operation::kUnknown) {
+      occupants_.add(*thread_, operation, map_, map_name_);
+    }
     sink_.on_thread(*std::move(thread_), 1);
     thread_.reset();
   }
@@ -68,6 +73,7 @@ class StackCollector {
   bool seen_ = false;
   std::optional<report::Thread> thread_;
   std::uint64_t map_ = 0;
+  std::string map_name_;
   MapOccupants occupants_;
 };
 
@@ -126,13 +132,11 @@ class GdbReader : public LineHandler {
     const std::string_view function = call.substr(0, arguments);
     if (function != "??") frame.function = function;
     frame.inlined = frame.address == 0 && !threads_.stack().empty();
-    threads_.push(std::move(frame), this_in(call));
-  }
-
-  static std::uint64_t this_in(std::string_view call) {
-    Scanner scan(call);
-    if (!scan.until(" (this=")) return 0;
-    return scan.hex().value_or(0);
+    Scanner object(call);
+    const bool is_method = object.until(" (this=").has_value();
+    const std::uint64_t address = is_method ? object.hex().value_or(0) : 0;
+    const std::string_view name = object.accept(" <") ? object.until(">").value_or("") : "";
+    threads_.push(std::move(frame), address, name);
   }
 
   StackCollector threads_;
@@ -186,7 +190,7 @@ class EuStackReader : public LineHandler {
       function = function.substr(0, module);
     }
     if (!function.starts_with("0x") && function != "???") frame.function = function;
-    threads_.push(std::move(frame), 0);
+    threads_.push(std::move(frame), 0, "");
   }
 
   StackCollector threads_;

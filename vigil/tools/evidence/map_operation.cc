@@ -184,23 +184,26 @@ Operation operation_of_plain(std::string_view plain) {
   return first_fit(kMethods, plain.substr(owner.size() + 2));
 }
 
-// The frame nearest to the application that is an operation on a map.
-struct OperationFrame {
+struct MapFrame {
   Operation operation = Operation::kUnknown;
-  std::size_t index = 0;
-  std::string plain;  // its name
+  std::string name;              // plain
+  std::size_t frames_below = 0;  // how many frames are further in
 };
 
-OperationFrame operation_frame(const report::Stack& stack) {
-  OperationFrame found;
+bool is_function_object(std::string_view plain) { return plain.ends_with("::operator()"); }
+
+// The frame nearest to the application that is an operation on a map.
+MapFrame find_map_frame(const report::Stack& stack) {
+  MapFrame found;
   for (std::size_t i = 0; i < stack.size(); ++i) {
     std::string plain = layers::plain_name(stack[i].function);
     const Operation here = operation_of_plain(plain);
     if (here != Operation::kUnknown) {
-      found = {here, i, std::move(plain)};
-    } else if (!fits_any(kBelow, plain)) {
-      break;
+      found = {here, std::move(plain), i};
+      continue;
     }
+    const bool is_called_by_map = found.name.empty() && is_function_object(plain);
+    if (!is_called_by_map && !fits_any(kBelow, plain)) break;
   }
   return found;
 }
@@ -211,16 +214,15 @@ Operation map_operation_of(std::string_view function) {
   return operation_of_plain(layers::plain_name(function));
 }
 
-Operation map_operation(const report::Stack& stack) { return operation_frame(stack).operation; }
+Operation map_operation(const report::Stack& stack) { return find_map_frame(stack).operation; }
 
-std::optional<std::size_t> map_operation_frame(const report::Stack& stack) {
-  const OperationFrame found = operation_frame(stack);
-  if (found.operation == Operation::kUnknown) return std::nullopt;
-  return found.index;
+std::size_t frames_of_map_operation(const report::Stack& stack) {
+  const MapFrame found = find_map_frame(stack);
+  return found.operation == Operation::kUnknown ? 0 : found.frames_below + 1;
 }
 
 std::string container_of(const report::Stack& stack) {
-  const std::string frame = operation_frame(stack).plain;
+  const std::string frame = find_map_frame(stack).name;
   if (frame.empty()) return {};
   const std::string_view owner = class_of(frame);
   if (owner.empty()) return "Go map";

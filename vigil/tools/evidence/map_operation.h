@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,11 +22,13 @@ namespace vigil::tools::evidence {
 report::Operation map_operation_of(std::string_view function);
 
 // The operation that a stack is inside of, kUnknown if none. Only the frames before the first that
-// is neither of a container nor of a library count.
+// is neither of a container or library, nor a function object that the container calls (a hash, a
+// comparison), count.
 report::Operation map_operation(const report::Stack& stack);
 
-// Which frame that is: the container's frame next to the application.
-std::optional<std::size_t> map_operation_frame(const report::Stack& stack);
+// How many frames belong to the operation on the map; 0 if there is none. The next one is its
+// caller.
+std::size_t frames_of_map_operation(const report::Stack& stack);
 
 // The container that a stack is inside of ("std::unordered_map", "Go map"), or empty.
 std::string container_of(const report::Stack& stack);

@@ -68,6 +68,11 @@ class CxxName {
     if (c == '<') return skip('<', '>');
     if (c == '{') return copy_braces();
     if (c == '(') return parameters();
+    if (rest.starts_with(" <")) {
+      // "operator< <int>"
+      ++at_;
+      return;
+    }
     if (c == ' ') {
       // What stood before was a return type, or "virtual thunk to".
       plain_.clear();

@@ -113,6 +113,16 @@ bool fits_any(const std::vector<std::string>& patterns, std::string_view text) {
                      [&](const std::string& pattern) { return fits(pattern, text); });
 }
 
+// Of a frame without a name only the file is known that it was loaded from.
+bool is_library_module(std::string_view module) {
+  static constexpr std::array<std::string_view, 10> kModules = {
+      "libc.so*",  "libstdc++*", "libc++*",  "libtsan*",  "libpthread*",
+      "libgcc_s*", "ld-linux*",  "libm.so*", "libdl.so*", "vgpreload_*"};
+  const std::string_view name = module.substr(module.rfind('/') + 1);
+  return std::any_of(kModules.begin(), kModules.end(),
+                     [&](std::string_view pattern) { return fits(pattern, name); });
+}
+
 // A place in such a layer is the layer of the whole stack.
 bool decides_as_place(Layer layer) {
   return layer == Layer::kRequestContext || layer == Layer::kMiddleware ||
@@ -199,6 +209,7 @@ Layer Rules::layer_of(const report::Frame& frame) const {
 }
 
 bool Rules::is_library(const report::Frame& frame) const {
+  if (frame.function.empty()) return frame.file.empty() && is_library_module(frame.module);
   const Rule* rule = match(frame);
   return rule != nullptr && rule->library;
 }
@@ -206,7 +217,7 @@ bool Rules::is_library(const report::Frame& frame) const {
 Attribution Rules::attribute(const report::Stack& stack, const report::Stack& created_at) const {
   Attribution result;
   for (; result.place < stack.size(); ++result.place) {
-    if (!stack[result.place].function.empty() && !is_library(stack[result.place])) break;
+    if (!is_library(stack[result.place])) break;
   }
   result.has_place = result.place < stack.size();
   const std::size_t first = result.has_place ? result.place : 0;
