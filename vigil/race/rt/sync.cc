@@ -14,6 +14,13 @@ SyncObject* objects = nullptr;
 std::uint32_t objects_used = 1;
 std::uint32_t free_object = 0;
 
+// By 64 KiB of addresses: whether they ever held an object. Forgetting a stack or a large block
+// looks through few of its pages.
+constexpr unsigned kRegionBits = 16;
+std::uint8_t* regions = nullptr;
+
+std::uint8_t& region_of(Address address) { return regions[(address & kLowBits) >> kRegionBits]; }
+
 std::uint32_t take_place() {
   if (free_object != 0) {
     const std::uint32_t place = free_object;
@@ -42,6 +49,7 @@ SyncObject& make_sync(Address address) {
   object.held_since = 0;
   object.address = address;
   object.next = *index;
+  region_of(address) = 1;
   __atomic_store_n(index, place, __ATOMIC_RELEASE);
   return object;
 }
@@ -70,6 +78,7 @@ void drop_syncs(std::uint32_t* index, Address begin, Address end) {
 
 void sync_init() {
   objects = map_array<SyncObject>(kObjects);
+  regions = map_array<std::uint8_t>((kLowBits + 1) >> kRegionBits);
   pool.init(allocate_forever);
 }
 
@@ -143,17 +152,31 @@ void release_merge(const volatile void* address) {
   next_epoch(*thread);
 }
 
-void sync_destroyed(const volatile void* address, std::size_t size) {
+namespace {
+
+void destroy_in_region(Address begin, Address end) {
   using TwoIndices [[gnu::may_alias]] = std::uint64_t;
-  const auto begin = reinterpret_cast<Address>(address);
   std::uint32_t* const first = sync_index(begin);
-  std::uint32_t* const end = sync_index(begin + size + 7);
+  std::uint32_t* const last = sync_index(end + 7);
   // The sync shadow of 16 bytes at a time; almost always there is nothing.
-  for (std::uint32_t* pair = sync_index(begin & ~Address{15}); pair < end; pair += 2) {
+  for (std::uint32_t* pair = sync_index(begin & ~Address{15}); pair < last; pair += 2) {
     if (__builtin_expect(*reinterpret_cast<const volatile TwoIndices*>(pair) == 0, 1)) continue;
     for (std::uint32_t* index = pair; index < pair + 2; ++index) {
-      if (index >= first && index < end && *index != 0) drop_syncs(index, begin, begin + size);
+      if (index >= first && index < last && *index != 0) drop_syncs(index, begin, end);
     }
+  }
+}
+
+}  // namespace
+
+void sync_destroyed(const volatile void* address, std::size_t size) {
+  if (regions == nullptr) return;
+  const auto end = reinterpret_cast<Address>(address) + size;
+  for (auto begin = reinterpret_cast<Address>(address); begin < end;) {
+    const Address next = ((begin >> kRegionBits) + 1) << kRegionBits;
+    const Address stop = next < end ? next : end;
+    if (region_of(begin) != 0) destroy_in_region(begin, stop);
+    begin = stop;
   }
 }
 
