@@ -24,6 +24,7 @@ long file = -1;
 char* buffer = nullptr;
 std::size_t buffered = 0;
 std::uint64_t* stacks_written = nullptr;  // a bit for each
+std::uint16_t process_tag = 0;            // RecordHeader::process; 0 but in forked children
 
 void write_buffer() {
   std::size_t done = 0;
@@ -43,6 +44,7 @@ void put(RecordKind kind, RecordHeader* record, std::size_t size, const void* ta
   if (buffered + whole > kBuffer) write_buffer();
   record->kind = kind;
   record->size = static_cast<std::uint32_t>(whole);
+  record->process = process_tag;
   char* const to = buffer + buffered;
   raw_move(to, record, size);
   raw_move(to + size, tail, tail_size);
@@ -120,6 +122,7 @@ void records_init() {
   buffer = map_array<char>(kBuffer);
   stacks_written = map_array<std::uint64_t>(StackTree::kNodes / 64);
   put_start();
+  write_buffer();  // a program that is killed was instrumented all the same
 }
 
 bool recording_to_file() { return file >= 0; }
@@ -151,6 +154,7 @@ void flush_records() {
 void records_after_fork() {
   if (!recording_to_file()) return;
   buffered = 0;
+  process_tag = static_cast<std::uint16_t>(raw_syscall(SYS_getpid) | 1);
   raw_fill(stacks_written, 0, (stack_tree.size() / 64 + 1) * sizeof(stacks_written[0]));
   for (std::uint32_t number = 0; number < thread_count(); ++number) {
     thread_info(number).recorded = 0;
@@ -175,6 +179,7 @@ void write_record(const RecordHeader* record) {
   }
   if (buffered + record->size > kBuffer) write_buffer();
   raw_move(buffer + buffered, record, record->size);
+  reinterpret_cast<RecordHeader*>(buffer + buffered)->process = process_tag;
   buffered += record->size;
 }
 

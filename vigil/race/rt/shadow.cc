@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "vigil/race/detect/evicted_cells.h"
+#include "vigil/race/rt/conflict_places.h"
 #include "vigil/race/rt/controlled.h"
 #include "vigil/race/rt/findings.h"
 #include "vigil/race/rt/memory.h"
@@ -70,7 +71,7 @@ void shadow_init() {
 [[gnu::noinline]] void record_access(ShadowWord* word, Cell access, Address address, Address pc) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return;
-  if (__builtin_expect(points_at_memory(), 0)) {
+  if (__builtin_expect(points_at_memory(), 0) && is_memory_point(pc)) {
     const IgnoreScope ignore;
     scheduling_point(is_read(access) ? PointKind::kMemoryRead : PointKind::kMemoryWrite,
                      reinterpret_cast<void*>(address));
@@ -101,7 +102,7 @@ void record_words(Thread& thread, Address address, Address end, StackId stack) {
 void record_range(Address address, std::size_t size, Cell flags, Address pc) {
   Thread* const thread = thread_self;
   if (size == 0 || !is_recording(thread)) return;
-  if (__builtin_expect(points_at_memory(), 0)) {
+  if (__builtin_expect(points_at_memory(), 0) && is_memory_point(pc)) {
     const IgnoreScope ignore;
     scheduling_point((flags & kReadCell) != 0 ? PointKind::kMemoryRead : PointKind::kMemoryWrite,
                      reinterpret_cast<void*>(address));

@@ -40,9 +40,10 @@ report::Finding end_finding(report::Kind kind, std::string message) {
 
 }  // namespace
 
-std::string replay_command(const RaceOptions& options, std::uint64_t seed) {
+std::string replay_command(const RaceOptions& options, const ScheduleOutcome& outcome) {
   const RaceOptions defaults;
-  std::vector<std::string> words = {"vigil", "race", "replay", "--seed", std::to_string(seed)};
+  std::vector<std::string> words = {"vigil", "race", "replay", "--seed",
+                                    std::to_string(outcome.seed)};
   const auto add = [&](const char* name, const std::string& value, const std::string& usual) {
     if (value == usual) return;
     words.emplace_back(name);
@@ -52,6 +53,7 @@ std::string replay_command(const RaceOptions& options, std::uint64_t seed) {
   add("--strategy", options.strategy, defaults.strategy);
   add("--depth", std::to_string(options.depth), std::to_string(defaults.depth));
   add("--points", options.points, defaults.points);
+  add("--conflicts", outcome.conflicts, "");
   add("--time", options.time, defaults.time);
   add("--max-points", std::to_string(options.max_points), std::to_string(defaults.max_points));
   words.emplace_back("--");
@@ -59,9 +61,21 @@ std::string replay_command(const RaceOptions& options, std::uint64_t seed) {
   return shell_command(words);
 }
 
+Campaign::Campaign(const RaceOptions& options, Suppressions* suppressions)
+    : options_(options), suppressions_(suppressions) {
+  const std::string& given = options.conflicts;
+  for (const char* at = given.data(); at < given.data() + given.size(); ++at) {
+    std::uint64_t place = 0;
+    at = std::from_chars(at, given.data() + given.size(), place).ptr;
+    if (place != 0) conflicts_.insert(place);
+  }
+}
+
 std::string Campaign::conflicts() const {
   std::string text;
-  for (const std::uint64_t place : conflicts_) text += std::to_string(place) + "\n";
+  if (options_.points != "conflicts") return text;
+  for (const std::uint64_t place : conflicts_)
+    text += (text.empty() ? "" : ",") + std::to_string(place);
   return text;
 }
 
@@ -77,7 +91,7 @@ Result<void> Campaign::run(const Observer& observer, const volatile bool* stop) 
       launch.record_events = !options_.events.empty();
       launch.pass_output = options_.schedules == 1;
       launch.slot = static_cast<unsigned>(started % options_.jobs);
-      if (options_.points == "conflicts") launch.conflicts = conflicts();
+      launch.conflicts = conflicts();
       Result<ScheduleProcess> process = ScheduleProcess::start(launch);
       if (!process) return process.error();
       running.push_back(*std::move(process));
@@ -129,7 +143,7 @@ void Campaign::name_findings(ScheduleResult* result) {
       report::Finding finding = namer_.name(process, recorded);
       finding.seed = result->outcome.seed;
       finding.strategy = strategy;
-      finding.replay = replay_command(options_, result->outcome.seed);
+      finding.replay = replay_command(options_, result->outcome);
       learn_conflicts(process, recorded);
       if (suppressions_ == nullptr || !suppressions_->suppress(finding))
         result->findings.push_back(std::move(finding));
@@ -156,7 +170,7 @@ void Campaign::add_end_of_process(ScheduleResult* result) {
   }
   finding.seed = outcome.seed;
   finding.strategy = options_.controlled() ? options_.strategy : "";
-  finding.replay = replay_command(options_, outcome.seed);
+  finding.replay = replay_command(options_, outcome);
   if (suppressions_ == nullptr || !suppressions_->suppress(finding))
     result->findings.push_back(std::move(finding));
 }

@@ -54,8 +54,7 @@ class Campaign {
       std::function<void(const ScheduleResult& result, const std::vector<report::Finding>& news)>;
 
   // `options` and `suppressions` outlive the campaign.
-  Campaign(const RaceOptions& options, Suppressions* suppressions)
-      : options_(options), suppressions_(suppressions) {}
+  Campaign(const RaceOptions& options, Suppressions* suppressions);
 
   // Runs the schedules until the end or, without --keep-going, the first finding; also until
   // `stop` becomes true. An error means that the program cannot be examined at all.
@@ -68,7 +67,7 @@ class Campaign {
 
   [[nodiscard]] const CampaignTotals& totals() const { return totals_; }
   [[nodiscard]] const FindingTable& table() const { return table_; }
-  // Program points of the races found so far, one per line: for --points conflicts.
+  // Places of the races found so far, for --points conflicts; empty with other points.
   [[nodiscard]] std::string conflicts() const;
   FindingNamer& namer() { return namer_; }
 
@@ -87,7 +86,8 @@ class Campaign {
   std::set<std::uint64_t> conflicts_;
 };
 
-// The command that shows the schedule of `seed` again.
-[[nodiscard]] std::string replay_command(const RaceOptions& options, std::uint64_t seed);
+// The command that shows the schedule again.
+[[nodiscard]] std::string replay_command(const RaceOptions& options,
+                                         const ScheduleOutcome& outcome);
 
 }  // namespace vigil::tools::race

@@ -29,6 +29,7 @@ Result<void> apply_command(const std::string& command, RaceOptions* options) {
   options->strategy = parsed->strategy;
   options->depth = parsed->depth;
   options->points = parsed->points;
+  options->conflicts = parsed->conflicts;
   options->time = parsed->time;
   options->max_points = parsed->max_points;
   return {};
@@ -40,7 +41,6 @@ Result<Expectation> from_replay_file(std::string_view text, RaceOptions* options
   replay->apply_to(options);
   Expectation expectation;
   expectation.decisions = replay->decisions;
-  expectation.conflicts = replay->conflicts;
   expectation.recipe = replay->recipe;
   expectation.finding = replay->finding;
   expectation.headline = replay->finding.substr(0, replay->finding.find('|'));
@@ -71,7 +71,7 @@ Launch Expectation::launch(const RaceOptions& options) const {
   launch.options = &options;
   launch.seed = options.seed;
   launch.decisions = decisions;
-  launch.conflicts = conflicts;
+  if (options.points == "conflicts") launch.conflicts = options.conflicts;
   return launch;
 }
 

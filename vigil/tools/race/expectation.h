@@ -19,7 +19,6 @@ namespace vigil::tools::race {
 
 struct Expectation {
   std::optional<std::string> decisions;
-  std::string conflicts;
   std::string recipe;
   std::string finding;                 // key; empty: not known
   std::string headline;                // of that finding, for messages

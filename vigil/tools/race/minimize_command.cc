@@ -173,7 +173,7 @@ class Minimizer {
     replay.time = options_.time;
     replay.schedule_hash = result->schedule_hash;
     replay.finding = key_;
-    replay.conflicts = expectation_.conflicts;
+    replay.conflicts = options_.conflicts;
     replay.decisions = shortest.decisions;
     return replay;
   }

@@ -104,6 +104,14 @@ constexpr Option kOptions[] = {
      [](Name option, Name value, RaceOptions* options) {
        return set_choice(option, value, {"sync", "memory", "conflicts"}, &options->points);
      }},
+    {"--conflicts", "PLACE,PLACE,...",
+     "the accesses that --points conflicts begins with; replay commands\nname them", kAll,
+     [](Name option, Name value, RaceOptions* options) -> Result<void> {
+       if (value.find_first_not_of("0123456789,") != Name::npos)
+         return unusable(option, value, "numbers with commas between them");
+       options->conflicts = value;
+       return {};
+     }},
     {"--time", "virtual|real", "virtual (default): sleeps and timeouts take no time", kAll,
      [](Name option, Name value, RaceOptions* options) {
        return set_choice(option, value, {"virtual", "real"}, &options->time);

@@ -27,6 +27,7 @@ struct RaceOptions {
   std::uint64_t jobs = 1;
   std::uint64_t depth = 3;
   std::string points = "sync";
+  std::string conflicts;  // with points=conflicts: places to begin with, "4198710,4198760"
   std::string time = "virtual";
   std::uint64_t timeout_s = 60;
   std::uint64_t max_points = 0;  // 0: the runtime's default

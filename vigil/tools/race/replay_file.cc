@@ -44,10 +44,7 @@ bool set_line(std::string_view line, ReplayFile* replay) {
     replay->decisions.emplace();
     return true;
   }
-  if (key == "conflict") {
-    replay->conflicts.append(value).append("\n");
-    return true;
-  }
+  if (key == "conflicts") return set_word(value, &replay->conflicts);
   if (key == "finding") {
     replay->finding = value;
     return true;
@@ -76,6 +73,7 @@ void ReplayFile::apply_to(RaceOptions* options) const {
   options->strategy = strategy;
   options->depth = depth;
   options->points = points;
+  options->conflicts = conflicts;
   options->time = time;
 }
 
@@ -87,7 +85,7 @@ std::string to_text(const ReplayFile& replay) {
   if (replay.schedule_hash != 0)
     text += "schedule-hash " + std::to_string(replay.schedule_hash) + "\n";
   if (!replay.finding.empty()) text += "finding " + replay.finding + "\n";
-  text += prefixed(replay.conflicts, "conflict ");
+  if (!replay.conflicts.empty()) text += "conflicts " + replay.conflicts + "\n";
   return replay.decisions ? text + "follow decisions\n" + *replay.decisions : text;
 }
 

@@ -16,7 +16,7 @@
 //   run 1 12 2
 //
 // After `follow decisions` come decisions as vigil/race/sched/decision_text.h has them; without
-// that line the strategy decides. `conflict` lines are the program points of --points conflicts.
+// that line the strategy decides. `conflicts` is what the option of that name has.
 //
 // Thread safety: plain values. Errors: a line that is not understood is named with its number.
 #pragma once
@@ -40,7 +40,7 @@ struct ReplayFile {
   std::string time = "virtual";
   std::uint64_t schedule_hash = 0;       // 0: not known
   std::string finding;                   // key of the expected finding; empty: none is expected
-  std::string conflicts;                 // lines without the word `conflict`
+  std::string conflicts;                 // as in RaceOptions
   std::optional<std::string> decisions;  // lines
 
   // Takes over what decides the schedule.

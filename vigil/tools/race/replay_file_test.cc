@@ -18,7 +18,7 @@ points conflicts
 time real
 schedule-hash 12
 finding race|f a.cc:5|g b b.cc:7
-conflict 4198710
+conflicts 4198710,4198760
 follow decisions
 run 1 12 2
 clock 2 3
@@ -36,7 +36,7 @@ TEST(ReplayFileTest, APrintedFileIsTheSameText) {
   EXPECT_EQ(to_text(*replay), kText);
   EXPECT_EQ(replay->finding, "race|f a.cc:5|g b b.cc:7");
   EXPECT_EQ(replay->decisions, "run 1 12 2\nclock 2 3\nchoice 1 0 1\n");
-  EXPECT_EQ(replay->conflicts, "4198710\n");
+  EXPECT_EQ(replay->conflicts, "4198710,4198760");
 }
 
 TEST(ReplayFileTest, ItDecidesTheSchedule) {

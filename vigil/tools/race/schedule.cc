@@ -165,6 +165,7 @@ std::string runtime_options(const RaceOptions& options, std::uint64_t seed, bool
 Result<ScheduleProcess> ScheduleProcess::start(const Launch& launch) {
   ScheduleProcess schedule;
   schedule.seed_ = launch.seed;
+  schedule.launch_conflicts_ = launch.conflicts;
   schedule.own_group_ = !launch.pass_output;
   schedule.records_ = memory_file();
   if (!launch.pass_output) schedule.output_ = memory_file();
@@ -175,7 +176,9 @@ Result<ScheduleProcess> ScheduleProcess::start(const Launch& launch) {
     text += " decisions=" + schedule.decisions_.path();
   }
   if (!launch.conflicts.empty()) {
-    schedule.conflicts_ = memory_file(launch.conflicts);
+    std::string lines = launch.conflicts + "\n";
+    std::replace(lines.begin(), lines.end(), ',', '\n');
+    schedule.conflicts_ = memory_file(lines);
     text += " conflicts=" + schedule.conflicts_.path();
   }
   Environment environment(std::move(text));
@@ -211,6 +214,7 @@ ScheduleProcess::ScheduleProcess(ScheduleProcess&& other) noexcept
     : process_(std::exchange(other.process_, -1)),
       own_group_(other.own_group_),
       seed_(other.seed_),
+      launch_conflicts_(std::move(other.launch_conflicts_)),
       deadline_ms_(other.deadline_ms_),
       process_file_(std::move(other.process_file_)),
       records_(std::move(other.records_)),
@@ -236,6 +240,7 @@ int ScheduleProcess::milliseconds_left() const {
 ScheduleOutcome ScheduleProcess::wait() {
   ScheduleOutcome outcome;
   outcome.seed = seed_;
+  outcome.conflicts = launch_conflicts_;
   pollfd ended = {process_file_.number(), POLLIN, 0};
   int ready = 0;
   do {

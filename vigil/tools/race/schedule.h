@@ -56,12 +56,13 @@ struct Launch {
   bool pass_output = false;    // the program has this process's standard input, output and error
   // Lines for the option `decisions`, instead of the strategy; an empty list is the plain policy.
   std::optional<std::string> decisions;
-  std::string conflicts;  // lines for the option `conflicts`
+  std::string conflicts;  // for points=conflicts, as in RaceOptions
   unsigned slot = 0;      // of those that run at the same time; picks the CPU
 };
 
 struct ScheduleOutcome {
   std::uint64_t seed = 0;
+  std::string conflicts;  // of its launch
   bool timed_out = false;
   int signal = 0;       // that ended the program, 0 if it exited
   int exit_status = 0;  // if it exited
@@ -94,6 +95,7 @@ class ScheduleProcess {
   pid_t process_ = -1;
   bool own_group_ = false;
   std::uint64_t seed_ = 0;
+  std::string launch_conflicts_;
   std::int64_t deadline_ms_ = 0;
   OwnedFile process_file_;
   OwnedFile records_;
