@@ -175,6 +175,11 @@ class LogTest(GateTestCase):
         log = self.write("race.log", "+ go test -race ./...\n" + CLEAN_GO_LOG)
         self.gate("--log", log, code=0)
 
+    def test_a_pipe_is_no_log(self):
+        run = self.run_vigil("gate", "--stage", "unit", "--log", "/dev/null")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("no regular file", run.stderr)
+
     def test_an_empty_log_is_refused(self):
         self.gate("--log", self.write("race.log", ""), code=1)
 

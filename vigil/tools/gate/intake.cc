@@ -2,9 +2,11 @@
 #include "vigil/tools/gate/intake.h"
 
 #include <glob.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
@@ -42,6 +44,15 @@ bool is_newer(const fs::path& file, fs::file_time_type start) {
   std::error_code error;
   const fs::file_time_type written = fs::last_write_time(file, error);
   return !error && written >= start;
+}
+
+void show_progress(const evidence::Progress& progress) {
+  constexpr std::uint64_t kMegabyte = 1'000'000;
+  if (progress.bytes_total < 20 * kMegabyte) return;
+  std::fprintf(stderr, "\rvigil gate: %llu of %llu MB\x1b[K%s",
+               static_cast<unsigned long long>(progress.bytes_read / kMegabyte),
+               static_cast<unsigned long long>(progress.bytes_total / kMegabyte),
+               progress.bytes_read == progress.bytes_total ? "\r\x1b[K" : "");
 }
 
 // Calls visit(bytes) for the pieces of the file.
@@ -130,6 +141,10 @@ class Intake::EvidenceSink : public evidence::Sink {
 };
 
 Result<void> Intake::add_log(const std::string& path, const std::string& format) {
+  // It is read twice: for what the tests did, and for what the detector said.
+  if (!fs::is_regular_file(path)) {
+    return Error{path + ": no regular file; save the log first, or let the gate run the command"};
+  }
   Input input;
   input.name = path;
   RunLog run_log;
@@ -144,6 +159,7 @@ Result<void> Intake::add_log(const std::string& path, const std::string& format)
   EvidenceSink sink(*this, &input, &table_);
   evidence::ReadOptions options;
   options.format = format;
+  if (isatty(STDERR_FILENO) == 1) options.progress = show_progress;
   const Result<void> read = evidence::stream_evidence(path, options, sink);
   if (sink.is_sarif()) return add_scan(path);
   // A log of passing tests has nothing that a reader knows; a document that no reader knows is

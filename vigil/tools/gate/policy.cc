@@ -113,8 +113,9 @@ std::string explain(const Policy& policy, std::string_view stage) {
                 "else the next\n  stage runs\n"
               : "  the next stage runs whatever was found\n";
   text +=
-      "  a run that cannot prove that its detector ran does not pass, nor one that ran no test,\n"
-      "  nor one whose command failed\n"
+      "  a run does not pass, and no later stage runs, if it cannot prove that its detector ran, "
+      "if\n"
+      "  it ran no test, or if its command failed for another reason than a race\n"
       "  known conflicts (--baseline) and suppressed ones (--suppressions) are reported, not "
       "counted\n";
   return text;
