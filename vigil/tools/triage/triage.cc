@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/triage/triage.h"
 
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "vigil/tools/core/core_evidence.h"
 #include "vigil/tools/evidence/collector.h"
 
 namespace vigil::tools::triage {
@@ -82,6 +87,26 @@ InputReport report_of(report::Evidence&& evidence, const GroupTable& groups,
   return result;
 }
 
+// The number of a process, unless there is a file of that name.
+std::optional<pid_t> process_of(const std::string& path) {
+  pid_t process = 0;
+  const char* const end = path.data() + path.size();
+  const auto [rest, error] = std::from_chars(path.data(), end, process);
+  std::error_code ignored;
+  const bool is_number = error == std::errc() && rest == end && process > 0;
+  if (!is_number || std::filesystem::exists(path, ignored)) return std::nullopt;
+  return process;
+}
+
+Result<InputReport> report_of_memory(Result<report::Evidence> read, const std::string& path,
+                                     const layers::Rules& rules, SourceTree& sources) {
+  if (!read) return Error{path + ": " + read.error().message};
+  GroupTable groups;
+  for (report::Thread& thread : read->threads) groups.add(std::move(thread), 1);
+  read->path = path;
+  return report_of(*std::move(read), groups, rules, sources);
+}
+
 }  // namespace
 
 std::string kind_name(report::Kind kind) {
@@ -90,6 +115,12 @@ std::string kind_name(report::Kind kind) {
 
 Result<InputReport> triage_input(const std::string& path, const TriageOptions& options,
                                  const layers::Rules& rules, SourceTree& sources) {
+  if (const std::optional<pid_t> process = process_of(path)) {
+    return report_of_memory(read_process_evidence(*process), path, rules, sources);
+  }
+  if (is_core_file(path)) {
+    return report_of_memory(read_core_evidence(path, {options.executable}), path, rules, sources);
+  }
   TriageSink sink(path);
   if (Result<void> done = evidence::stream_evidence(path, options.read, sink); !done) {
     return done.error();
