@@ -29,6 +29,14 @@ std::string crash_message(int signal) {
   return "the program was ended by SIG" + std::string(name) + " (" + description + ")";
 }
 
+// "hits[abi:cxx11]" -> "hits": the tag is for the linker.
+std::string without_abi_tag(std::string name) {
+  const std::size_t begin = name.find("[abi:");
+  const std::size_t end = begin == std::string::npos ? begin : name.find(']', begin);
+  if (end != std::string::npos) name.erase(begin, end - begin + 1);
+  return name;
+}
+
 // What happened, in one sentence, where the kind alone does not say it.
 std::string message_of(report::Kind kind, const report::FindingRecord& record) {
   switch (kind) {
@@ -70,7 +78,7 @@ report::Stack FindingNamer::stack(const RecordedProcess& process, report::StackI
 
 std::string FindingNamer::variable_at(std::uint64_t address) {
   const std::optional<report::Location> variable = symbolizer_->global_at(address);
-  return variable ? variable->object : "";
+  return variable ? without_abi_tag(variable->object) : "";
 }
 
 report::Lock FindingNamer::lock(const RecordedProcess& process, const report::LockRecord& record) {
@@ -108,8 +116,10 @@ report::Location FindingNamer::location(const RecordedProcess& process,
   location.address = record.address;
   location.size = record.size;
   if (location.kind == report::Location::Kind::kGlobal) {
-    if (std::optional<report::Location> variable = symbolizer_->global_at(record.address))
+    if (std::optional<report::Location> variable = symbolizer_->global_at(record.address)) {
+      variable->object = without_abi_tag(std::move(variable->object));
       return std::move(*variable);
+    }
   } else {
     location.thread = record.thread;
     location.allocated_at = stack(process, record.allocated_at);

@@ -45,6 +45,8 @@ Exit codes: 0 minimized, 2 usage, 3 internal or not reproducible.
 
 constexpr int kMaxTests = 20'000;
 constexpr int kVerifications = 10;
+constexpr std::size_t kMaxShifted = 8;  // decisions of which each is tried elsewhere
+constexpr std::uint32_t kMaxShift = 8;  // points to either side
 
 using Decisions = std::vector<report::DecisionRecord>;
 using DecisionKind = RecipeDecision::Kind;
@@ -90,6 +92,11 @@ class Minimizer {
     recorded_ = recorded->size();
     decisions =
         smallest_part(std::move(decisions), [this](const Decisions& part) { return shows(part); });
+    while (decisions.size() > 1 && decisions.size() <= kMaxShifted) {
+      Decisions fewer = one_fewer(decisions);
+      if (fewer.empty()) break;
+      decisions = std::move(fewer);
+    }
     clear_progress();
     return describe(decisions);
   }
@@ -144,6 +151,24 @@ class Minimizer {
     part.decisions = decision_lines(decisions);
     const Result<ScheduleResult> result = campaign_.run_one(part);
     return result && wanted_among(result->findings) != nullptr;
+  }
+
+  // A preemption a few points earlier or later often makes another one superfluous: one of the
+  // decisions left out, another one moved. Empty if none of these shows the finding.
+  Decisions one_fewer(const Decisions& decisions) {
+    for (std::size_t left_out = 0; left_out < decisions.size(); ++left_out) {
+      Decisions part = decisions;
+      part.erase(part.begin() + static_cast<std::ptrdiff_t>(left_out));
+      for (report::DecisionRecord& moved : part) {
+        const std::uint32_t step = moved.step;
+        const std::uint32_t last = step + kMaxShift;
+        for (moved.step = step - std::min(step, kMaxShift); moved.step <= last; ++moved.step) {
+          if (moved.step != step && shows(part)) return part;
+        }
+        moved.step = step;
+      }
+    }
+    return {};
   }
 
   Result<ReplayFile> describe(const Decisions& decisions) {

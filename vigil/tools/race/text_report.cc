@@ -98,7 +98,8 @@ class Printer {
 
   std::string print() {
     line(emphasised("vigil: " + headline(finding_), "1;31"));
-    if (!finding_.message.empty()) line("  " + printable(finding_.message));
+    if (!finding_.message.empty() && finding_.kind != Kind::kOther)
+      line("  " + printable(finding_.message));
     for (const Access& access : finding_.accesses) print_access(access);
     print_location();
     print_waiting();
@@ -324,6 +325,7 @@ TextStyle style_for(int file) {
 }
 
 std::string headline(const Finding& finding) {
+  if (finding.kind == Kind::kOther) return printable(finding.message);
   std::string text(title(finding.kind));
   if (!finding.location.object.empty()) text += " on '" + printable(finding.location.object) + "'";
   return text;
