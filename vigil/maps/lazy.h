@@ -44,8 +44,8 @@ enum class OnFailure : std::uint8_t { kRetry, kKeep };
 template <class T, class Make = T (*)()>
 class Lazy {
  public:
-  constexpr explicit Lazy(Make make, OnFailure on_failure = OnFailure::kRetry) noexcept
-      : make_(std::move(make)), on_failure_(on_failure) {}
+  constexpr explicit Lazy(Make maker, OnFailure on_failure = OnFailure::kRetry) noexcept
+      : make_(std::move(maker)), on_failure_(on_failure) {}
   // REQUIRES: no other thread uses the value.
   ~Lazy() {
     const State state = state_.load(std::memory_order_acquire);

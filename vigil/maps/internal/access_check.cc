@@ -61,30 +61,32 @@ std::uint64_t AccessCheck::write_during_read(MapOperation operation) {
   return word_.load(std::memory_order_relaxed);
 }
 
-std::uint64_t AccessCheck::begin_write_slowly(std::uint64_t word, std::uint64_t me,
-                                              MapOperation operation) {
-  if (AccessWord::active(word)) return read_during_write(word, operation);
-  const auto last = static_cast<std::uint64_t>(AccessWord::thread(word));
+std::uint64_t AccessCheck::begin_write_slowly(std::uint64_t word, MapOperation operation) {
+  const auto me = static_cast<std::uint64_t>(ThisThread::id());
+  if (AccessWord::active(word)) {
+    word = read_during_write(word, operation);
+    return AccessWord::at_rest(AccessWord::writes(word), me);
+  }
+  const std::uint64_t writes = AccessWord::writes(word);
+  const std::uint64_t last = word & AccessWord::kThread;
   bool lingers = false;
-  if (last != me && last != 0) {
+  if (last != me && last != AccessWord::kNobody) {
     lingers = handover_lingers() && linger_budget.take(1.0);
   } else if (word >= lingers_at_.load(std::memory_order_relaxed)) {
-    const std::uint64_t writes = word >> AccessWord::kWritesShift;
-    lingers_at_.store((writes + writes / 2 + 1) << AccessWord::kWritesShift,
-                      std::memory_order_relaxed);
+    lingers_at_.store(AccessWord::at_rest(writes + writes / 2 + 1, 0), std::memory_order_relaxed);
     lingers = __libc_single_threaded == 0 && linger_budget.take(0.5);
   }
-  if (!lingers) return word;
-  linger(AccessWord::during(word, me, operation), operation);
-  return wait_until_idle();
+  const std::uint64_t mine = AccessWord::at_rest(writes, me);
+  if (lingers) linger(mine, operation);
+  return mine;
 }
 
-void AccessCheck::write_during_write(std::uint64_t mine) {
+void AccessCheck::write_during_write(MapOperation operation) {
   const std::uint64_t word = word_.load(std::memory_order_relaxed);
   VIGIL_CHECK(
       AccessWord::thread(word) != ThisThread::id(),
       "a write of a map called back into the same map, from a callback or a signal handler");
-  report(AccessWord::operation(mine), word);
+  report(operation, word);
 }
 
 void AccessCheck::report(MapOperation operation, std::uint64_t other_word) {
@@ -93,6 +95,7 @@ void AccessCheck::report(MapOperation operation, std::uint64_t other_word) {
                  .options = options_,
                  .operation = operation,
                  .other_word = other_word,
+                 .last_operation = last_operation_.load(std::memory_order_relaxed),
                  .earlier_reports = earlier},
                 [this] { return word_.load(std::memory_order_relaxed); });
 }
@@ -118,13 +121,16 @@ bool AccessCheck::handover_lingers() noexcept {
   return true;
 }
 
-void AccessCheck::linger(std::uint64_t during, MapOperation operation) {
+void AccessCheck::linger(std::uint64_t before, MapOperation operation) {
+  const std::uint64_t during = AccessWord::during(before, operation);
   word_.store(during, std::memory_order_relaxed);
   lingers_.fetch_add(1, std::memory_order_relaxed);
   const timespec duration = {0, kLinger_ns};
   nanosleep(&duration, nullptr);
   const std::uint64_t word = word_.load(std::memory_order_relaxed);
-  if (word != during) report(operation, word);
+  if (word == during) return;
+  report(operation, word);
+  wait_until_idle();
 }
 
 }  // namespace vigil::maps::internal

@@ -4,8 +4,8 @@
 //
 // One atomic word per map says who writes, or wrote last:
 //
-//   bit 63 ............ 27 | 26 .... 23 | 22     | 21 ......... 0
-//   number of writes done  | operation  | active | thread that writes or wrote last
+//   bit 63 ............ 27 | 26 ......... 23 | 22     | 21 ......... 0
+//   number of writes done  | operation, or 0 | active | thread that writes or wrote last
 //
 // A write makes the word active under its own id, and finds it unchanged at its end. A read finds
 // it not active at its begin, and unchanged at its end; it stores nothing. So whenever two
@@ -28,7 +28,11 @@
 // that runs as well; compiler fences keep its accesses around those of the table, and x86 keeps
 // stores in order.
 //
-// Costs: a read is two loads and two branches, a write two loads, two stores and three branches.
+// Inlined by force: these guards around an operation of some 30 instructions must stay in
+// registers.
+//
+// Costs: a read is two loads and two branches, a write three loads, three stores and three
+// branches.
 //
 // Thread safety: by nature.
 #pragma once
@@ -54,12 +58,17 @@ struct AccessWord {
   static constexpr std::uint32_t kWritesShift = 27;
   static constexpr std::uint64_t kOneWrite = std::uint64_t{1} << kWritesShift;
 
-  static std::uint64_t during(std::uint64_t before, std::uint64_t thread,
-                              MapOperation operation) noexcept {
-    return (before & ~(kOneWrite - 1)) | std::uint64_t(operation) << kOperationShift | kActive |
-           thread;
+  static constexpr std::uint64_t kNobody = kThread;  // is no thread's id, and no write is done
+
+  static std::uint64_t at_rest(std::uint64_t writes, std::uint64_t thread) noexcept {
+    return writes << kWritesShift | thread;
   }
-  static std::uint64_t after(std::uint64_t during) noexcept { return during - kActive + kOneWrite; }
+  // Of a word at rest. Additions, because the next write waits for the result.
+  static std::uint64_t during(std::uint64_t before, MapOperation operation) noexcept {
+    return before + (kActive | std::uint64_t(operation) << kOperationShift);
+  }
+  static std::uint64_t after(std::uint64_t before) noexcept { return before + kOneWrite; }
+  static std::uint64_t writes(std::uint64_t word) noexcept { return word >> kWritesShift; }
   static bool active(std::uint64_t word) noexcept { return (word & kActive) != 0; }
   static pid_t thread(std::uint64_t word) noexcept { return static_cast<pid_t>(word & kThread); }
   static MapOperation operation(std::uint64_t word) noexcept {
@@ -78,18 +87,19 @@ class AccessCheck {
 
   class Read {
    public:
-    Read(AccessCheck& check, MapOperation operation) : check_(check), operation_(operation) {
+    [[gnu::always_inline]] Read(AccessCheck& check, MapOperation operation)
+        : check_(check), operation_(operation) {
       before_ = check_.word_.load(std::memory_order_relaxed);
       if (AccessWord::active(before_)) [[unlikely]]
         before_ = check_.read_during_write(before_, operation_);
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    ~Read() { static_cast<void>(still_valid()); }
+    [[gnu::always_inline]] ~Read() { static_cast<void>(still_valid()); }
     Read(const Read&) = delete;
     Read& operator=(const Read&) = delete;
 
     // Whether nobody has written since; reports it if so, once.
-    bool still_valid() const {
+    [[gnu::always_inline]] bool still_valid() const {
       std::atomic_signal_fence(std::memory_order_seq_cst);
       if (check_.word_.load(std::memory_order_relaxed) == before_) [[likely]]
         return true;
@@ -105,29 +115,32 @@ class AccessCheck {
 
   class Write {
    public:
-    Write(AccessCheck& check, MapOperation operation) : check_(check) {
-      const auto me = static_cast<std::uint64_t>(ThisThread::id());
-      std::uint64_t before = check_.word_.load(std::memory_order_relaxed);
-      if ((before & (AccessWord::kActive | AccessWord::kThread)) != me ||
-          before >= check_.lingers_at_.load(std::memory_order_relaxed)) [[unlikely]] {
-        before = check_.begin_write_slowly(before, me, operation);
+    [[gnu::always_inline]] Write(AccessCheck& check, MapOperation operation)
+        : check_(check),
+          operation_(operation),
+          before_(check.word_.load(std::memory_order_relaxed)) {
+      if ((before_ & (AccessWord::kActive | AccessWord::kThread)) != ThisThread::id_if_known() ||
+          before_ >= check.lingers_at_.load(std::memory_order_relaxed)) [[unlikely]] {
+        before_ = check.begin_write_slowly(before_, operation);
       }
-      during_ = AccessWord::during(before, me, operation);
-      check_.word_.store(during_, std::memory_order_relaxed);
+      check.word_.store(AccessWord::during(before_, operation), std::memory_order_relaxed);
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    ~Write() {
+    [[gnu::always_inline]] ~Write() {
       std::atomic_signal_fence(std::memory_order_seq_cst);
-      if (check_.word_.load(std::memory_order_relaxed) != during_) [[unlikely]]
-        check_.write_during_write(during_);
-      check_.word_.store(AccessWord::after(during_), std::memory_order_relaxed);
+      const std::uint64_t during = AccessWord::during(before_, operation_);
+      if (check_.word_.load(std::memory_order_relaxed) != during) [[unlikely]]
+        check_.write_during_write(operation_);
+      check_.last_operation_.store(operation_, std::memory_order_relaxed);
+      check_.word_.store(AccessWord::after(before_), std::memory_order_relaxed);
     }
     Write(const Write&) = delete;
     Write& operator=(const Write&) = delete;
 
    private:
     AccessCheck& check_;
-    std::uint64_t during_;
+    MapOperation operation_;
+    std::uint64_t before_;  // at rest, with this thread's id
   };
 
   [[nodiscard]] const MisuseOptions& options() const noexcept { return options_; }
@@ -139,21 +152,22 @@ class AccessCheck {
   }
 
  private:
-  // Each returns the word that the operation goes on with.
+  // Returns the word that the read goes on with.
   [[gnu::cold, gnu::noinline]] std::uint64_t read_during_write(std::uint64_t word,
                                                                MapOperation operation);
   [[gnu::cold, gnu::noinline]] std::uint64_t write_during_read(MapOperation operation);
+  // Returns a word at rest with this thread's id.
   [[gnu::cold, gnu::noinline]] std::uint64_t begin_write_slowly(std::uint64_t word,
-                                                                std::uint64_t me,
                                                                 MapOperation operation);
-  [[gnu::cold, gnu::noinline]] void write_during_write(std::uint64_t mine);
+  [[gnu::cold, gnu::noinline]] void write_during_write(MapOperation operation);
 
   void report(MapOperation operation, std::uint64_t other_word);
-  [[nodiscard]] std::uint64_t wait_until_idle() const noexcept;
+  std::uint64_t wait_until_idle() const noexcept;
   [[nodiscard]] bool handover_lingers() noexcept;
-  [[gnu::noinline]] void linger(std::uint64_t during, MapOperation operation);
+  [[gnu::noinline]] void linger(std::uint64_t before, MapOperation operation);
 
-  std::atomic<std::uint64_t> word_{0};
+  std::atomic<std::uint64_t> word_{AccessWord::kNobody};
+  std::atomic<MapOperation> last_operation_{MapOperation::kNone};  // of the writes done
   // The word from which on the writer lingers although no other has written.
   std::atomic<std::uint64_t> lingers_at_{2 * AccessWord::kOneWrite};
   std::atomic<std::uint32_t> handovers_{0};

@@ -118,12 +118,8 @@ class FlatTable {
   // Adds an entry. REQUIRES: find(probe) == nullptr.
   template <class... Args>
   Slot* insert(const Probe& probe, Args&&... args) {
-    if (size_ >= limit_) [[unlikely]] {
-      // The arguments may lie in this table.
-      Value value(std::forward<Args>(args)...);
-      rehash(groups_for_one_more());
-      return fill(probe, std::move(value));
-    }
+    if (size_ >= limit_) [[unlikely]]
+      return insert_after_rehash(probe, std::forward<Args>(args)...);
     return fill(probe, std::forward<Args>(args)...);
   }
 
@@ -292,6 +288,14 @@ class FlatTable {
     bool has_key = false;
   };
 
+  // Not inlined: what an operation does every time should be small enough to be.
+  template <class... Args>
+  [[gnu::noinline]] Slot* insert_after_rehash(const Probe& probe, Args&&... args) {
+    Value value(std::forward<Args>(args)...);  // before: the arguments may lie in this table
+    rehash(groups_for_one_more());
+    return fill(probe, std::move(value));
+  }
+
   template <class... Args>
   Slot* fill(const Probe& probe, Args&&... args) {
     Claim claimed{this, claim(groups_, group_mask_, probe.hash())};
@@ -305,7 +309,7 @@ class FlatTable {
   }
 
   // All that may throw (allocating, hashing) happens before the first entry moves.
-  void rehash(std::size_t count) {
+  [[gnu::noinline]] void rehash(std::size_t count) {
     Arrays arrays(allocator_, count);
     Slot* const slots = slots_behind(arrays.groups, count);
     std::vector<std::uint64_t> hashes;

@@ -11,6 +11,9 @@
 //
 // still_valid() is asked between two entries of an iteration and ends it if false.
 //
+// The operations without callbacks are flattened: one function with its guard, not three nested
+// ones, is what keeps a check of ten instructions at ten.
+//
 // Callbacks run inside the guard: they must not use the same map, which VIGIL_CHECK stops.
 #pragma once
 
@@ -52,7 +55,7 @@ class GuardedMap {
   // --- Reads ---------------------------------------------------------------------------------
 
   // A copy of the value.
-  [[nodiscard]] std::optional<mapped_type> get(
+  [[nodiscard, gnu::flatten]] std::optional<mapped_type> get(
       lookup_type key) const requires std::copy_constructible<mapped_type> {
     const Mark mark(this);
     const Read read(guarding_, Op::kGet);
@@ -65,7 +68,7 @@ class GuardedMap {
     const Read read(guarding_, Op::kGet);
     return map_.visit(key, visitor);
   }
-  [[nodiscard]] bool contains(lookup_type key) const {
+  [[nodiscard, gnu::flatten]] bool contains(lookup_type key) const {
     const Mark mark(this);
     const Read read(guarding_, Op::kGet);
     return map_.contains(key);
@@ -75,14 +78,14 @@ class GuardedMap {
 
   // Adds an entry if there is none; returns whether it did.
   template <class V = mapped_type>
-  bool insert(lookup_type key, V&& value) {
+  [[gnu::flatten]] bool insert(lookup_type key, V&& value) {
     const Mark mark(this);
     const Write write(guarding_, Op::kInsert);
     return map_.insert(key, std::forward<V>(value));
   }
   // Adds an entry or replaces its value; returns whether it added.
   template <class V = mapped_type>
-  bool insert_or_assign(lookup_type key, V&& value) {
+  [[gnu::flatten]] bool insert_or_assign(lookup_type key, V&& value) {
     const Mark mark(this);
     const Write write(guarding_, Op::kInsertOrAssign);
     return map_.insert_or_assign(key, std::forward<V>(value));
@@ -115,7 +118,7 @@ class GuardedMap {
     return map_.update(key, change);
   }
   // Removes the entry; returns whether there was one.
-  bool erase(lookup_type key) {
+  [[gnu::flatten]] bool erase(lookup_type key) {
     const Mark mark(this);
     const Write write(guarding_, Op::kErase);
     return map_.erase(key);

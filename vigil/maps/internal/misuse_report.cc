@@ -167,9 +167,11 @@ void report_misuse(const MisuseFound& found, const std::function<std::uint64_t()
   const std::string other_name = thread_name(other.id);
   ThreadStack own;
   own.take_own();
-  const MapOperation other_operation =
-      AccessWord::operation(other.inside ? other.word : found.other_word);
-  MapMisuse misuse{.kind = kind_of(found.operation, AccessWord::operation(found.other_word)),
+  const MapOperation seen = AccessWord::active(found.other_word)
+                                ? AccessWord::operation(found.other_word)
+                                : found.last_operation;
+  const MapOperation other_operation = other.inside ? AccessWord::operation(other.word) : seen;
+  MapMisuse misuse{.kind = kind_of(found.operation, seen),
                    .map_name = found.options.name,
                    .map = found.map,
                    .current = {.thread = ThisThread::id(),

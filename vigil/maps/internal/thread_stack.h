@@ -58,6 +58,11 @@ class ThisThread {
     return id_;
   }
 
+  // 0 until id() was called on this thread.
+  [[nodiscard]] static std::uint64_t id_if_known() noexcept {
+    return static_cast<std::uint64_t>(id_);
+  }
+
  private:
   [[gnu::cold]] static void ask_kernel() noexcept;
   static inline thread_local constinit pid_t id_ = 0;

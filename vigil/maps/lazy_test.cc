@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/maps/lazy.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace vigil {
+namespace {
+
+// Used by a thread that is started before main, before `early_value` could be constructed by code.
+extern Lazy<std::string> early_value;
+
+struct StartedBeforeMain {
+  StartedBeforeMain() : thread([this] { seen = early_value.get(); }) {}
+  std::string seen;
+  std::thread thread;
+} started_before_main;
+
+std::string make_early_value() { return "made once"; }
+constinit Lazy<std::string> early_value(make_early_value);
+
+TEST(LazyTest, AThreadStartedBeforeMainMayUseAGlobal) {
+  started_before_main.thread.join();
+  EXPECT_EQ(started_before_main.seen, "made once");
+  EXPECT_EQ(&early_value.get(), &*early_value);
+}
+
+TEST(LazyTest, IsNotMadeBeforeItIsAskedFor) {
+  int made = 0;
+  Lazy value([&] { return ++made; });
+  EXPECT_FALSE(value.ready());
+  EXPECT_EQ(made, 0);
+  EXPECT_EQ(value.get(), 1);
+  EXPECT_EQ(value.get(), 1);
+  EXPECT_TRUE(value.ready());
+  EXPECT_EQ(made, 1);
+}
+
+TEST(LazyTest, IsMadeOnceHoweverManyThreadsAsk) {
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> made{0};
+    Lazy value([&] { return std::make_unique<int>(made.fetch_add(1)); });
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 4; ++n) threads.emplace_back([&] { EXPECT_EQ(*value.get(), 0); });
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(made.load(), 1);
+  }
+}
+
+TEST(LazyTest, AFailureIsTriedAgain) {
+  int attempts = 0;
+  Lazy value([&] {
+    if (++attempts == 1) throw std::runtime_error("not yet");
+    return attempts;
+  });
+  EXPECT_THROW(static_cast<void>(value.get()), std::runtime_error);
+  EXPECT_FALSE(value.ready());
+  EXPECT_EQ(value.get(), 2);
+}
+
+TEST(LazyTest, AFailureIsKeptIfWanted) {
+  int attempts = 0;
+  Lazy value(
+      [&]() -> int {
+        ++attempts;
+        throw std::runtime_error("never");
+      },
+      OnFailure::kKeep);
+  EXPECT_THROW(static_cast<void>(value.get()), std::runtime_error);
+  EXPECT_THROW(static_cast<void>(value.get()), std::runtime_error);
+  EXPECT_EQ(attempts, 1);
+}
+
+TEST(LazyTest, OneOfTheWaitingTriesAfterAFailure) {
+  std::atomic<int> attempts{0};
+  Lazy value([&] {
+    if (attempts.fetch_add(1) < 2) throw std::runtime_error("not yet");
+    return 7;
+  });
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 5; ++n) {
+    threads.emplace_back([&] {
+      try {
+        EXPECT_EQ(value.get(), 7);
+      } catch (const std::runtime_error&) {
+        ++failed;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed.load(), 2);
+  EXPECT_EQ(attempts.load(), 3);
+}
+
+TEST(LazyTest, DestroysWhatItMade) {
+  const auto counted = std::make_shared<int>(1);
+  {
+    Lazy value([&] { return counted; });
+    EXPECT_EQ(value.get(), counted);
+    EXPECT_EQ(counted.use_count(), 2);
+  }
+  EXPECT_EQ(counted.use_count(), 1);
+}
+
+TEST(LazyDeathTest, AValueThatAsksForItselfIsStopped) {
+  static Lazy<int>* self = nullptr;
+  Lazy<int> value([] { return self->get() + 1; });
+  self = &value;
+  EXPECT_DEATH(static_cast<void>(value.get()), "asked for the same Lazy");
+}
+
+}  // namespace
+}  // namespace vigil
