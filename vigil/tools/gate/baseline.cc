@@ -42,10 +42,11 @@ Result<Baseline> Baseline::parse(std::string_view json, std::string_view name) {
   constexpr std::string_view kExpected =
       "no baseline; write one with `vigil gate --write-baseline FILE`";
   if (!document.IsObject()) return error_in(name, kExpected);
-  const auto version = document.FindMember("vigil_baseline");
-  const auto issues = document.FindMember("issues");
-  if (version == document.MemberEnd() || issues == document.MemberEnd() ||
-      !version->value.IsInt() || !issues->value.IsArray()) {
+  const rapidjson::Value& root = document;
+  const auto version = root.FindMember("vigil_baseline");
+  const auto issues = root.FindMember("issues");
+  if (version == root.MemberEnd() || issues == root.MemberEnd() || !version->value.IsInt() ||
+      !issues->value.IsArray()) {
     return error_in(name, kExpected);
   }
   if (version->value.GetInt() != kVersion) {

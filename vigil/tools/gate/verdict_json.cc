@@ -107,10 +107,11 @@ Result<PastVerdict> past_verdict_from_json(std::string_view json, std::string_vi
   }
   const Error no_verdict{std::string(name) + ": not written by `vigil gate --json`"};
   if (!document.IsObject() || !document.HasMember("vigil_gate")) return no_verdict;
-  const auto stage = document.FindMember("stage");
-  const auto outcome = document.FindMember("outcome");
-  const auto next = document.FindMember("next_stage_may_run");
-  const auto end = document.MemberEnd();
+  const rapidjson::Value& root = document;
+  const auto stage = root.FindMember("stage");
+  const auto outcome = root.FindMember("outcome");
+  const auto next = root.FindMember("next_stage_may_run");
+  const auto end = root.MemberEnd();
   if (stage == end || outcome == end || next == end || !stage->value.IsString() ||
       !outcome->value.IsString() || !next->value.IsBool()) {
     return no_verdict;
