@@ -76,25 +76,27 @@ void Scheduler::keep_only(TaskId survivor) {
 
 // Whether the task does what a loop does that waits for others: yields, or atomic operations on the
 // same few objects that find what they found before.
-bool Scheduler::repeats_itself(TaskId task, const Operation& operation, std::uint64_t value) {
-  if (operation.kind == PointKind::kYield) return true;
+Scheduler::Progress Scheduler::progress_of(TaskId task, const Operation& operation,
+                                           std::uint64_t value) {
+  if (operation.kind == PointKind::kYield) return Progress::kSpins;
   Watch& watch = watches_[task];
   if (operation.kind != PointKind::kAtomicRead && operation.kind != PointKind::kAtomicWrite) {
     watch = Watch{};
-    return false;
+    return Progress::kSome;
   }
   for (std::uint32_t i = 0; i < kWatched; ++i) {
     if (watch.object[i] != operation.object) continue;
     const bool unchanged = watch.value[i] == value;
     watch.value[i] = value;
     watch.repeats = unchanged ? watch.repeats + 1 : 0;
-    return watch.repeats >= kSpin_repeats;
+    if (!unchanged) return Progress::kSome;
+    return watch.repeats >= kSpin_repeats ? Progress::kSpins : Progress::kNone;
   }
   watch.object[watch.oldest] = operation.object;
   watch.value[watch.oldest] = value;
   watch.oldest = (watch.oldest + 1) % kWatched;
   watch.repeats = 0;
-  return false;
+  return Progress::kSome;
 }
 
 void Scheduler::arrive(TaskId task, const Operation& operation, std::uint64_t value) {
@@ -102,9 +104,9 @@ void Scheduler::arrive(TaskId task, const Operation& operation, std::uint64_t va
   from_ = task;
   ++stats_.points;
   clock_.point_passed();
-  const bool repeats = repeats_itself(task, operation, value);
-  idle_points_ = repeats ? idle_points_ + 1 : 0;
-  if (repeats || stats_.points % kFairness_points == 0) {
+  const Progress progress = progress_of(task, operation, value);
+  idle_points_ = progress == Progress::kSome ? 0 : idle_points_ + 1;
+  if (progress == Progress::kSpins || stats_.points % kFairness_points == 0) {
     watches_[task].repeats = 0;
     strategy_->demote(task);
     demoted_ = task;

@@ -137,6 +137,7 @@ class Scheduler {
   bool check_invariants() const;
 
  private:
+  enum class Progress : std::uint8_t { kSome, kNone, kSpins };
   enum class State : std::uint8_t { kFree, kRunnable, kBlocked, kOutside };
 
   // Loads of a loop that waits for one of a few values to change.
@@ -170,7 +171,7 @@ class Scheduler {
   static constexpr std::uint64_t kPointsPerEarlyFiring = 32;
 
   Situation situation(TaskId from) const;
-  bool repeats_itself(TaskId task, const Operation& operation, std::uint64_t value);
+  Progress progress_of(TaskId task, const Operation& operation, std::uint64_t value);
   bool may_fire_early() const;
   bool may_jump() const { return outside_ == 0 && !real_time_; }
   bool earliest_is(TimerKind kind) const;

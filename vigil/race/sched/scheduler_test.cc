@@ -184,6 +184,32 @@ TEST_F(SchedulerTest, TasksThatOnlyYieldToEachOtherAreALivelock) {
   EXPECT_TRUE(scheduler_->livelocked());
 }
 
+// Each of two polite tasks looks at the other's flag and yields.
+TEST_F(SchedulerTest, LooksAtUnchangedFlagsBetweenYieldsAreNoProgress) {
+  start(StrategyKind::kRandomWalk, 1);
+  TaskId running = scheduler_->add_task();
+  scheduler_->add_task();
+  for (int points = 0; points < 250'000; ++points) {
+    const PointKind kind = points % 2 == 0 ? PointKind::kAtomicRead : PointKind::kYield;
+    scheduler_->arrive(running, {kind, 64 + 64 * std::uintptr_t{running}}, 1);
+    running = scheduler_->next_task();
+  }
+  EXPECT_TRUE(scheduler_->livelocked());
+}
+
+TEST_F(SchedulerTest, TimersOfRunningTimeStandStillWhileEveryoneWaits) {
+  const TaskId task = scheduler_->add_task();
+  scheduler_->set_timer(0, 10'000, TimerKind::kRunning);
+  scheduler_->block(task, 0, kHour_ns, "sleep", false);
+  EXPECT_EQ(scheduler_->next_task(), task);
+  EXPECT_EQ(scheduler_->now_ns(), kHour_ns);
+  EXPECT_GT(scheduler_->next_deadline_ns(), kHour_ns);
+  scheduler_->block(task, 8, kNever, "pthread_mutex_lock", false);
+  EXPECT_EQ(scheduler_->next_task(), kNoTask);
+  EXPECT_TRUE(scheduler_->stuck());
+  EXPECT_TRUE(scheduler_->check_invariants());
+}
+
 TEST_F(SchedulerTest, EarlyDeadlinesAreBounded) {
   for (const StrategyKind kind :
        {StrategyKind::kRandomWalk, StrategyKind::kPct, StrategyKind::kPos, StrategyKind::kSurw}) {

@@ -4,8 +4,7 @@
 namespace vigil::race {
 
 Surw::Surw(const StrategySettings& settings) : Strategy(settings) {
-  selected_bits_ = random_.below(4);
-  hash_seed_ = random_.next();
+  one_in_ = 1U << random_.below(4);
 }
 
 void Surw::task_added(TaskId task) { left_[task] = 1U << random_.below(kLargestCountBits + 1); }
@@ -15,10 +14,18 @@ void Surw::demote(TaskId task) {
   passed_over_ = task;
 }
 
-bool Surw::interesting(const Operation& operation) const {
+bool Surw::interesting(const Operation& operation) {
   if (operation.object == 0 || operation.kind == PointKind::kYield) return false;
-  Random hash(hash_seed_ ^ (operation.object >> 3));
-  return (hash.next() >> (64 - selected_bits_ - 1)) <= 1;
+  const std::uint64_t object = operation.object >> 3;
+  constexpr std::uint32_t kMask = (1U << kObjectsLog2) - 1;
+  auto place = static_cast<std::uint32_t>((object * 0x9E37'79B9'7F4A'7C15) >> (64 - kObjectsLog2));
+  while (objects_[place] != 0 && objects_[place] >> 1 != object) place = (place + 1) & kMask;
+  if (objects_[place] == 0) {
+    if (objects_seen_ == kMostObjects) return true;
+    ++objects_seen_;
+    objects_[place] = object << 1 | (random_.one_in(one_in_) ? 1 : 0);
+  }
+  return (objects_[place] & 1) != 0;
 }
 
 TaskId Surw::draw_intended(const Situation& situation) {

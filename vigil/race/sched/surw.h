@@ -27,14 +27,20 @@ class Surw final : public Strategy {
   static constexpr std::uint32_t kClockOneIn = 16;
   static constexpr std::uint32_t kLargestCountBits = 10;
 
-  bool interesting(const Operation& operation) const;
+  // Drawn when the object is first seen: addresses differ between runs with equal seeds (those on
+  // the stack depend on the environment), the order of first use does not.
+  bool interesting(const Operation& operation);
   // The task whose interesting operation comes next.
   TaskId draw_intended(const Situation& situation);
 
-  std::uint32_t selected_bits_;  // objects are selected by so many bits of a hash
-  std::uint64_t hash_seed_;
+  static constexpr std::uint32_t kObjectsLog2 = 13;
+  static constexpr std::uint32_t kMostObjects = 3U << (kObjectsLog2 - 2);
+
+  std::uint32_t one_in_;  // objects are interesting
   TaskId intended_ = kNoTask;
   TaskId passed_over_ = kNoTask;
+  std::uint32_t objects_seen_ = 0;
+  std::uint64_t objects_[1U << kObjectsLog2] = {};  // address, shifted by 1, and the verdict below
   std::uint32_t left_[kMaxTasks] = {};  // interesting operations that the task has left, a guess
 };
 
