@@ -82,6 +82,14 @@ int compile(Language language, std::span<const char* const> arguments) {
   }
   toolchain.family = family_of(toolchain.compiler);
   const CompilerSteps steps = compiler_steps(own);
+  if (steps.makes_program && steps.is_static) {
+    std::fprintf(
+        stderr,
+        "vigil race %s: the race runtime stands between a program and its shared C library: "
+        "link without -static\n",
+        defaults.command);
+    return kUsage;
+  }
   if (steps.makes_program) {
     const Result<std::filesystem::path> runtime = find_runtime(own_program());
     if (!runtime) {

@@ -222,6 +222,7 @@ CompilerSteps compiler_steps(const std::vector<std::string>& arguments) {
     if (sets_debug_level(argument)) steps.has_debug_level = true;
     if (among(kStopsEarly, argument)) stops_early = true;
     if (argument == "-shared") shared = true;
+    if (argument == "-static" || argument == "-static-pie") steps.is_static = true;
     if (argument == "-r" || argument == "-Wl,-r") relocatable = true;
     if (argument.starts_with("-print-") || argument.starts_with("--print-")) return {};
     if (argument.starts_with("-x") && argument.size() > 2) language = argument.substr(2);

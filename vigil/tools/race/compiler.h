@@ -28,6 +28,7 @@ struct CompilerSteps {
   bool links = false;            // makes a program, a shared library or, with -r, an object
   bool makes_program = false;    // the first of them
   bool makes_library = false;    // the second
+  bool is_static = false;        // -static or -static-pie
   bool has_debug_level = false;  // says something about -g
 };
 

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the real `vigil race` with small programs. VIGIL names the command under test."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+VIGIL = os.environ.get("VIGIL", "vigil")
+
+RACY = """
+#include <cstdio>
+#include <thread>
+int hits;
+void handle() { ++hits; }
+int main() {
+  std::thread first(handle), second(handle);
+  first.join(), second.join();
+  std::puts("served");
+}
+"""
+
+RACY_C = """
+#include <pthread.h>
+static int hits;
+static void *handle(void *unused) { ++hits; return unused; }
+int main(void) {
+  pthread_t thread;
+  pthread_create(&thread, 0, handle, 0);
+  ++hits;
+  return pthread_join(thread, 0);
+}
+"""
+
+DEADLOCK = """
+#include <mutex>
+#include <thread>
+std::mutex checking, savings;
+void transfer(std::mutex& from, std::mutex& to) {
+  std::lock_guard first(from), second(to);
+}
+int main() {
+  std::thread there(transfer, std::ref(checking), std::ref(savings));
+  transfer(savings, checking);
+  there.join();
+}
+"""
+
+QUIET = """
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+std::atomic<int> hits;
+int main(int count, char** arguments) {
+  std::thread first([] { ++hits; });
+  ++hits;
+  first.join();
+  return count > 1 ? std::atoi(arguments[1]) : 0;
+}
+"""
+
+ENDLESS = """
+int main() { for (;;) asm volatile(""); }
+"""
+
+PLUGIN = """
+#include <thread>
+static int hits;
+extern "C" void serve() {
+  std::thread first([] { ++hits; });
+  ++hits;
+  first.join();
+}
+"""
+
+HOST = """
+#include <dlfcn.h>
+int main(int, char** arguments) {
+  void* plugin = dlopen(arguments[1], RTLD_NOW);
+  reinterpret_cast<void (*)()>(dlsym(plugin, "serve"))();
+}
+"""
+
+
+class RaceCommandTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = pathlib.Path(cls.folder.name)
+        for name, text in {"racy.cc": RACY, "racy.c": RACY_C, "deadlock.cc": DEADLOCK,
+                           "quiet.cc": QUIET, "endless.cc": ENDLESS, "plugin.cc": PLUGIN,
+                           "host.cc": HOST}.items():
+            (cls.path / name).write_text(text)
+        for name in ("racy", "deadlock", "quiet"):
+            cls.call("cxx", "-std=c++20", "-O1", f"{name}.cc", "-o", name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def call(cls, *arguments, code=0, environment=None):
+        """Runs `vigil race ARGUMENTS`; the exit code must be `code`."""
+        result = subprocess.run([VIGIL, "race", *arguments], cwd=cls.path, text=True,
+                                stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                                env={**os.environ, **(environment or {})}, check=False)
+        if result.returncode != code:
+            raise AssertionError(f"vigil race {' '.join(arguments)}: exit {result.returncode}, "
+                                 f"not {code}\n{result.stdout}{result.stderr}")
+        return result
+
+    def report(self, name):
+        return json.loads((self.path / name).read_text())
+
+    def test_every_compiler_and_every_way_to_build_gives_a_program_whose_race_is_found(self):
+        self.call("cc", "-O1", "racy.c", "-o", "c_at_once")
+        self.call("cc", "-c", "racy.c", "-o", "racy_c.o")
+        self.call("cc", "racy_c.o", "-o", "c_by_steps")
+        self.call("cxx", "--compiler=clang++", "-O1", "racy.cc", "-o", "clang_at_once")
+        self.call("cxx", "-c", "-fsanitize=thread", "racy.cc", "-o", "racy.o",
+                  environment={"VIGIL_CXX": "clang++"})
+        self.call("cxx", "-fsanitize=thread", "racy.o", "-o", "clang_by_steps")
+        self.call("cxx", "-no-pie", "racy.cc", "-o", "fixed_place")
+        for program in ("racy", "c_at_once", "c_by_steps", "clang_at_once", "clang_by_steps",
+                        "fixed_place"):
+            with self.subTest(program):
+                report = self.call("run", "--", f"./{program}", code=1).stdout
+                self.assertIn("data race on 'hits'", report)
+                self.assertIn("racy.c", report)
+
+    def test_a_loaded_library_finds_the_runtime_in_the_program(self):
+        self.call("cxx", "-shared", "-fPIC", "-Wl,-z,defs", "plugin.cc", "-o", "plugin.so")
+        self.call("cxx", "host.cc", "-o", "host")
+        report = self.call("run", "--", "./host", "./plugin.so", code=1).stdout
+        self.assertIn("plugin.cc", report)
+
+    def test_what_neither_compiles_nor_links_is_the_compilers_own_answer(self):
+        direct = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+        self.assertEqual(self.call("cxx", "--version").stdout, direct.stdout)
+        macros = self.call("cc", "-E", "-dM", "-x", "c", "/dev/null").stdout
+        self.assertIn("__SANITIZE_THREAD__", macros)
+
+    def test_the_report_has_the_fields_that_other_tools_read(self):
+        self.call("run", "--seed", "3", "--json", "racy.json", "--", "./racy", code=1)
+        report = self.report("racy.json")
+        finding = report["findings"][0]
+        self.assertEqual(finding["kind"], "race")
+        self.assertEqual(finding["seed"], 3)
+        self.assertEqual(finding["location"]["object"], "hits")
+        self.assertEqual(finding["replay"], "vigil race replay --seed 3 -- ./racy")
+        self.assertEqual(len(finding["accesses"]), 2)
+        for access in finding["accesses"]:
+            self.assertEqual(access["stack"][0]["function"], "handle")
+            self.assertEqual(access["stack"][0]["line"], 5)
+            self.assertEqual(access["size"], 4)
+        self.assertEqual(report["schedules"], 1)
+
+    def test_the_report_goes_to_standard_error_when_json_goes_to_standard_output(self):
+        result = self.call("run", "--json", "-", "--", "./racy", code=1)
+        self.assertEqual(json.loads(result.stdout)["findings"][0]["kind"], "race")
+        self.assertIn("data race on 'hits'", result.stderr)
+
+    def test_equal_seeds_give_equal_reports_whatever_runs_at_the_same_time(self):
+        texts = []
+        for jobs in ("1", "1", "3"):
+            self.call("run", "--jobs", jobs, "--schedules", "60", "--keep-going", "--json",
+                      "same.json", "--", "./deadlock", code=1)
+            texts.append((self.path / "same.json").read_text())
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(texts[0], texts[2])
+
+    def test_a_finding_is_replayed_and_minimized(self):
+        self.call("run", "--schedules", "300", "--json", "deadlock.json", "--", "./deadlock",
+                  code=1)
+        seed = self.report("deadlock.json")["findings"][0]["seed"]
+        self.call("replay", "--seed", str(seed), "--", "./deadlock", code=1)
+        self.call("replay", "deadlock.json", "--", "./deadlock", code=1)
+        text = self.call("minimize", "deadlock.json", "--output", "d.replay", "--",
+                         "./deadlock").stdout
+        self.assertIn("1 of ", text)  # one preemption is enough
+        self.assertIn("T1 waits at deadlock.cc:6", text)
+        for _ in range(20):
+            self.call("replay", "d.replay", "--", "./deadlock", code=1)
+
+    def test_a_replay_of_another_program_is_said_to_diverge(self):
+        self.call("run", "--json", "racy2.json", "--", "./racy", code=1)
+        result = self.call("replay", "racy2.json", "--", "./quiet", code=3)
+        self.assertIn("DIVERGED", result.stderr)
+
+    def test_a_program_without_a_bug_is_clean_and_its_exit_status_is_noted(self):
+        self.assertIn("no finding in 50 schedules",
+                      self.call("run", "--schedules", "50", "--", "./quiet").stdout)
+        text = self.call("run", "--schedules", "4", "--", "./quiet", "9").stdout
+        self.assertIn("exited with 9 in 4 schedules (first with seed 1)", text)
+
+    def test_free_mode_finds_the_race_and_passes_the_output_on(self):
+        result = self.call("run", "--mode", "free", "--", "./racy", code=1)
+        self.assertIn("served", result.stdout)
+        self.assertIn("data race on 'hits'", result.stdout)
+
+    def test_suppressed_findings_do_not_count_and_unused_lines_are_told(self):
+        (self.path / "known.txt").write_text("race:^handle$\nrace:long_gone\n")
+        text = self.call("run", "--suppressions", "known.txt", "--", "./racy").stdout
+        self.assertIn("suppressed", text)
+        self.assertIn("not needed: race:long_gone (known.txt:2)", text)
+        (self.path / "bad.txt").write_text("nonsense\n")
+        self.assertIn("bad.txt:1: ",
+                      self.call("run", "--suppressions", "bad.txt", "--", "./racy", code=2).stderr)
+
+    def test_a_schedule_without_an_end_is_killed_and_reported(self):
+        self.call("cxx", "endless.cc", "-o", "endless")
+        text = self.call("run", "--timeout-s", "1", "--", "./endless", code=1).stdout
+        self.assertIn("did not end within 1 s", text)
+
+    def test_what_cannot_be_examined_is_a_clear_error(self):
+        self.assertIn("No such file", self.call("run", "--", "./absent", code=2).stderr)
+        self.assertIn("was not built for the race runtime",
+                      self.call("run", "--", "/bin/true", code=2).stderr)
+        self.assertIn("neither a replay file nor a report",
+                      self.call("replay", "racy.cc", "--", "./racy", code=2).stderr)
+        self.assertIn("without -static",
+                      self.call("cxx", "-static", "racy.cc", "-o", "static", code=2).stderr)
+        self.assertIn("unknown option", self.call("run", "--wrong", code=2).stderr)
+        self.assertIn("unknown command", self.call("walk", code=2).stderr)
+
+    def test_every_command_has_help_with_an_example(self):
+        for command in ("cc", "cxx", "run", "replay", "minimize"):
+            self.assertIn("Examples:", self.call(command, "--help").stdout)
+        self.assertIn("Example:", self.call("--help").stdout)
+
+
+if __name__ == "__main__":
+    print(f"vigil: {VIGIL}", file=sys.stderr)
+    unittest.main()
