@@ -17,6 +17,7 @@
 #include "vigil/server/config.h"
 #include "vigil/server/http_session.h"
 #include "vigil/server/server.h"
+#include "vigil/thread_dump/thread_dump.h"
 
 namespace {
 
@@ -90,6 +91,10 @@ int serve(const Invocation& invocation) {
   const Config& config = invocation.config;
   block_stop_signals();
   start_log(config.log_level);
+  // SIGQUIT and fatal errors print all threads; GET /debug/threads serves them.
+  if (const Result<void> installed = vigil::install_thread_dump({}); !installed) {
+    return fail(installed.error().message);
+  }
   warn_about(config);
 
   Server server(config.server, vigil::server::http_sessions(vigil::server::to_toml(config)));

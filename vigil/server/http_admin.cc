@@ -11,6 +11,7 @@
 #include "vigil/server/json.h"
 #include "vigil/server/metrics.h"
 #include "vigil/server/openapi.h"
+#include "vigil/thread_dump/thread_dump.h"
 
 namespace vigil::server {
 
@@ -99,9 +100,10 @@ bool HttpAdmin::handle(const HttpRequest& request, HttpReply* reply) const {
     void (HttpAdmin::*answer)(HttpReply*) const;
   };
   static constexpr Route kRoutes[] = {
-      {"/healthz", &HttpAdmin::health},    {"/readyz", &HttpAdmin::readiness},
-      {"/metrics", &HttpAdmin::metrics},   {"/openapi.json", &HttpAdmin::openapi},
-      {"/admin/stats", &HttpAdmin::stats}, {"/admin/config", &HttpAdmin::config},
+      {"/healthz", &HttpAdmin::health},        {"/readyz", &HttpAdmin::readiness},
+      {"/metrics", &HttpAdmin::metrics},       {"/openapi.json", &HttpAdmin::openapi},
+      {"/admin/stats", &HttpAdmin::stats},     {"/admin/config", &HttpAdmin::config},
+      {"/debug/threads", &HttpAdmin::threads},
   };
   for (const Route& route : kRoutes) {
     if (route.path != request.path()) continue;
@@ -149,6 +151,16 @@ void HttpAdmin::stats(HttpReply* reply) const {
 void HttpAdmin::config(HttpReply* reply) const {
   reply->content_type = "application/toml";
   reply->body = effective_config_;
+}
+
+// Takes some milliseconds, and half a second where a thread does not answer.
+void HttpAdmin::threads(HttpReply* reply) const {
+  reply->body = thread_dump_text("GET /debug/threads");
+  if (reply->body.empty()) {
+    reply_problem(Problem::kNoSuchPath, "this process did not install the thread dump", reply);
+    return;
+  }
+  reply->content_type = kTextType;
 }
 
 }  // namespace vigil::server

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // HttpAdmin: the routes about the server itself: /healthz, /readyz, /metrics, /openapi.json,
-// /admin/stats, /admin/config. All are GET (and HEAD).
+// /admin/stats, /admin/config, /debug/threads. All are GET (and HEAD).
 //
 // Thread safety: belongs to one connection; reads what other threads count.
 #pragma once
@@ -29,6 +29,7 @@ class HttpAdmin {
   void openapi(HttpReply* reply) const;
   void stats(HttpReply* reply) const;
   void config(HttpReply* reply) const;
+  void threads(HttpReply* reply) const;
 
   const ServerState& server_;
   const std::string_view effective_config_;

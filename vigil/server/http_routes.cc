@@ -40,7 +40,7 @@ bool HttpRoutes::may_administer(const HttpRequest& request) const {
 
 void HttpRoutes::handle(const HttpRequest& request, HttpReply* reply) {
   const bool orders = request.target.starts_with("/orders");
-  const bool admin = request.target.starts_with("/admin");
+  const bool admin = request.target.starts_with("/admin") || request.target.starts_with("/debug");
   if ((orders && !may_use_orders(request)) || (admin && !may_administer(request))) {
     reply_problem(Problem::kUnauthorized, "send Authorization: Bearer TOKEN", reply);
     return;

@@ -271,6 +271,8 @@ TEST(HttpAccessTest, SecretsGuardWhatTheyShould) {
   EXPECT_EQ(status("/admin/stats", ""), 401);
   EXPECT_EQ(status("/admin/stats", "open"), 401);
   EXPECT_EQ(status("/admin/stats", "sesame"), 200);
+  EXPECT_EQ(status("/debug/threads", "open"), 401);
+  EXPECT_EQ(status("/debug/threads", "sesame"), 404);  // nothing is installed in this test
   EXPECT_EQ(status("/healthz", ""), 200);
   EXPECT_EQ(status("/metrics", ""), 200);
 }
@@ -307,7 +309,7 @@ TEST_F(OrderHttpTest, TheOpenApiDocumentTellsTheTruth) {
   }
   EXPECT_EQ(paths, (std::set<std::string>{"/orders/{id}", "/orders/{id}/history", "/orders:bulk",
                                           "/healthz", "/readyz", "/metrics", "/openapi.json",
-                                          "/admin/stats", "/admin/config"}));
+                                          "/admin/stats", "/admin/config", "/debug/threads"}));
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/server.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -101,8 +103,11 @@ Result<void> Server::start() {
     state_->http_port = local_port(http->get());
     impl.reactors.front()->add_listener(std::move(*http), Protocol::kHttp);
   }
-  for (const auto& reactor : impl.reactors) {
-    impl.threads.emplace_back([&reactor = *reactor] { reactor.run(); });
+  for (std::size_t i = 0; i < impl.reactors.size(); ++i) {
+    impl.threads.emplace_back([&reactor = *impl.reactors[i]] { reactor.run(); });
+    // What thread dumps and debuggers show.
+    pthread_setname_np(impl.threads.back().native_handle(),
+                       ("reactor-" + std::to_string(i)).c_str());
   }
   return {};
 }

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thread dumps of the real vigild: on request, by SIGQUIT, and before a fatal signal ends it."""
+
+import signal
+import urllib.request
+
+import harness
+
+END = "=== end of thread dump: "
+
+
+class ThreadDumpTest(harness.TestCase):
+    def get(self, server, path):
+        with urllib.request.urlopen(server.url(path)) as answer:
+            return answer.read().decode()
+
+    def test_the_debug_path_shows_every_reactor(self):
+        server = self.start_vigild("--threads", "3")
+        dump = self.get(server, "/debug/threads")
+        self.assertIn("4 threads, GET /debug/threads ===", dump)
+        self.assertIn("4 of 4 threads answered ===", dump)
+        for reactor in range(3):
+            self.assertIn(f'"reactor-{reactor}": ', dump)
+        self.assertIn("vigil::server::Reactor::run()", dump)
+
+    def test_sigquit_dumps_and_the_server_goes_on(self):
+        server = self.start_vigild("--threads", "2")
+        server.popen.send_signal(signal.SIGQUIT)
+        log = harness.wait_until(
+            lambda: END in server.log() and server.log(), "the dump is written"
+        )
+        self.assertIn("3 threads, on demand ===", log)
+        self.assertIn("3 of 3 threads answered", log)
+        self.assertEqual(self.get(server, "/healthz"), "ok\n")
+
+    def test_a_fatal_signal_dumps_and_ends_the_server(self):
+        server = self.start_vigild("--threads", "2")
+        server.popen.send_signal(signal.SIGABRT)
+        self.assertEqual(server.popen.wait(harness.STOP_TIMEOUT_S), -signal.SIGABRT)
+        log = server.log()
+        self.assertIn("fatal error: SIGABRT in thread ", log)
+        self.assertIn("3 of 3 threads answered", log)
+
+
+if __name__ == "__main__":
+    harness.main()
