@@ -216,46 +216,47 @@ template <class T>
 
 using namespace vigil::race;
 
-#define VIGIL_MODIFY(bits, T, name, expression)                                        \
-  T __tsan_atomic##bits##_##name(volatile T* object, T operand, int order) {           \
-    return modify(object, order, VIGIL_CALLER_PC, [&] {                                \
-      return real_modify(object, [&](T value) { return static_cast<T>(expression); }); \
-    });                                                                                \
+#define VIGIL_MODIFY(bits, name, expression)                                                       \
+  U##bits __tsan_atomic##bits##_##name(volatile U##bits* object, U##bits operand, int order) {     \
+    return modify(object, order, VIGIL_CALLER_PC, [&] {                                            \
+      return real_modify(object, [&](U##bits value) { return static_cast<U##bits>(expression); }); \
+    });                                                                                            \
   }
-#define VIGIL_ATOMIC(bits, T)                                                                   \
-  T __tsan_atomic##bits##_load(const volatile T* object, int order) {                           \
-    return load(object, order, VIGIL_CALLER_PC);                                                \
-  }                                                                                             \
-  void __tsan_atomic##bits##_store(volatile T* object, T value, int order) {                    \
-    store(object, value, order, VIGIL_CALLER_PC);                                               \
-  }                                                                                             \
-  VIGIL_MODIFY(bits, T, exchange, ((void)value, operand))                                       \
-  VIGIL_MODIFY(bits, T, fetch_add, value + operand)                                             \
-  VIGIL_MODIFY(bits, T, fetch_sub, value - operand)                                             \
-  VIGIL_MODIFY(bits, T, fetch_and, value& operand)                                              \
-  VIGIL_MODIFY(bits, T, fetch_or, value | operand)                                              \
-  VIGIL_MODIFY(bits, T, fetch_xor, value ^ operand)                                             \
-  VIGIL_MODIFY(bits, T, fetch_nand, ~(value & operand))                                         \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* object, T* expected, T desired, \
-                                                    int order, int failure_order) {             \
-    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC); \
-  }                                                                                             \
-  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* object, T* expected, T desired,   \
-                                                  int order, int failure_order) {               \
-    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC); \
-  }                                                                                             \
-  T __tsan_atomic##bits##_compare_exchange_val(volatile T* object, T expected, T desired,       \
-                                               int order, int failure_order) {                  \
-    return exchange_if(object, expected, desired, order, failure_order, VIGIL_CALLER_PC);       \
+#define VIGIL_ATOMIC(bits)                                                                         \
+  U##bits __tsan_atomic##bits##_load(const volatile U##bits* object, int order) {                  \
+    return load(object, order, VIGIL_CALLER_PC);                                                   \
+  }                                                                                                \
+  void __tsan_atomic##bits##_store(volatile U##bits* object, U##bits value, int order) {           \
+    store(object, value, order, VIGIL_CALLER_PC);                                                  \
+  }                                                                                                \
+  VIGIL_MODIFY(bits, exchange, ((void)value, operand))                                             \
+  VIGIL_MODIFY(bits, fetch_add, value + operand)                                                   \
+  VIGIL_MODIFY(bits, fetch_sub, value - operand)                                                   \
+  VIGIL_MODIFY(bits, fetch_and, value& operand)                                                    \
+  VIGIL_MODIFY(bits, fetch_or, value | operand)                                                    \
+  VIGIL_MODIFY(bits, fetch_xor, value ^ operand)                                                   \
+  VIGIL_MODIFY(bits, fetch_nand, ~(value & operand))                                               \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile U##bits* object, U##bits* expected,   \
+                                                    U##bits desired, int order,                    \
+                                                    int failure_order) {                           \
+    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC);    \
+  }                                                                                                \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile U##bits* object, U##bits* expected,     \
+                                                  U##bits desired, int order, int failure_order) { \
+    return exchange_if_equal(object, expected, desired, order, failure_order, VIGIL_CALLER_PC);    \
+  }                                                                                                \
+  U##bits __tsan_atomic##bits##_compare_exchange_val(                                              \
+      volatile U##bits* object, U##bits expected, U##bits desired, int order, int failure_order) { \
+    return exchange_if(object, expected, desired, order, failure_order, VIGIL_CALLER_PC);          \
   }
 
 extern "C" {
 
-VIGIL_ATOMIC(8, U8)
-VIGIL_ATOMIC(16, U16)
-VIGIL_ATOMIC(32, U32)
-VIGIL_ATOMIC(64, U64)
-VIGIL_ATOMIC(128, U128)
+VIGIL_ATOMIC(8)
+VIGIL_ATOMIC(16)
+VIGIL_ATOMIC(32)
+VIGIL_ATOMIC(64)
+VIGIL_ATOMIC(128)
 
 void __tsan_atomic_thread_fence(int order) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
