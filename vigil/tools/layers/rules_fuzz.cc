@@ -19,6 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   frame.function = name;
   layers::short_name(name);
   const Result<layers::Rules> rules = layers::Rules::parse(text.substr(0, end), "fuzz");
-  if (rules) rules->attribute({frame});
+  if (rules) static_cast<void>(rules->attribute({frame}));
   return 0;
 }
