@@ -163,9 +163,9 @@ class Collector {
 }  // namespace
 
 const ReturnAddresses& RecordedProcess::stack(report::StackId id) const {
-  static const ReturnAddresses kEmpty;
+  static const ReturnAddresses empty;
   const auto found = stacks.find(id);
-  return found == stacks.end() ? kEmpty : found->second;
+  return found == stacks.end() ? empty : found->second;
 }
 
 const Module* RecordedProcess::module_at(std::uint64_t address) const {
