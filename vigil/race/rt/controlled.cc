@@ -49,11 +49,12 @@ constexpr std::uint64_t kSecond_ns = 1'000'000'000;
 // What is put on a seat.
 enum : std::uint32_t { kNothing, kToken, kIdleDuty };
 
-enum class Place : std::uint32_t { kProgram, kRuntime, kStolen };
+// Where the thread is, as thief and holder see it.
+enum : std::uint32_t { kInProgram, kInRuntime, kStolen };
 
 struct alignas(64) Seat {
   std::uint32_t given = kNothing;
-  Place place = Place::kProgram;
+  std::uint32_t place = kInProgram;
   std::uint32_t depth = 0;   // of Inside scopes
   std::uint32_t thread = 0;  // number in records
   std::int32_t kernel_id = 0;
@@ -238,8 +239,8 @@ bool steal_token(TaskId me) {
   const TaskId suspect = __atomic_load_n(&holder, __ATOMIC_ACQUIRE);
   Seat& seat = seats[suspect];
   if (suspect == me || seat.kernel_id == 0 || !asleep_in_kernel(seat.kernel_id)) return false;
-  Place expected = Place::kProgram;
-  if (!__atomic_compare_exchange_n(&seat.place, &expected, Place::kStolen, false, __ATOMIC_ACQ_REL,
+  std::uint32_t expected = kInProgram;
+  if (!__atomic_compare_exchange_n(&seat.place, &expected, kStolen, false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE)) {
     return false;
   }
@@ -328,16 +329,16 @@ class Inside {
  public:
   Inside() : seat_(seats[self()]) {
     if (seat_.depth++ != 0) return;
-    Place expected = Place::kProgram;
-    if (__atomic_compare_exchange_n(&seat_.place, &expected, Place::kRuntime, false,
-                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    std::uint32_t expected = kInProgram;
+    if (__atomic_compare_exchange_n(&seat_.place, &expected, kInRuntime, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
       return;
     }
-    seat_.place = Place::kRuntime;
+    seat_.place = kInRuntime;
     arrive_from_outside(self());
   }
   ~Inside() {
-    if (--seat_.depth == 0) __atomic_store_n(&seat_.place, Place::kProgram, __ATOMIC_RELEASE);
+    if (--seat_.depth == 0) __atomic_store_n(&seat_.place, kInProgram, __ATOMIC_RELEASE);
   }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
@@ -364,7 +365,7 @@ void on_decision(const Decision& decision, const Situation& situation, bool pree
 
 Strategy* replay_of_file(const char* path) {
   constexpr std::size_t kMostBytes = std::size_t{64} << 20;
-  constexpr std::size_t kBytesPerDecision = 12;  // the shortest line
+  constexpr std::size_t kBytesPerDecision = 10;  // the shortest line, "run 0 0 1\n"
   const long file = raw_syscall(SYS_open, path, O_RDONLY | O_CLOEXEC);
   if (file < 0) fail_options("vigil: cannot open the file of option decisions\n");
   char* text = map_array<char>(kMostBytes);
@@ -561,11 +562,11 @@ void controlled_task_abandoned(std::uint32_t task) {
 void controlled_task_started(std::uint32_t task) {
   sit_down(task);
   seats[task].depth = 1;
-  seats[task].place = Place::kRuntime;
+  seats[task].place = kInRuntime;
   park(task);
   seats[task].depth = 0;
   write_event(report::EventKind::kThreadStart, seats[task].thread, 0, scheduler());
-  __atomic_store_n(&seats[task].place, Place::kProgram, __ATOMIC_RELEASE);
+  __atomic_store_n(&seats[task].place, kInProgram, __ATOMIC_RELEASE);
 }
 
 void controlled_task_finished() {
@@ -646,14 +647,14 @@ ExternalWait::ExternalWait(const char* operation) : active_(takes_part()) {
     note_external_wait(operation);
     seats[me].stack = current_stack(VIGIL_CALLER_PC);
   }
-  seats[me].place = Place::kRuntime;
+  seats[me].place = kInRuntime;
   leave_to_outside(me);
 }
 
 ExternalWait::~ExternalWait() {
   if (!active_) return;
   arrive_from_outside(self());
-  __atomic_store_n(&seats[self()].place, Place::kProgram, __ATOMIC_RELEASE);
+  __atomic_store_n(&seats[self()].place, kInProgram, __ATOMIC_RELEASE);
 }
 
 }  // namespace vigil::race

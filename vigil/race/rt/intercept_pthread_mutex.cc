@@ -187,7 +187,7 @@ int c11_result(int error) {
 
 }  // namespace
 
-VIGIL_INTERCEPTOR int mtx_init(mtx_t* mutex, int type) noexcept {
+VIGIL_INTERCEPTOR int mtx_init(mtx_t* mutex, int type) {
   pthread_mutexattr_t attributes;
   pthread_mutexattr_init(&attributes);
   const bool recursive = (type & mtx_recursive) != 0;
@@ -196,9 +196,7 @@ VIGIL_INTERCEPTOR int mtx_init(mtx_t* mutex, int type) noexcept {
   return c11_result(pthread_mutex_init(mutex_of(mutex), &attributes));
 }
 
-VIGIL_INTERCEPTOR void mtx_destroy(mtx_t* mutex) noexcept {
-  pthread_mutex_destroy(mutex_of(mutex));
-}
+VIGIL_INTERCEPTOR void mtx_destroy(mtx_t* mutex) { pthread_mutex_destroy(mutex_of(mutex)); }
 
 VIGIL_INTERCEPTOR int mtx_lock(mtx_t* mutex) {
   return c11_result(lock(mutex_of(mutex), VIGIL_CALLER_PC));

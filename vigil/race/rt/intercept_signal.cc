@@ -96,7 +96,8 @@ SignalSet set_of(const sigset_t* set) { return *reinterpret_cast<const SignalSet
 void run_handler(int signal, siginfo_t* info, void* context) {
   struct sigaction action = actions[signal];
   if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) return;
-  if ((action.sa_flags & SA_RESETHAND) != 0) actions[signal].sa_handler = SIG_DFL;
+  if ((static_cast<unsigned>(action.sa_flags) & SA_RESETHAND) != 0)
+    actions[signal].sa_handler = SIG_DFL;
   const int saved = errno;
   void* frames = frame_mark();
   acquire(edges[signal]);
@@ -309,7 +310,7 @@ int set_action(int signal, const struct sigaction* wanted, struct sigaction* bef
     if (has_handler(signal)) {
       installed.sa_sigaction = on_signal;
       installed.sa_flags |= SA_SIGINFO;
-      installed.sa_flags &= ~SA_RESETHAND;
+      installed.sa_flags &= static_cast<int>(~SA_RESETHAND);
     }
     if (stays_with_the_runtime(signal, old)) {
       // Nothing to tell the kernel.
@@ -436,8 +437,6 @@ VIGIL_INTERCEPTOR int pthread_kill(pthread_t thread, int signal) noexcept {
 // ---- waiting
 
 namespace {
-
-constexpr SignalSet kNone = 0;
 
 // The signal of the set that came, or -1 with errno.
 int wait_controlled(SignalSet wanted, siginfo_t* info, std::uint64_t deadline_ns) {

@@ -90,7 +90,7 @@ Scheduler::Progress Scheduler::progress_of(TaskId task, const Operation& operati
     watch.value[i] = value;
     watch.repeats = unchanged ? watch.repeats + 1 : 0;
     if (!unchanged) return Progress::kSome;
-    return watch.repeats >= kSpin_repeats ? Progress::kSpins : Progress::kNone;
+    return watch.repeats >= kSpinRepeats ? Progress::kSpins : Progress::kNone;
   }
   watch.object[watch.oldest] = operation.object;
   watch.value[watch.oldest] = value;
@@ -106,7 +106,7 @@ void Scheduler::arrive(TaskId task, const Operation& operation, std::uint64_t va
   clock_.point_passed();
   const Progress progress = progress_of(task, operation, value);
   idle_points_ = progress == Progress::kSome ? 0 : idle_points_ + 1;
-  if (progress == Progress::kSpins || stats_.points % kFairness_points == 0) {
+  if (progress == Progress::kSpins || stats_.points % kFairnessPoints == 0) {
     watches_[task].repeats = 0;
     strategy_->demote(task);
     demoted_ = task;
@@ -136,7 +136,7 @@ TaskId Scheduler::next_task() {
       only_timers_ = true;
       return kNoTask;
     }
-    if (idle_points_ > 0 && idle_points_ % kStall_points == 0 && may_jump() && !timers_.empty()) {
+    if (idle_points_ > 0 && idle_points_ % kStallPoints == 0 && may_jump() && !timers_.empty()) {
       idle_points_ = 0;
       fire_earliest();
       continue;

@@ -14,7 +14,7 @@
 // kNoTask if only somebody outside (leave()) can change anything, or nobody at all: stuck().
 //
 // Fairness: strategies may prefer one task forever. A task that yields, loads unchanged values
-// again and again, or runs at every kFairness_points-th point is demoted; when no task has done
+// again and again, or runs at every kFairnessPoints-th point is demoted; when no task has done
 // anything but such for a while, time jumps although tasks could go on; and when that changes
 // nothing for long, the run is a livelock.
 //
@@ -116,7 +116,7 @@ class Scheduler {
 
   // After next_task() gave kNoTask: nobody will ever go on.
   bool stuck() const { return outside_ == 0 && (only_timers_ || next_deadline_ns() == kNever); }
-  bool livelocked() const { return idle_points_ > kLivelock_points; }
+  bool livelocked() const { return idle_points_ > kLivelockPoints; }
   std::uint32_t live_tasks() const { return live_; }
   // Nothing can happen but what the one task does.
   bool alone() const { return live_ == 1 && timers_.empty(); }
@@ -158,11 +158,11 @@ class Scheduler {
     Waiting waiting;
   };
 
-  static constexpr std::uint32_t kSpin_repeats = 8;
-  static constexpr std::uint64_t kFairness_points = 16384;
+  static constexpr std::uint32_t kSpinRepeats = 8;
+  static constexpr std::uint64_t kFairnessPoints = 16384;
   // Without anything but yields and unchanged loads.
-  static constexpr std::uint64_t kStall_points = 512;
-  static constexpr std::uint64_t kLivelock_points = 200'000;
+  static constexpr std::uint64_t kStallPoints = 512;
+  static constexpr std::uint64_t kLivelockPoints = 200'000;
   // Of time, to timers for which nobody waits.
   static constexpr std::uint32_t kMostSilentJumps = 10'000;
   // Early deadlines: some at once, then in proportion to the points, so that a periodic timer does

@@ -43,8 +43,8 @@ std::uint32_t Strategy::next_choice(const Situation& /*situation*/, std::uint32_
 }
 
 Strategy* StrategyRoom::begin(StrategyKind kind, const StrategySettings& settings) {
-  static_assert(sizeof(Pct) <= kSize_bytes && sizeof(Pos) <= kSize_bytes);
-  static_assert(sizeof(Surw) <= kSize_bytes && sizeof(RandomWalk) <= kSize_bytes);
+  static_assert(sizeof(Pct) <= kRoomSize && sizeof(Pos) <= kRoomSize);
+  static_assert(sizeof(Surw) <= kRoomSize && sizeof(RandomWalk) <= kRoomSize);
   switch (kind) {
     case StrategyKind::kRoundRobin:
       return new (bytes_) RoundRobin(settings);

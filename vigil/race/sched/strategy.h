@@ -77,8 +77,8 @@ class StrategyRoom {
   Strategy* begin(StrategyKind kind, const StrategySettings& settings);
 
  private:
-  static constexpr std::size_t kSize_bytes = 160 * std::size_t{1024};
-  alignas(64) unsigned char bytes_[kSize_bytes];
+  static constexpr std::size_t kRoomSize = 160 * std::size_t{1024};
+  alignas(64) unsigned char bytes_[kRoomSize];
 };
 
 // The member of the portfolio that has its turn with this seed.
