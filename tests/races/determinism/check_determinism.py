@@ -30,6 +30,7 @@ def without_process_ids(stream):
         size, kind, _ = struct.unpack_from("<IHH", out, at)
         if size < 8:
             break
+        struct.pack_into("<H", out, at + 6, 0)  # marks records of forked children
         if kind == START:
             struct.pack_into("<I", out, at + 12, 0)
         at += size
