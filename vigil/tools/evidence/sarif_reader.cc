@@ -22,10 +22,10 @@ using Value = rapidjson::Value;
 constexpr std::size_t kAccessesMax = 16;
 
 const Value& member(const Value& object, const char* key) {
-  static const Value kNothing;
-  if (!object.IsObject()) return kNothing;
+  static const Value nothing;
+  if (!object.IsObject()) return nothing;
   const auto found = object.FindMember(key);
-  return found == object.MemberEnd() ? kNothing : found->value;
+  return found == object.MemberEnd() ? nothing : found->value;
 }
 
 std::string text(const Value& value) {

@@ -172,12 +172,12 @@ Result<Rules> Rules::parse(std::string_view toml, std::string_view name) {
 }
 
 const Rules& Rules::defaults() {
-  static const Rules kDefaults = [] {
+  static const Rules built_in = [] {
     Result<Rules> parsed = parse(default_text(), "defaults");
     VIGIL_CHECK(parsed.has_value(), "the built-in layers are not valid");
     return *std::move(parsed);
   }();
-  return kDefaults;
+  return built_in;
 }
 
 Result<Rules> Rules::with_defaults(const std::string& path) {
