@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +86,7 @@ class Minimizer {
     Decisions decisions = up_to_finding(*recorded);
     if (!shows(decisions)) decisions = *recorded;
     if (!shows(decisions)) {
+      if (error_) return *error_;
       return Error{
           "the finding does not come again when the decisions of its schedule are "
           "repeated: the program depends on something besides the schedule"};
@@ -150,6 +152,8 @@ class Minimizer {
     Launch part = launch();
     part.decisions = decision_lines(decisions);
     const Result<ScheduleResult> result = campaign_.run_one(part);
+    if (!result) error_ = result.error();
+    if (!result) error_ = result.error();
     return result && wanted_among(result->findings) != nullptr;
   }
 
@@ -232,6 +236,7 @@ class Minimizer {
   std::size_t kept_ = 0;
   std::uint64_t preemptions_ = 0;
   int tests_ = 0;
+  std::optional<Error> error_;  // of the last schedule that could not be run at all
   bool progress_shown_ = false;
 };
 
