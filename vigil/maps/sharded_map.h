@@ -40,10 +40,9 @@
 // itself but a write that meets an expired entry: call sweep() now and then.
 //
 // Complexity: O(1) expected; clear, for_each and the like O(size). Memory: slots of 8-byte words
-// for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map on average has no more
-// than two chunks of 128 groups per shard to spare, and memory returns when entries go. The
-// directory keeps its largest size. A reservation of address space for max_entries is made at
-// construction (not counted as memory before use).
+// for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map has some ten chunks of
+// 128 groups to spare, and memory returns when entries go. A reservation of address space for
+// max_entries is made at construction (not counted as memory before use).
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, std::bad_alloc, and std::length_error
 // when max_entries is reached, with the strong guarantee per entry: the operation has not happened.
@@ -85,6 +84,7 @@
 #include "vigil/maps/internal/key_codec.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/shard.h"
+#include "vigil/maps/internal/table.h"
 #include "vigil/maps/internal/value_codec.h"
 #include "vigil/maps/map_clock.h"
 
@@ -127,9 +127,12 @@ class ShardedMap {
   using Keys = maps::internal::KeyCodec<Key, Hash, Equal>;
   using Values = maps::internal::ValueCodec<Value>;
   using Layout = maps::internal::SlotLayout<Keys::kWords, kTraits.deadlines, Values::kWords>;
-  using Shard = maps::internal::Shard<Keys, Layout>;
-  using Words = typename Shard::Words;
-  using Place = typename Shard::Place;
+  using Table = maps::internal::Table<Keys, Layout>;
+  using Search = typename Table::Search;
+  using Shard = maps::internal::Shard;
+  using Counters = maps::internal::ShardCounters;
+  using Words = typename Table::Words;
+  using Place = typename Table::Place;
   using Probe = typename Keys::Probe;
   using Node = maps::internal::Node;
   using PreparedValue = typename Values::Prepared;
@@ -242,16 +245,19 @@ class ShardedMap {
   // Makes room for `entries` in all. A hint; growing is cheap without it.
   void reserve(std::uint64_t entries);
 
+  // Changes how many writers can work at a time, while readers and writers go on; no entry moves
+  // (internal/shard.h). Throws std::bad_alloc, Hash's exceptions and std::length_error; then the
+  // number is the old one or a power of two on the way. REQUIRES: a power of two, at most 4096.
+  void set_shard_count(std::uint32_t shards);
+
   // --- Statistics and debugging ----------------------------------------------------------------
 
-  [[nodiscard]] std::uint64_t size() const noexcept {
-    return sum([](const maps::internal::ShardCounters& c) { return c.entries.get(); });
-  }
+  [[nodiscard]] std::uint64_t size() const noexcept { return shards_.sum(&Counters::entries); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-  [[nodiscard]] std::uint32_t shard_count() const noexcept { return shard_mask_ + 1; }
+  [[nodiscard]] std::uint32_t shard_count() const noexcept { return shards_.count(); }
   [[nodiscard]] ShardedMapStats stats() const noexcept;
 
-  // Stops the program by VIGIL_CHECK if an invariant is broken. Locks one shard after the other.
+  // Stops the program by VIGIL_CHECK if an invariant is broken. Keeps writers out meanwhile.
   void check_invariants() const;
 
  private:
@@ -262,9 +268,6 @@ class ShardedMap {
   // Marks the running of a callback of visit where it holds a lock.
   using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap, Unmarked>;
 
-  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept {
-    return shards_[hash >> 32 & shard_mask_];
-  }
   [[nodiscard]] std::int64_t now_ms() const noexcept {
     return clock_ != nullptr ? clock_->now_ms() : unix_ms();
   }
@@ -277,12 +280,18 @@ class ShardedMap {
     if constexpr (!Layout::kHasDeadline) return false;
     return words[Layout::kDeadlineAt] != kNoDeadline && expired_at(words, now_ms());
   }
-  // Copies the slot of an entry that has not expired.
-  [[nodiscard]] bool read_live(const Probe& probe, Words& words) const;
+  // Copies the slot of an entry that has not expired. read() is the way without interruption and
+  // small enough to become part of the caller; read_again() does everything.
+  [[nodiscard, gnu::always_inline]] inline bool read(const Probe& probe, Words& words) const;
+  struct Reading {
+    bool found;
+    Words words;
+  };
+  [[nodiscard]] Reading read_again(lookup_type key) const;
   [[nodiscard]] bool contains(const Probe& probe) const {
     const maps::internal::EpochGuard guard(probe.needs_guard());
     Words words;
-    return read_live(probe, words);
+    return read(probe, words);
   }
 
   static const std::uint64_t* value_words(const Words& words) noexcept {
@@ -301,29 +310,22 @@ class ShardedMap {
     std::copy_n(value.words(), Layout::kValueWords, words.data() + Layout::kValueAt);
   }
 
-  template <class Get>
-  [[nodiscard]] std::uint64_t sum(Get&& get) const noexcept {
-    std::uint64_t total = 0;
-    for (std::uint32_t i = 0; i <= shard_mask_; ++i) total += get(shards_[i].counters());
-    return total;
-  }
   // An empty buffer with room for one segment.
   static std::vector<Words> segment_buffer() {
     std::vector<Words> buffer;
-    buffer.reserve(maps::internal::Segment::kMaxGroups * maps::internal::kSlotsPerGroup);
+    buffer.reserve((Table::kSmallestFullGroups + Table::kFullSizes) *
+                   maps::internal::kSlotsPerGroup);
     return buffer;
   }
   void destroy_retired();
 
+  // The first of these are all that readers use.
   Keys keys_;
-  std::uint32_t shard_mask_;
   const MapClock* clock_;
-  maps::internal::SegmentMemory segment_memory_;
-  maps::internal::DirectoryMemory directory_memory_;
-  std::unique_ptr<Shard[]> shards_;
+  Table table_;
+  mutable maps::internal::Shards shards_;
 
   SpinLock sweep_lock_;
-  std::uint32_t sweep_shard_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
   std::uint64_t sweep_position_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
 };
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Records what several threads do to a few keys, while the same threads make the segments of those
-// keys grow, split, merge and shrink, and asks whether the results are linearizable.
+// keys grow, split, merge and shrink and change the number of shards, and asks whether the results
+// are linearizable. VIGIL_HISTORY_OPERATIONS=100000000 checks that many operations in each test.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <barrier>
+#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,20 +47,26 @@ class ShardedMapHistoryTest : public ::testing::Test {
  protected:
   static constexpr std::uint64_t kKeys = 4;
   static constexpr std::uint64_t kThreads = 3;
-  static constexpr int kRounds = 60;
   static constexpr int kOperationsPerRound = 120;
   static constexpr std::uint64_t kFillers = 2'000;  // other keys, for each thread
 
   void run(bool with_deadlines) {
     const std::uint64_t seed = testing::test_seed();
-    for (int round = 0; round < kRounds && !this->HasFatalFailure(); ++round) {
-      run_round(seed + static_cast<std::uint64_t>(round), with_deadlines);
+    for (std::uint64_t round = 0; round < rounds() && !this->HasFatalFailure(); ++round) {
+      run_round(seed + round, with_deadlines);
     }
   }
 
  private:
   using Map = typename Entries::Map;
   using Recorder = testing::Recorder<Operation>;
+
+  // 60, or what VIGIL_HISTORY_OPERATIONS asks for: operations that are checked, in each test.
+  static std::uint64_t rounds() {
+    const char* asked = std::getenv("VIGIL_HISTORY_OPERATIONS");
+    if (asked == nullptr) return 60;
+    return std::strtoull(asked, nullptr, 0) / (kThreads * kOperationsPerRound) + 1;
+  }
 
   struct Worker {
     Worker(Map& m, MapClock& c, std::uint64_t seed, std::uint64_t n, bool d)
@@ -73,6 +81,7 @@ class ShardedMapHistoryTest : public ::testing::Test {
           keys[key].record([&] { return operate(Entries::key(key)); });
         }
         for (std::uint64_t n = random.below(60); n != 0; --n) churn();
+        if (number == 1 && random.below(20) == 0) map.set_shard_count(1U << random.below(4));
       }
     }
 

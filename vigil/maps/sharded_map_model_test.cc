@@ -122,7 +122,10 @@ class ShardedMapModelTest : public ::testing::Test {
 
   void bulk() {
     const Value doomed = Types::value(random_.below(5));
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
+      case 8:
+        map_.set_shard_count(1U << random_.below(8));
+        break;
       case 0:
         map_.clear();
         model_.clear();

@@ -186,6 +186,40 @@ TEST(ShardedMapStressTest, NodesOutliveTheirReaders) {
   EXPECT_EQ(map.stats().retired_nodes, 0U);
 }
 
+// Every thread owns some keys and knows their state exactly while the number of shards changes.
+TEST(ShardedMapStressTest, NothingIsLostWhileTheNumberOfShardsChanges) {
+  constexpr std::uint64_t kKeys = 2'000;
+  constexpr int kChanges = 3'000;
+  const std::uint64_t seed = testing::test_seed();
+  ShardedMap<std::uint64_t, std::uint64_t> map;
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> present_total{0};
+  on_threads(4, [&](int n) {
+    Random random(seed + static_cast<std::uint64_t>(n));
+    if (n == 0) {
+      for (int i = 0; i < kChanges; ++i) map.set_shard_count(i % 2 == 0 ? 128 : 64);
+      done.store(true);
+      return;
+    }
+    const std::uint64_t first = static_cast<std::uint64_t>(n) * kKeys;
+    std::set<std::uint64_t> present;
+    while (!done.load(std::memory_order_relaxed)) {
+      const std::uint64_t key = first + random.below(kKeys);
+      if (random.below(2) == 0) {
+        ASSERT_EQ(map.insert(key, key), present.insert(key).second);
+      } else {
+        ASSERT_EQ(map.erase(key), present.erase(key) == 1);
+      }
+      const std::uint64_t other = first + random.below(kKeys);
+      ASSERT_EQ(map.contains(other), present.contains(other));
+    }
+    present_total += present.size();
+  });
+  EXPECT_EQ(map.shard_count(), 64U);
+  EXPECT_EQ(map.size(), present_total.load());
+  map.check_invariants();
+}
+
 TEST(ShardedMapStressTest, AMoveOnlyValueIsTakenByExactlyOneThread) {
   constexpr std::uint64_t kSteps = 20'000;
   ShardedMap<std::uint64_t, std::unique_ptr<std::uint64_t>> map(kOneShard);

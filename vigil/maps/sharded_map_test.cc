@@ -401,14 +401,15 @@ TEST(ShardedMapTest, KeysWithOneHashWork) {
   EXPECT_LT(map.stats().slots, 50U);
 }
 
-TEST(ShardedMapTest, TooManyKeysWithOneHashAreRefusedAndTheMapStays) {
+TEST(ShardedMapTest, ThousandsOfKeysWithOneHashWorkAndGiveTheirMemoryBack) {
   ShardedMap<std::uint64_t, std::uint64_t, ConstantHash> map(kOneShard);
-  std::uint64_t inserted = 0;
-  EXPECT_THROW(for (;; ++inserted) map.insert(inserted, inserted), std::length_error);
-  EXPECT_GE(inserted, 700U);
-  EXPECT_EQ(map.size(), inserted);
-  EXPECT_FALSE(map.contains(inserted));
+  for (std::uint64_t i = 0; i < 6'000; ++i) ASSERT_TRUE(map.insert(i, i));
   map.check_invariants();
+  for (std::uint64_t i = 0; i < 6'000; ++i) ASSERT_THAT(map.get(i), Optional(i));
+  EXPECT_FALSE(map.contains(6'000));
+  for (std::uint64_t i = 0; i < 6'000; ++i) ASSERT_TRUE(map.erase(i));
+  map.check_invariants();
+  EXPECT_LT(map.stats().slots, 50U);
 }
 
 struct FewHashes {
@@ -434,6 +435,60 @@ TEST(ShardedMapTest, AFullMapThrowsLengthErrorAndStays) {
 
 TEST(ShardedMapDeathTest, AShardCountThatIsNoPowerOfTwoIsStopped) {
   EXPECT_DEATH(Numbers({.shards = 65}), "power of two");
+}
+
+// --- Number of shards --------------------------------------------------------------------------
+
+TEST(ShardedMapTest, TheNumberOfShardsChangesBothWaysAndEveryEntryStays) {
+  Numbers map;
+  for (std::uint64_t i = 0; i < 20'000; ++i) map.insert(i, i);
+  for (const std::uint32_t shards : {128U, 64U, 1U, 4096U, 2U, 2U}) {
+    map.set_shard_count(shards);
+    EXPECT_EQ(map.shard_count(), shards);
+    EXPECT_EQ(map.size(), 20'000U);
+    map.check_invariants();
+    for (std::uint64_t i = 0; i < 20'000; ++i) ASSERT_THAT(map.get(i), Optional(i));
+  }
+}
+
+TEST(ShardedMapTest, AnEmptyMapMayHaveMoreShardsThanItStartedWith) {
+  Numbers map({.shards = 1});
+  map.set_shard_count(4096);
+  for (std::uint64_t i = 0; i < 10'000; ++i) map.insert(i, i);
+  for (std::uint64_t i = 0; i < 10'000; ++i) ASSERT_TRUE(map.erase(i));
+  map.check_invariants();
+  EXPECT_EQ(map.stats().segments, 4096U) << "no segment may belong to two shards";
+  map.set_shard_count(1);
+  map.clear();
+  EXPECT_LT(map.stats().directory_bytes, 100U * 4);
+  map.check_invariants();
+}
+
+TEST(ShardedMapTest, NodesRetiredBeforeAChangeOfTheNumberOfShardsAreDestroyed) {
+  Texts map;
+  for (int i = 0; i < 2'000; ++i) map.insert_or_assign(long_key(i % 100), "value");
+  map.set_shard_count(128);
+  for (int i = 0; i < 2'000; ++i) map.insert_or_assign(long_key(i % 100), "value");
+  map.set_shard_count(32);
+  map.clear();
+  EXPECT_EQ(map.stats().retired_nodes, 0U);
+  map.check_invariants();
+}
+
+TEST(ShardedMapDeathTest, AChangeToANumberOfShardsThatIsNoPowerOfTwoIsStopped) {
+  Numbers map;
+  EXPECT_DEATH(map.set_shard_count(65), "power of two");
+}
+
+TEST(ShardedMapTest, TheDirectoryShrinksWithTheMap) {
+  Numbers map;
+  const std::uint64_t empty_bytes = map.stats().directory_bytes;
+  for (std::uint64_t i = 0; i < 300'000; ++i) map.insert(i, i);
+  EXPECT_GT(map.stats().directory_bytes, 16 * empty_bytes);
+  map.clear();
+  EXPECT_LE(map.stats().directory_bytes, 2 * empty_bytes);
+  for (std::uint64_t i = 0; i < 300'000; ++i) map.insert(i, i);
+  map.check_invariants();
 }
 
 // --- Bulk --------------------------------------------------------------------------------------

@@ -1,177 +1,210 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Directory: which segment of a shard holds a hash (extendible hashing, Fagin, Nievergelt,
-// Pippenger and Strong, ACM TODS 1979).
+// Directory: which segment of a map holds a hash (extendible hashing, Fagin, Nievergelt, Pippenger
+// and Strong, ACM TODS 1979). One directory serves all shards.
 //
 // 2^depth entries, indexed by the low bits of the hash. A segment of depth d <= depth appears in
-// the 2^(depth - d) entries that agree with it in the low d bits. When a segment of full depth
-// splits, an array of twice the size takes over; the old one is never written again and never
-// freed, so readers may finish in it (all old arrays together are smaller than the current one).
+// the 2^(depth - d) entries that agree with it in the low d bits. The array doubles in place: its
+// second half becomes a copy of the first, and then the mask by which readers index it grows. So a
+// reader with the old mask sees what it would have seen before. When nothing needs the depth any
+// more the mask shrinks and the pages of the second half go back to the system.
 //
-// Readers find the array through the root word {array, version, depth}. Every publish() raises the
-// version:
-//   W  1 entries                          release
-//      2 root                             release
-//      3 the old segment's slots freed    release
-//   R  a root  b entry  c groups          acquire, in this order
-//      d root again                       relaxed; ordered after c by the acquires
-// A reader that misses because of 3 has acquired 3, so d sees 2 and differs from a, unless a was
-// already 2, and then b saw 1. So a miss with an unchanged root is a true miss. (A comparison of
-// the entry alone would not do: a segment may be freed and return to the same entry in between.)
-// The 28-bit version would have to wrap exactly between a and d.
+// A reader that finds its key may trust the slot alone. One that misses must know that it looked in
+// the right place. For that there is a version for each of kStripes classes of hashes; whatever
+// changes the segment of a hash raises the version of its class:
+//   W  1 entries                           release
+//      2 version                           release
+//      3 the old segments' slots freed     release
+//   R  a version  b mask  c entry  d groups    acquire, in this order
+//      e version again                     relaxed; ordered after d by the acquires
+// A reader that misses because of 3 has acquired 3, so e sees 2 and differs from a, unless a was
+// already 2, and then b and c saw 1 and all that came before it. (A comparison of the entry alone
+// would not do: a segment may be freed and return to the same entry in between.) Halving raises all
+// versions between the storing of the mask and the return of the pages. A 64-bit version does not
+// wrap.
 //
-// Thread safety: load_root, lookup and unchanged from any thread, the rest by the holder of the
-// shard's lock.
+// Thread safety: now, find and unchanged from any thread; lookup by the holder of the lock of the
+// hash's shard; publish_* by the holder of the lock of every shard that the segments belong to
+// (entries of other shards may be published at the same time).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <new>
 #include <stdexcept>
 #include <utility>
 
+#include "vigil/base/check.h"
+#include "vigil/base/spin_lock.h"
+#include "vigil/base/thread_annotations.h"
 #include "vigil/maps/internal/reserved_memory.h"
 #include "vigil/maps/internal/segment.h"
 
 namespace vigil::maps::internal {
 
-// The entry arrays of all shards of a map, packed into one range. Nothing is ever given back.
-class DirectoryMemory {
- public:
-  using Entry = std::atomic<std::uint32_t>;  // the bits of a Segment
-
-  // Throws std::bad_alloc.
-  explicit DirectoryMemory(std::uint64_t entries) : limit_(entries) {
-    Result<ReservedMemory> memory = ReservedMemory::reserve(entries * sizeof(Entry));
-    if (!memory) throw std::bad_alloc();
-    memory_ = std::move(memory).value();
-  }
-
-  [[nodiscard]] Entry* entries() const noexcept { return reinterpret_cast<Entry*>(memory_.data()); }
-  // Index of the first of `count` fresh entries. Throws std::length_error when used up.
-  std::uint64_t take(std::uint64_t count) {
-    const std::uint64_t first = used_.fetch_add(count, std::memory_order_relaxed);
-    if (first + count > limit_) {
-      used_.fetch_sub(count, std::memory_order_relaxed);
-      throw std::length_error("ShardedMap is full: its directory reached the limit");
-    }
-    return first;
-  }
-  [[nodiscard]] std::uint64_t bytes_in_use() const noexcept {
-    return used_.load(std::memory_order_relaxed) * sizeof(Entry);
-  }
-
- private:
-  ReservedMemory memory_;
-  std::uint64_t limit_;
-  std::atomic<std::uint64_t> used_{0};
-};
-
-// The root word, taken apart: depth in bits 0..4, version in 5..32, array in 33..63.
-class Root {
- public:
-  Root(std::uint64_t array, std::uint64_t version, std::uint32_t depth) noexcept
-      : bits_(array << 33 | (version & kVersionMask) << 5 | depth) {}
-  explicit Root(std::uint64_t bits) noexcept : bits_(bits) {}
-
-  [[nodiscard]] std::uint64_t bits() const noexcept { return bits_; }
-  [[nodiscard]] std::uint64_t array() const noexcept { return bits_ >> 33; }
-  [[nodiscard]] std::uint64_t version() const noexcept { return bits_ >> 5 & kVersionMask; }
-  [[nodiscard]] std::uint32_t depth() const noexcept { return bits_ & 31; }
-  [[nodiscard]] std::uint64_t size() const noexcept { return std::uint64_t{1} << depth(); }
-  [[nodiscard]] bool operator==(const Root&) const = default;
-
- private:
-  static constexpr std::uint64_t kVersionMask = (std::uint64_t{1} << 28) - 1;
-
-  std::uint64_t bits_;
-};
-
 class Directory {
  public:
-  static constexpr std::uint32_t kMaxDepth = 26;
+  // Deeper, directory and tag would share bits of the hash.
+  static constexpr std::uint32_t kMaxDepth = 24;
+  static constexpr std::uint64_t kStripes = 64;
 
-  // Sends every hash to `segment`. Call once, before any other member.
-  void start(DirectoryMemory& memory, Segment segment) {
-    memory_ = &memory;
-    entries_ = memory.entries();
-    const Root root(memory.take(1), 0, 0);
-    entries_[root.array()].store(segment.bits(), std::memory_order_relaxed);
-    root_.store(root.bits(), std::memory_order_release);
+  // Room for 2^depth_limit entries. Throws std::bad_alloc. REQUIRES: depth_limit <= kMaxDepth.
+  explicit Directory(std::uint32_t depth_limit) : depth_limit_(depth_limit) {
+    Result<ReservedMemory> memory = ReservedMemory::reserve(sizeof(Entry) << depth_limit);
+    if (!memory) throw std::bad_alloc();
+    memory_ = std::move(memory).value();
+    entries_ = reinterpret_cast<Entry*>(memory_.data());
+  }
+
+  // Starts with 2^depth segments; segment_of(i) is that of the hashes with the low bits i. Call
+  // once, before any other member, while no other thread knows the map.
+  template <class SegmentOf>
+  void start(std::uint32_t depth, SegmentOf&& segment_of) {
+    for (std::uint64_t i = 0; i < std::uint64_t{1} << depth; ++i) {
+      entries_[i].store(segment_of(i).bits(), std::memory_order_relaxed);
+    }
+    const Guard guard(lock_);
+    depth_ = smallest_depth_ = depth;
+    segments_of_depth_[depth] = std::uint64_t{1} << depth;
+    mask_.store((std::uint64_t{1} << depth) - 1, std::memory_order_release);
   }
 
   // --- Readers -------------------------------------------------------------------------------
 
-  [[nodiscard]] Root load_root() const noexcept {
-    return Root(root_.load(std::memory_order_acquire));
+  [[nodiscard]] std::uint64_t now(std::uint64_t hash) const noexcept {
+    return versions_[hash % kStripes].load(std::memory_order_acquire);
   }
-  [[nodiscard]] Segment lookup(Root root, std::uint64_t hash) const noexcept {
-    const DirectoryMemory::Entry* array = entries_ + root.array();
-    return Segment(array[hash & (root.size() - 1)].load(std::memory_order_acquire));
+  // After halving, a late reader may be sent to Segment(), which has no groups.
+  [[nodiscard]] Segment find(std::uint64_t hash) const noexcept {
+    const std::uint64_t mask = mask_.load(std::memory_order_acquire);
+    return Segment(entries_[hash & mask].load(std::memory_order_acquire));
   }
-  [[nodiscard]] bool unchanged(Root root) const noexcept {
-    return root_.load(std::memory_order_relaxed) == root.bits();
+  [[nodiscard]] bool unchanged(std::uint64_t hash, std::uint64_t version) const noexcept {
+    return versions_[hash % kStripes].load(std::memory_order_relaxed) == version;
   }
 
   // --- The writer ----------------------------------------------------------------------------
 
-  [[nodiscard]] Segment find(std::uint64_t hash) const noexcept {
-    return lookup(load_root(), hash);
+  // Nobody else changes the segment, but halving may take the entry away that find() was about to
+  // read; then the mask has become smaller.
+  [[nodiscard]] Segment lookup(std::uint64_t hash) const noexcept {
+    for (;;) {
+      const Segment segment = find(hash);
+      if (segment != Segment()) [[likely]]
+        return segment;
+    }
   }
 
-  // A place for the entries after a segment of depth `depth` has split. Throws std::length_error.
-  class Room {
-    friend class Directory;
-    std::uint64_t array_ = 0;
-    bool doubled_ = false;
-  };
-  [[nodiscard]] Room make_room_for_split(std::uint32_t depth) {
-    Room room;
-    if (depth < load_root().depth()) return room;
-    room.array_ = memory_->take(2 * load_root().size());
-    room.doubled_ = true;
-    return room;
+  // Makes room for segments of depth `depth`. Throws std::length_error, and then nothing has
+  // changed.
+  void deepen_to(std::uint32_t depth) {
+    if (depth > depth_limit_) {
+      throw std::length_error("ShardedMap is full: its directory reached the limit");
+    }
+    const Guard guard(lock_);
+    for (; depth_ < depth; ++depth_) {
+      const std::uint64_t size = std::uint64_t{1} << depth_;
+      for (std::uint64_t i = 0; i < size; ++i) {
+        entries_[size + i].store(entries_[i].load(std::memory_order_relaxed),
+                                 std::memory_order_relaxed);
+      }
+      mask_.store(2 * size - 1, std::memory_order_release);
+    }
   }
 
   // The segment of `hash` and depth `depth` has become low and high, told apart by bit `depth`.
-  void publish_split(Room room, std::uint64_t hash, std::uint32_t depth, Segment low,
-                     Segment high) noexcept {
-    Root root = load_root();
-    if (room.doubled_) {
-      const Root larger(room.array_, root.version(), root.depth() + 1);
-      for (std::uint64_t i = 0; i < larger.size(); ++i) {
-        entries_[larger.array() + i].store(lookup(root, i).bits(), std::memory_order_relaxed);
-      }
-      root = larger;  // not visible before publish() stores it
-    }
+  // REQUIRES: deepen_to(depth + 1) since `depth` last was the depth of the segment.
+  void publish_split(std::uint64_t hash, std::uint32_t depth, Segment low, Segment high) noexcept {
+    const Guard guard(lock_);
     const std::uint64_t bit = std::uint64_t{1} << depth;
-    store_entries(root, hash & ~bit, depth + 1, low);
-    store_entries(root, hash | bit, depth + 1, high);
-    publish(root);
+    store_entries(hash & ~bit, depth + 1, low);
+    store_entries(hash | bit, depth + 1, high);
+    segments_of_depth_[depth] -= 1;
+    segments_of_depth_[depth + 1] += 2;
+    raise_versions(hash, depth);
   }
 
-  // The segments that share the low `depth` bits of `hash` have become `segment`.
-  void publish_whole(std::uint64_t hash, std::uint32_t depth, Segment segment) noexcept {
-    const Root root = load_root();
-    store_entries(root, hash, depth, segment);
-    publish(root);
+  // The segment of `hash` has been replaced by another.
+  void publish_replaced(std::uint64_t hash, std::uint32_t depth, Segment segment) noexcept {
+    const Guard guard(lock_);
+    store_entries(hash, depth, segment);
+    raise_versions(hash, depth);
+  }
+
+  // The two segments that share the low `depth` bits of `hash` have become one.
+  void publish_merged(std::uint64_t hash, std::uint32_t depth, Segment segment) noexcept {
+    const Guard guard(lock_);
+    store_entries(hash, depth, segment);
+    segments_of_depth_[depth + 1] -= 2;
+    segments_of_depth_[depth] += 1;
+    raise_versions(hash, depth);
+    while (depth_ > smallest_depth_ + 1 && segments_of_depth_[depth_] == 0 &&
+           segments_of_depth_[depth_ - 1] == 0) {
+      halve();
+    }
+  }
+
+  [[nodiscard]] std::uint32_t depth_limit() const noexcept { return depth_limit_; }
+  [[nodiscard]] std::uint64_t bytes_in_use() const noexcept {
+    return (mask_.load(std::memory_order_relaxed) + 1) * sizeof(Entry);
+  }
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    return mask_.load(std::memory_order_relaxed) + 1;
   }
 
  private:
-  void store_entries(Root root, std::uint64_t hash, std::uint32_t depth, Segment segment) noexcept {
+  using Entry = std::atomic<std::uint32_t>;  // the bits of a Segment
+
+  class VIGIL_SCOPED_CAPABILITY Guard {
+   public:
+    explicit Guard(SpinLock& lock) noexcept VIGIL_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+    ~Guard() VIGIL_RELEASE() { lock_.unlock(); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+   private:
+    SpinLock& lock_;
+  };
+
+  void store_entries(std::uint64_t hash, std::uint32_t depth, Segment segment) noexcept
+      VIGIL_REQUIRES(lock_) {
     const std::uint64_t step = std::uint64_t{1} << depth;
-    for (std::uint64_t i = hash & (step - 1); i < root.size(); i += step) {
-      entries_[root.array() + i].store(segment.bits(), std::memory_order_release);
+    const std::uint64_t size = std::uint64_t{1} << depth_;
+    for (std::uint64_t i = hash & (step - 1); i < size; i += step) {
+      entries_[i].store(segment.bits(), std::memory_order_release);
     }
   }
-  void publish(Root root) noexcept {
-    root_.store(Root(root.array(), root.version() + 1, root.depth()).bits(),
-                std::memory_order_release);
+
+  // Of all classes that contain hashes with the low `depth` bits of `hash`.
+  void raise_versions(std::uint64_t hash, std::uint32_t depth) noexcept VIGIL_REQUIRES(lock_) {
+    const std::uint64_t step = std::min(kStripes, std::uint64_t{1} << depth);
+    for (std::uint64_t i = hash & (step - 1); i < kStripes; i += step) {
+      versions_[i].store(versions_[i].load(std::memory_order_relaxed) + 1,
+                         std::memory_order_release);
+    }
   }
 
-  std::atomic<std::uint64_t> root_{0};
-  DirectoryMemory::Entry* entries_ = nullptr;
-  DirectoryMemory* memory_ = nullptr;
+  void halve() noexcept VIGIL_REQUIRES(lock_) {
+    --depth_;
+    const std::uint64_t size = std::uint64_t{1} << depth_;
+    mask_.store(size - 1, std::memory_order_release);
+    raise_versions(0, 0);
+    memory_.discard(size * sizeof(Entry), size * sizeof(Entry));
+  }
+
+  // Readers use these.
+  std::atomic<std::uint64_t> mask_{0};
+  Entry* entries_ = nullptr;
+  alignas(64) std::array<std::atomic<std::uint64_t>, kStripes> versions_{};
+
+  alignas(64) SpinLock lock_;
+  std::uint32_t depth_ VIGIL_GUARDED_BY(lock_) = 0;
+  std::uint32_t smallest_depth_ VIGIL_GUARDED_BY(lock_) = 0;
+  std::array<std::uint64_t, kMaxDepth + 1> segments_of_depth_ VIGIL_GUARDED_BY(lock_) = {};
+  std::uint32_t depth_limit_;
+  ReservedMemory memory_;
 };
 
 }  // namespace vigil::maps::internal

@@ -74,8 +74,10 @@ class Control {
   [[nodiscard]] std::uint32_t overflow() const noexcept {
     return static_cast<std::uint32_t>(word_ >> kOverflowShift) & kOverflowMax;
   }
-  [[nodiscard]] bool same_sequence(Control other) const noexcept {
-    return (word_ ^ other.word_) < kSequenceStep;
+  // Whether a group seen at this sequence was at rest then and has not changed until `later`. An
+  // odd sequence never comes back as the even one before it.
+  [[nodiscard]] bool rests_until(Control later) const noexcept {
+    return ((word_ & ~kSequenceStep) ^ later.word_) < kSequenceStep;
   }
   // The sequence two on, without tags and overflow.
   [[nodiscard]] std::uint64_t emptied() const noexcept {
@@ -111,7 +113,7 @@ class Groups {
     return {Control(high), Tags(low, high)};
   }
   [[nodiscard]] bool still_at(std::uint32_t group, Control control) const noexcept {
-    return control.same_sequence(Control(metadata(group)[1].load(std::memory_order_relaxed)));
+    return control.rests_until(Control(metadata(group)[1].load(std::memory_order_relaxed)));
   }
   [[nodiscard]] const Word* slot(std::uint32_t group, std::uint32_t index) const noexcept {
     return reinterpret_cast<const Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);

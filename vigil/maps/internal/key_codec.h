@@ -96,6 +96,7 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kInline> {
     Probe(const KeyCodec& codec, Lookup key)
         : codec_(codec), key_(key), hash_(codec.hash(key)), words_(to_words(key)) {}
 
+    [[nodiscard]] Lookup key() const noexcept { return key_; }
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] static constexpr bool needs_confirm() { return !kEqualByBytes<Key, Equal>; }
     [[nodiscard]] static constexpr bool needs_guard() { return false; }
@@ -214,6 +215,7 @@ class KeyCodec<std::string, Hash, Equal, KeyKind::kString> {
                          : InlineString::encode(key);
     }
 
+    [[nodiscard]] Lookup key() const noexcept { return key_; }
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] bool needs_confirm() const noexcept { return !kByBytes || is_long(); }
     // With a user's Equal a short key may equal a stored long one.
@@ -290,6 +292,7 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kNode> {
    public:
     Probe(const KeyCodec& codec, Lookup key) : codec_(codec), key_(key), hash_(codec.hash(key)) {}
 
+    [[nodiscard]] Lookup key() const noexcept { return key_; }
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] static constexpr bool needs_confirm() { return true; }
     [[nodiscard]] static constexpr bool needs_guard() { return true; }

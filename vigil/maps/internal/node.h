@@ -154,6 +154,18 @@ class Limbo {
     return take_ready(~std::uint64_t{0});
   }
 
+  // Takes over the nodes of another limbo. They count as retired now, which can only keep them
+  // longer.
+  void absorb(Limbo& other) noexcept {
+    const std::uint64_t epoch = EpochDomain::process().epoch();
+    make_ready(epoch);
+    Bag& mine = bags_[epoch % bags_.size()];
+    mine.epoch = epoch;
+    for (Bag& bag : other.bags_) mine.list.append(bag.list);
+    ready_.append(other.ready_);
+    size_ += std::exchange(other.size_, 0);
+  }
+
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:

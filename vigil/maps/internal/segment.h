@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Segments: runs of 2 to 63 consecutive groups, the unit in which a shard grows and shrinks.
+// Segments: runs of consecutive groups, the unit in which a map grows and shrinks.
 //
-// A Segment value is what a directory entry holds: number of the first group and number of groups.
-// A key's home group is chosen by the high half of its hash (Lemire's multiply-shift), so that a
-// segment need not be a power of two; it is searched from the home group on, cyclically.
+// A Segment value is what a directory entry holds: number of the first group and a size code. Codes
+// up to kLastPlainCode are the number of groups. Those above are runs of whole chunks, 128 groups
+// and more, for the rare case that very many keys share one hash value. A key's home group is
+// chosen by the high half of its hash (Lemire's multiply-shift), so that a segment need not be a
+// power of two; it is searched from the home group on, cyclically. In a run, home groups lie among
+// the first 63; its keys have one home group anyway.
 //
-// SegmentMemory is the map-wide store: reserved address space cut into chunks of 128 groups.
-// SegmentAllocator belongs to one shard and cuts its chunks into segments of one size each. A
-// chunk without segments gives its slot pages back to the system and returns to the store, for any
-// shard and size; its metadata is kept, because stale readers rely on sequences that only grow.
+// SegmentMemory is the map-wide store: reserved address space cut into chunks of 128 groups, whose
+// pages are made present many chunks at a time (a page fault costs more than an insert).
+// SegmentAllocator cuts chunks into segments of one size each. A chunk without segments gives its
+// slot pages back to the system and returns to the store, for any allocator and size; its metadata
+// is kept, because stale readers rely on sequences that only grow.
 //
-// Thread safety: SegmentMemory by its own lock (taken while a shard's lock is held, never the
-// other way round); a SegmentAllocator by the lock of its shard.
+// Thread safety: SegmentMemory and SegmentAllocator by their own locks. The depth of a segment by
+// the lock of its shard. Lock order: shard, allocator, memory.
 #pragma once
 
 #include <array>
@@ -32,22 +36,37 @@ namespace vigil::maps::internal {
 
 class Segment {
  public:
-  static constexpr std::uint32_t kMaxGroups = 63;
+  static constexpr std::uint32_t kLastPlainCode = 48;
+  static constexpr std::uint32_t kLastCode = 63;
+  static constexpr std::uint32_t kChunkGroups = 128;  // slots of a chunk are whole 4 KiB pages
   static constexpr std::uint32_t kGroupBits = 26;
 
   Segment() = default;
   explicit Segment(std::uint32_t bits) noexcept : bits_(bits) {}
-  Segment(std::uint32_t first, std::uint32_t groups) noexcept : bits_(first << 6 | groups) {}
+  Segment(std::uint32_t first, std::uint32_t code) noexcept : bits_(first << 6 | code) {}
+
+  [[nodiscard]] static constexpr std::uint32_t groups_of(std::uint32_t code) noexcept {
+    return code <= kLastPlainCode ? code : kChunkGroups << (code - kLastPlainCode - 1);
+  }
+  // The code of the smallest segment with at least `groups` groups. Throws std::length_error.
+  [[nodiscard]] static std::uint32_t code_for(std::uint64_t groups) {
+    if (groups <= kLastPlainCode) return static_cast<std::uint32_t>(groups);
+    for (std::uint32_t code = kLastPlainCode + 1; code <= kLastCode; ++code) {
+      if (groups_of(code) >= groups) return code;
+    }
+    throw std::length_error("ShardedMap: too many keys share one hash value; use a better Hash");
+  }
 
   [[nodiscard]] std::uint32_t bits() const noexcept { return bits_; }
   [[nodiscard]] std::uint32_t first() const noexcept { return bits_ >> 6; }
-  [[nodiscard]] std::uint32_t groups() const noexcept { return bits_ & 63; }
+  [[nodiscard]] std::uint32_t code() const noexcept { return bits_ & 63; }
+  [[nodiscard]] std::uint32_t groups() const noexcept { return groups_of(code()); }
   [[nodiscard]] std::uint32_t end() const noexcept { return first() + groups(); }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return groups() * kSlotsPerGroup; }
   [[nodiscard]] bool operator==(const Segment&) const = default;
 
   [[nodiscard]] std::uint32_t home(std::uint64_t hash) const noexcept {
-    return first() + static_cast<std::uint32_t>((hash >> 32) * groups() >> 32);
+    return first() + static_cast<std::uint32_t>((hash >> 32) * code() >> 32);
   }
   [[nodiscard]] std::uint32_t after(std::uint32_t group) const noexcept {
     return group + 1 == end() ? first() : group + 1;
@@ -59,17 +78,29 @@ class Segment {
 
 class SegmentMemory {
  public:
-  static constexpr std::uint32_t kChunkGroups = 128;  // slots of a chunk are whole 4 KiB pages
+  static constexpr std::uint32_t kChunkGroups = Segment::kChunkGroups;
   static constexpr std::uint32_t kNoChunk = ~std::uint32_t{0};
   // A small map stays on small pages; beyond that, huge pages take the page faults off insert.
   static constexpr std::size_t kSmallPagesBytes = std::size_t{4} << 20;
+
+  class VIGIL_SCOPED_CAPABILITY SpinGuard {
+   public:
+    explicit SpinGuard(SpinLock& lock) noexcept VIGIL_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+    ~SpinGuard() VIGIL_RELEASE() { lock_.unlock(); }
+    SpinGuard(const SpinGuard&) = delete;
+    SpinGuard& operator=(const SpinGuard&) = delete;
+
+   private:
+    SpinLock& lock_;
+  };
 
   // What an allocator keeps about a chunk it owns.
   struct Chunk {
     std::uint64_t free;  // bit i: segment i of the chunk is free
     std::uint32_t next;
     std::uint32_t previous;
-    std::uint32_t segment_groups;
+    std::uint32_t segment_code;
+    std::uint32_t owner;                 // number of the allocator
     std::array<std::uint8_t, 64> depth;  // of segment i in the directory
   };
 
@@ -101,6 +132,13 @@ class SegmentMemory {
     return used_ == chunk_limit_ ? kNoChunk : used_++;
   }
 
+  // The first of `count` chunks that lie side by side; kNoChunk when the reservation is used up.
+  [[nodiscard]] std::uint32_t take_chunks(std::uint32_t count) noexcept {
+    SpinGuard guard(lock_);
+    if (chunk_limit_ - used_ < count) return kNoChunk;
+    return std::exchange(used_, used_ + count);
+  }
+
   // REQUIRES: every tag in the chunk is free and the directory no longer leads there.
   void return_chunk(std::uint32_t id) noexcept {
     slots_.discard(id * chunk_slot_bytes_, chunk_slot_bytes_);
@@ -117,17 +155,6 @@ class SegmentMemory {
   }
 
  private:
-  class VIGIL_SCOPED_CAPABILITY SpinGuard {
-   public:
-    explicit SpinGuard(SpinLock& lock) noexcept VIGIL_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
-    ~SpinGuard() VIGIL_RELEASE() { lock_.unlock(); }
-    SpinGuard(const SpinGuard&) = delete;
-    SpinGuard& operator=(const SpinGuard&) = delete;
-
-   private:
-    SpinLock& lock_;
-  };
-
   static std::uint32_t chunks_for(std::uint64_t slots) {
     constexpr std::uint64_t kChunkSlots = kChunkGroups * kSlotsPerGroup;
     const std::uint64_t chunks = slots / kChunkSlots + 1;
@@ -155,91 +182,128 @@ class SegmentMemory {
 
 class SegmentAllocator {
  public:
-  explicit SegmentAllocator(SegmentMemory& memory) : memory_(&memory) {
+  // `number` tells it from other allocators of the same memory.
+  explicit SegmentAllocator(SegmentMemory& memory, std::uint32_t number = 0)
+      : memory_(&memory), number_(number) {
     partial_.fill(SegmentMemory::kNoChunk);
   }
 
-  // Throws std::length_error when the map is full. REQUIRES: 2 <= groups <= Segment::kMaxGroups.
-  Segment allocate(std::uint32_t groups) {
-    VIGIL_CHECK(groups >= 2 && groups <= Segment::kMaxGroups, "no such segment size");
-    std::uint32_t& head = partial_[groups];
-    if (head == SegmentMemory::kNoChunk) start_chunk(groups);
+  // Throws std::length_error when the map is full. REQUIRES: 2 <= code <= Segment::kLastCode.
+  Segment allocate(std::uint32_t code) {
+    VIGIL_CHECK(code >= 2 && code <= Segment::kLastCode, "no such segment size");
+    const Guard guard(lock_);
+    if (code > Segment::kLastPlainCode) return allocate_run(code);
+    std::uint32_t& head = partial_[code];
+    if (head == SegmentMemory::kNoChunk) start_chunk(code);
     Chunk& chunk = memory_->chunk(head);
     const auto index = static_cast<std::uint32_t>(std::countr_zero(chunk.free));
-    const Segment segment(head * SegmentMemory::kChunkGroups + index * groups, groups);
+    const Segment segment(head * SegmentMemory::kChunkGroups + index * code, code);
     chunk.free &= chunk.free - 1;
     if (chunk.free == 0) unlink(head);
     ++segments_;
     return segment;
   }
 
-  // REQUIRES: all tags of the segment are free and the directory no longer leads there.
+  // REQUIRES: the segment is this allocator's, all its tags are free and the directory no longer
+  // leads there.
   void free(Segment segment) noexcept {
+    const Guard guard(lock_);
+    --segments_;
     const std::uint32_t id = chunk_of(segment);
+    if (segment.code() > Segment::kLastPlainCode) {
+      const std::uint32_t count = segment.groups() / SegmentMemory::kChunkGroups;
+      for (std::uint32_t n = 0; n < count; ++n) memory_->return_chunk(id + n);
+      return;
+    }
     Chunk& chunk = memory_->chunk(id);
     if (chunk.free == 0) link(id);
     chunk.free |= std::uint64_t{1} << index_of(segment);
-    --segments_;
-    if (chunk.free == all_free(chunk.segment_groups)) {
+    if (chunk.free == all_free(chunk.segment_code)) {
       unlink(id);
       memory_->return_chunk(id);
     }
   }
 
-  [[nodiscard]] std::uint32_t depth(Segment segment) const noexcept {
-    return memory_->chunk(chunk_of(segment)).depth[index_of(segment)];
+  [[nodiscard]] std::uint32_t segments() const noexcept {
+    const Guard guard(lock_);
+    return segments_;
   }
-  void set_depth(Segment segment, std::uint32_t depth) noexcept {
-    memory_->chunk(chunk_of(segment)).depth[index_of(segment)] = static_cast<std::uint8_t>(depth);
+
+  // The number of the allocator that a segment came from.
+  static std::uint32_t owner(const SegmentMemory& memory, Segment segment) noexcept {
+    return memory.chunk(chunk_of(segment)).owner;
   }
-  [[nodiscard]] std::uint32_t segments() const noexcept { return segments_; }
+  static std::uint32_t depth(const SegmentMemory& memory, Segment segment) noexcept {
+    return memory.chunk(chunk_of(segment)).depth[index_of(segment)];
+  }
+  static void set_depth(const SegmentMemory& memory, Segment segment,
+                        std::uint32_t depth) noexcept {
+    memory.chunk(chunk_of(segment)).depth[index_of(segment)] = static_cast<std::uint8_t>(depth);
+  }
 
  private:
   using Chunk = SegmentMemory::Chunk;
+  using Guard = SegmentMemory::SpinGuard;
 
   static std::uint32_t chunk_of(Segment segment) noexcept {
     return segment.first() / SegmentMemory::kChunkGroups;
   }
   static std::uint32_t index_of(Segment segment) noexcept {
-    return segment.first() % SegmentMemory::kChunkGroups / segment.groups();
+    return segment.first() % SegmentMemory::kChunkGroups / segment.code();
   }
-  static std::uint64_t all_free(std::uint32_t groups) noexcept {
-    const std::uint32_t count = SegmentMemory::kChunkGroups / groups;
+  static std::uint64_t all_free(std::uint32_t code) noexcept {
+    const std::uint32_t count = SegmentMemory::kChunkGroups / code;
     return ~std::uint64_t{0} >> (64 - count);
   }
 
-  void start_chunk(std::uint32_t groups) {
-    const std::uint32_t id = memory_->take_chunk();
+  static std::uint32_t checked(std::uint32_t id) {
     if (id == SegmentMemory::kNoChunk) {
       throw std::length_error("ShardedMap is full: its max_entries option was reached");
     }
-    memory_->chunk(id).free = all_free(groups);
-    memory_->chunk(id).segment_groups = groups;
+    return id;
+  }
+
+  void start_chunk(std::uint32_t code) VIGIL_REQUIRES(lock_) {
+    const std::uint32_t id = checked(memory_->take_chunk());
+    memory_->chunk(id).free = all_free(code);
+    memory_->chunk(id).segment_code = code;
+    memory_->chunk(id).owner = number_;
     link(id);
   }
 
-  void link(std::uint32_t id) noexcept {
+  Segment allocate_run(std::uint32_t code) VIGIL_REQUIRES(lock_) {
+    const std::uint32_t id =
+        checked(memory_->take_chunks(Segment::groups_of(code) / SegmentMemory::kChunkGroups));
+    memory_->chunk(id).owner = number_;
+    ++segments_;
+    return Segment(id * SegmentMemory::kChunkGroups, code);
+  }
+
+  void link(std::uint32_t id) noexcept VIGIL_REQUIRES(lock_) {
     Chunk& chunk = memory_->chunk(id);
-    std::uint32_t& head = partial_[chunk.segment_groups];
+    std::uint32_t& head = partial_[chunk.segment_code];
     chunk.previous = SegmentMemory::kNoChunk;
     chunk.next = head;
     if (head != SegmentMemory::kNoChunk) memory_->chunk(head).previous = id;
     head = id;
   }
 
-  void unlink(std::uint32_t id) noexcept {
+  void unlink(std::uint32_t id) noexcept VIGIL_REQUIRES(lock_) {
     Chunk& chunk = memory_->chunk(id);
     if (chunk.next != SegmentMemory::kNoChunk) memory_->chunk(chunk.next).previous = chunk.previous;
     if (chunk.previous != SegmentMemory::kNoChunk) {
       memory_->chunk(chunk.previous).next = chunk.next;
     } else {
-      partial_[chunk.segment_groups] = chunk.next;
+      partial_[chunk.segment_code] = chunk.next;
     }
   }
 
   SegmentMemory* memory_;
-  std::array<std::uint32_t, Segment::kMaxGroups + 1> partial_;  // chunks with room, by segment size
-  std::uint32_t segments_ = 0;
+  std::uint32_t number_;
+  mutable SpinLock lock_;
+  // Chunks with room, by segment size.
+  std::array<std::uint32_t, Segment::kLastPlainCode + 1> partial_ VIGIL_GUARDED_BY(lock_);
+  std::uint32_t segments_ VIGIL_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace vigil::maps::internal

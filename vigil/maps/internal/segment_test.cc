@@ -21,7 +21,7 @@ class SegmentTest : public ::testing::Test {
 
 TEST_F(SegmentTest, SegmentsDoNotOverlap) {
   std::set<std::uint32_t> groups;
-  for (const std::uint32_t size : {2U, 7U, 63U, 7U, 2U, 7U}) {
+  for (const std::uint32_t size : {2U, 7U, 48U, 7U, 2U, 7U}) {
     const Segment segment = allocator_.allocate(size);
     for (std::uint32_t g = segment.first(); g != segment.end(); ++g) {
       EXPECT_TRUE(groups.insert(g).second) << "group " << g;
@@ -65,9 +65,9 @@ TEST_F(SegmentTest, SequencesSurviveTheReturnOfAChunk) {
 
 TEST_F(SegmentTest, AFullMapThrowsAndStaysUsable) {
   std::vector<Segment> segments;
-  EXPECT_THROW(for (;;) segments.push_back(allocator_.allocate(63)), std::length_error);
+  EXPECT_THROW(for (;;) segments.push_back(allocator_.allocate(48)), std::length_error);
   allocator_.free(segments.back());
-  EXPECT_EQ(allocator_.allocate(63), segments.back());
+  EXPECT_EQ(allocator_.allocate(48), segments.back());
 }
 
 TEST_F(SegmentTest, EveryHashHasItsHomeInTheSegment) {
@@ -77,57 +77,86 @@ TEST_F(SegmentTest, EveryHashHasItsHomeInTheSegment) {
   EXPECT_EQ(segment.after(1010), 1000U);
 }
 
+TEST_F(SegmentTest, ARunOfChunksServesASegmentOfAnySize) {
+  const std::uint32_t code = Segment::code_for(300);
+  const Segment run = allocator_.allocate(code);
+  EXPECT_EQ(run.groups(), 512U);
+  EXPECT_EQ(SegmentAllocator::owner(memory_, run), 0U);
+  const Segment other = allocator_.allocate(7);
+  EXPECT_TRUE(other.first() >= run.end() || other.end() <= run.first());
+  allocator_.free(other);
+  allocator_.free(run);
+  EXPECT_EQ(memory_.bytes_in_use(), 0U);
+}
+
 class DirectoryTest : public ::testing::Test {
  protected:
-  DirectoryTest() { directory_.start(memory_, kA); }
+  DirectoryTest() {
+    directory_.start(0, [](std::uint64_t) { return kA; });
+  }
 
   static inline const Segment kA{10, 6};
   static inline const Segment kB{20, 6};
   static inline const Segment kC{30, 6};
 
-  DirectoryMemory memory_{1024};
-  Directory directory_;
+  Directory directory_{10};
 };
 
 TEST_F(DirectoryTest, ASplitSendsHashesByTheNextBit) {
-  directory_.publish_split(directory_.make_room_for_split(0), 0, 0, kB, kC);
+  directory_.deepen_to(1);
+  directory_.publish_split(0, 0, kB, kC);
   EXPECT_EQ(directory_.find(0b10), kB);
   EXPECT_EQ(directory_.find(0b11), kC);
 }
 
-TEST_F(DirectoryTest, ASplitBelowTheFullDepthKeepsTheArray) {
-  directory_.publish_split(directory_.make_room_for_split(0), 0, 0, kA, kB);
-  directory_.publish_split(directory_.make_room_for_split(1), 1, 1, kB, kC);
-  const std::uint64_t bytes = memory_.bytes_in_use();
-  directory_.publish_split(directory_.make_room_for_split(1), 0, 1, kA, kC);
-  EXPECT_EQ(memory_.bytes_in_use(), bytes);
-  EXPECT_EQ(directory_.find(0b10), kC);
-  EXPECT_EQ(directory_.find(0b11), kC);
-  EXPECT_EQ(directory_.find(0b01), kB);
-}
-
-TEST_F(DirectoryTest, AReaderInASupersededArrayStillFindsTheOldSegment) {
-  const Root old = directory_.load_root();
-  directory_.publish_split(directory_.make_room_for_split(0), 0, 0, kB, kC);
-  EXPECT_EQ(directory_.lookup(old, 1), kA);
-  EXPECT_FALSE(directory_.unchanged(old));
+TEST_F(DirectoryTest, ASegmentBelowTheFullDepthHasSeveralEntries) {
+  directory_.deepen_to(3);
+  EXPECT_EQ(directory_.size(), 8U);
+  for (std::uint64_t hash = 0; hash < 8; ++hash) EXPECT_EQ(directory_.find(hash), kA);
+  directory_.publish_split(0, 0, kB, kC);
+  for (std::uint64_t hash = 0; hash < 8; ++hash) {
+    EXPECT_EQ(directory_.find(hash), hash % 2 == 0 ? kB : kC);
+  }
 }
 
 // The entry is the same again, so comparing entries would take the miss for a true one.
 TEST_F(DirectoryTest, ARecycledSegmentBackInItsPlaceDoesNotLookUnchanged) {
-  const Root seen = directory_.load_root();
-  directory_.publish_whole(0, 0, kB);
-  directory_.publish_whole(0, 0, kA);
-  EXPECT_EQ(directory_.find(0), kA);
-  EXPECT_FALSE(directory_.unchanged(seen));
+  const std::uint64_t seen = directory_.now(5);
+  directory_.publish_replaced(0, 0, kB);
+  directory_.publish_replaced(0, 0, kA);
+  EXPECT_EQ(directory_.find(5), kA);
+  EXPECT_FALSE(directory_.unchanged(5, seen));
+}
+
+// Versions are kept for classes of hashes; segments of little depth span several classes.
+TEST_F(DirectoryTest, EverySpannedClassOfHashesSeesASplit) {
+  directory_.deepen_to(2);
+  directory_.publish_split(0, 0, kA, kB);
+  const std::uint64_t even = directory_.now(62);
+  const std::uint64_t odd = directory_.now(63);
+  directory_.publish_split(1, 1, kB, kC);
+  EXPECT_TRUE(directory_.unchanged(62, even));
+  EXPECT_FALSE(directory_.unchanged(63, odd));
+}
+
+TEST_F(DirectoryTest, ItHalvesWhenTwoLevelsAreUnusedAndReadersNotice) {
+  directory_.deepen_to(3);
+  directory_.publish_split(0, 0, kA, kB);
+  directory_.publish_split(0, 1, kA, kC);
+  directory_.publish_split(0, 2, kA, kB);
+  const std::uint64_t seen = directory_.now(1);
+  directory_.publish_merged(0, 2, kA);
+  EXPECT_EQ(directory_.size(), 8U) << "the next split shall not double it again";
+  directory_.publish_merged(0, 1, kA);
+  EXPECT_EQ(directory_.size(), 4U);
+  EXPECT_FALSE(directory_.unchanged(1, seen)) << "a late reader may have met an empty page";
+  EXPECT_EQ(directory_.find(3), kB);
 }
 
 TEST_F(DirectoryTest, AUsedUpDirectoryThrowsBeforeAnythingChanges) {
-  DirectoryMemory small(2);
-  Directory directory;
-  directory.start(small, kA);
-  EXPECT_THROW(static_cast<void>(directory.make_room_for_split(0)), std::length_error);
-  EXPECT_EQ(directory.find(1), kA);
+  EXPECT_THROW(directory_.deepen_to(11), std::length_error);
+  EXPECT_EQ(directory_.find(1), kA);
+  EXPECT_EQ(directory_.size(), 1U);
 }
 
 }  // namespace

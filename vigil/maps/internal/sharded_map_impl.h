@@ -4,7 +4,7 @@
 // prepare (copy, allocate) without a lock; lock the shard (Writer); find; change; and, once the
 // lock is gone, destroy a few nodes that earlier writes unlinked.
 //
-// Lock order: a shard's lock, then SegmentMemory's. No operation holds two shards.
+// Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
 #pragma once
 
 #include <algorithm>
@@ -14,22 +14,25 @@
 
 namespace vigil {
 
-// The holder of one shard's lock.
+// The holder of the lock of one shard, that of `hash`.
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
+  static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
+
  public:
-  Writer(const ShardedMap& map, Shard& shard) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
+  Writer(ShardedMap& map, std::uint64_t hash) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
       : map_(map),
-        shard_(shard),
-        held_(&map) {
-    shard_.lock().lock();
-  }
-  Writer(const ShardedMap& map, const Probe& probe) noexcept
-      : Writer(map, map.shard_of(probe.hash())) {}
+        held_(&map),
+        shard_(map.shards_.lock(hash)) {}
 
   ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
-    garbage_ = shard_.take_garbage();
-    const bool advance = shard_.take_advance_due();
+    bool advance = false;
+    if constexpr (kHasNode) {
+      if (shard_.has_garbage()) {
+        garbage_ = shard_.take_garbage();
+        advance = shard_.take_advance_due();
+      }
+    }
     shard_.lock().unlock();
     if (advance) maps::internal::EpochDomain::process().try_advance();
   }
@@ -40,12 +43,17 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
 
   // The entry of the key. One that has expired is removed and counts as absent.
   [[nodiscard]] std::optional<Place> find(const Probe& probe) {
-    const std::optional<Place> place = shard_.find(probe);
-    if (!place || !map_.expired(shard_.words(*place))) return place;
-    erase(*place);
-    shard_.count_expired();
-    return std::nullopt;
+    const std::optional<Place> place = map_.table_.find(probe);
+    if constexpr (Layout::kHasDeadline) {
+      if (place && map_.expired(map_.table_.words(*place))) [[unlikely]] {
+        erase(*place);
+        shard_.counters().expired.add(1);
+        return std::nullopt;
+      }
+    }
+    return place;
   }
+  [[nodiscard]] Words words(const Place& place) const noexcept { return map_.table_.words(place); }
 
   // REQUIRES: the key is absent.
   void insert(const Probe& probe, typename Keys::Prepared& key, PreparedValue& value,
@@ -53,30 +61,30 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
     Words words;
     std::copy_n(key.words.data(), Layout::kKeyWords, words.data());
     set_value(words, deadline_ms, value);
-    shard_.insert(probe.hash(), words);
+    map_.table_.insert(shard_, probe.hash(), words);
     key.release();
     value.release();
   }
 
   void replace(const Place& place, PreparedValue& value, std::int64_t deadline_ms) {
-    const Words old = shard_.words(place);
-    Words words = old;
-    set_value(words, deadline_ms, value);
-    shard_.replace(place, words);
+    const Words old = words(place);
+    Words changed = old;
+    set_value(changed, deadline_ms, value);
+    map_.table_.replace(shard_, place, old, changed);
     value.release();
     shard_.retire(value_node(old));
   }
   // Keeps the deadline.
   void replace(const Place& place, PreparedValue& value) {
-    const Words old = shard_.words(place);
-    shard_.replace_value(place, value.words());
+    Node* const old = value_node(words(place));
+    map_.table_.replace_value(place, value.words());
     value.release();
-    shard_.retire(value_node(old));
+    shard_.retire(old);
   }
 
   void erase(const Place& place) noexcept {
-    const Words old = shard_.words(place);
-    shard_.erase(place);
+    const Words old = words(place);
+    map_.table_.erase(shard_, place);
     retire(old);
   }
   void retire(const Words& unlinked) noexcept {
@@ -87,16 +95,16 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   // Removes the entries whose slots were copied into `doomed`; they must still be there.
   void erase_all(const std::vector<Words>& doomed) {
     for (const Words& words : doomed) {
-      map_.keys_.with_key(words.data(),
-                          [&](const auto& key) { erase(*shard_.find(Probe(map_.keys_, key))); });
+      map_.keys_.with_key(
+          words.data(), [&](const auto& key) { erase(*map_.table_.find(Probe(map_.keys_, key))); });
     }
   }
 
  private:
-  const ShardedMap& map_;
-  Shard& shard_;
+  ShardedMap& map_;
   maps::internal::Garbage garbage_;  // destroyed last, when the map may be used again
   maps::internal::HeldMap held_;
+  Shard& shard_;
 };
 
 // --- Construction ----------------------------------------------------------------------------
@@ -108,17 +116,22 @@ namespace maps::internal {
               "ShardedMapOptions::shards must be a power of two, at most 4096");
   return shards;
 }
-// Three more levels than evenly spread hashes need. Deeper than 24, directory and tag would share
-// bits of the hash.
-[[nodiscard]] inline std::uint32_t depth_limit(const ShardedMapOptions& options) {
-  const std::uint64_t segments = options.max_entries / options.shards / 72 + 1;
-  return std::min(24U, static_cast<std::uint32_t>(std::bit_width(segments)) + 3);
+[[nodiscard]] inline std::uint32_t shards_depth(const ShardedMapOptions& options) {
+  return static_cast<std::uint32_t>(std::countr_zero(checked_shards(options.shards)));
 }
-// Twice the entries, because a segment that has just split is less than half full, and a few
-// chunks for each shard.
+// Three more levels than evenly spread hashes need, and enough for every number of shards.
+[[nodiscard]] inline std::uint32_t depth_limit(const ShardedMapOptions& options) {
+  const std::uint64_t segments = options.max_entries / 72 + 1;
+  const auto depth = static_cast<std::uint32_t>(std::bit_width(segments)) + 3;
+  return std::clamp(depth, static_cast<std::uint32_t>(std::countr_zero(Shards::kMaxCount)) + 1,
+                    Directory::kMaxDepth);
+}
+// Twice the entries, because a segment that has just split is less than half full; the segments
+// that the most shards start with; and chunks for every size of segment.
 [[nodiscard]] inline std::uint64_t slots_for(const ShardedMapOptions& options) {
-  constexpr std::uint64_t kChunkSlots = SegmentMemory::kChunkGroups * kSlotsPerGroup;
-  return 2 * options.max_entries + 4 * kChunkSlots * options.shards;
+  constexpr std::uint64_t kSpare =
+      (Shards::kMaxCount * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
+  return 2 * options.max_entries + kSpare;
 }
 
 }  // namespace maps::internal
@@ -127,53 +140,70 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(const ShardedMapOptions& options,
                                                          Hash hash, Equal equal)
     : keys_(std::move(hash), std::move(equal)),
-      shard_mask_(maps::internal::checked_shards(options.shards) - 1),
       clock_(options.clock),
-      segment_memory_(maps::internal::slots_for(options),
-                      Layout::kSlotWords * sizeof(std::uint64_t)),
-      directory_memory_(std::uint64_t{options.shards}
-                        << (maps::internal::depth_limit(options) + 1)),
-      shards_(new Shard[options.shards]) {
+      table_(keys_, maps::internal::slots_for(options), maps::internal::shards_depth(options),
+             maps::internal::depth_limit(options)),
+      shards_(options.shards) {
   for (std::uint32_t i = 0; i < options.shards; ++i) {
-    shards_[i].start(i, keys_, segment_memory_, directory_memory_,
-                     maps::internal::depth_limit(options));
+    table_.count_initial(Writer(*this, i).shard(), i);
   }
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 ShardedMap<Key, Value, Hash, Equal, kTraits>::~ShardedMap() {
   if constexpr (Keys::kHasNode || Values::kHasNode) {
-    for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-      for (std::uint64_t position = 0; position != Shard::kEnd;) {
-        position = shards_[i].clear_segment_at(position, [](const Words& words) {
-          delete value_node(words);
-          delete Keys::node(words.data());
-        });
-      }
+    for (std::uint64_t position = 0; position != Table::kEnd;) {
+      position = table_.for_segment_at(position, [&](const Place& place) {
+        const Words words = table_.words(place);
+        delete value_node(words);
+        delete Keys::node(words.data());
+      });
     }
   }
 }
 
 // --- Reads -----------------------------------------------------------------------------------
 
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Words& words) const {
+  const Search search = table_.search(probe, words);
+  if (search == Search::kFound) [[likely]] {
+    if (!expired(words)) [[likely]]
+      return true;
+  } else if (search == Search::kAbsent) {
+    return false;
+  }
+  // By value: neither the probe nor the words leave their registers for the sake of this call.
+  const Reading reading = read_again(probe.key());
+  words = reading.words;
+  return reading.found;
+}
+
 // The clock is compared on both sides of the reading of the slot. One reading after it proves that
 // an entry was alive, but not that it had expired: the entry may have been refreshed before the
 // clock passed its old deadline, and then the key was never absent.
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read_live(const Probe& probe,
-                                                             Words& words) const {
-  const Shard& shard = shard_of(probe.hash());
-  if constexpr (!Layout::kHasDeadline) return shard.read(probe, words);
+[[gnu::noinline]] auto ShardedMap<Key, Value, Hash, Equal, kTraits>::read_again(
+    lookup_type key) const -> Reading {
+  const Probe probe(keys_, key);
+  Backoff backoff;
   std::int64_t before = std::numeric_limits<std::int64_t>::min();
-  while (shard.read(probe, words)) {
-    if (words[Layout::kDeadlineAt] == kNoDeadline) [[likely]]
-      return true;
-    const std::int64_t now = now_ms();
-    if (!expired_at(words, now)) return true;
-    if (expired_at(words, before)) return false;
+  Reading reading{};
+  for (;;) {
+    const Search search = table_.search(probe, reading.words);
+    if (search == Search::kAbsent) return reading;
+    if (search == Search::kInterrupted) {
+      backoff.pause();
+      continue;
+    }
+    const std::int64_t now = Layout::kHasDeadline ? now_ms() : 0;
+    if (!expired_at(reading.words, now)) {
+      reading.found = true;
+      return reading;
+    }
+    if (expired_at(reading.words, before)) return reading;
     before = now;
   }
-  return false;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -183,8 +213,9 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit(lookup_type key, Visito
   const maps::internal::EpochGuard guard(Values::kHasNode || probe.needs_guard());
   const VisitMark mark(this);
   Words words;
-  while (read_live(probe, words)) {
-    if (Values::access(value_words(words), visitor)) return true;
+  while (read(probe, words)) {
+    if (Values::access(value_words(words), visitor)) [[likely]]
+      return true;
     // The value was moved out by a writer that is about to unlink the entry: look again.
     __builtin_ia32_pause();
   }
@@ -203,7 +234,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert(lookup_type key, V&& v
   }
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (writer.find(probe)) return false;
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
   return true;
@@ -216,7 +247,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_assign(lookup_type 
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (const std::optional<Place> place = writer.find(probe)) {
     writer.replace(*place, prepared_value, deadline_ms);
     return false;
@@ -236,9 +267,9 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(value);
   GetOrInsertResult result{value, true};  // copied before anything changes
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (const std::optional<Place> place = writer.find(probe)) {
-    return {Values::extract(value_words(writer.shard().words(*place))), false};
+    return {Values::extract(value_words(writer.words(*place))), false};
   }
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
   return result;
@@ -252,13 +283,13 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (!place) {
     writer.insert(probe, prepared_key, prepared_value, deadline_ms);
     return std::nullopt;
   }
-  std::optional<Value> old(Values::extract(value_words(writer.shard().words(*place))));
+  std::optional<Value> old(Values::extract(value_words(writer.words(*place))));
   writer.replace(*place, prepared_value, deadline_ms);
   return old;
 }
@@ -270,11 +301,11 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
                                                                     V&& desired) {
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (!place) return false;
   bool equal = false;
-  Values::access(value_words(writer.shard().words(*place)),
+  Values::access(value_words(writer.words(*place)),
                  [&](const Value& value) { equal = value == expected; });
   if (equal) writer.replace(*place, prepared_value);
   return equal;
@@ -284,10 +315,10 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (!place) return false;
-  const Words words = writer.shard().words(*place);
+  const Words words = writer.words(*place);
   if constexpr (kLocked) {
     Values::change_in_place(value_words(words), change);
   } else {
@@ -300,7 +331,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Chang
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (place) writer.erase(*place);
   return place.has_value();
@@ -310,10 +341,10 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
   static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (!place) return std::nullopt;
-  std::optional<Value> taken(Values::extract(value_words(writer.shard().words(*place))));
+  std::optional<Value> taken(Values::extract(value_words(writer.words(*place))));
   writer.erase(*place);
   return taken;
 }
@@ -323,11 +354,11 @@ template <class Predicate>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const std::optional<Place> place = writer.find(probe);
   if (!place) return false;
   bool matches = false;
-  Values::access(value_words(writer.shard().words(*place)),
+  Values::access(value_words(writer.words(*place)),
                  [&](const Value& value) { matches = predicate(value); });
   if (matches) writer.erase(*place);
   return matches;
@@ -338,23 +369,22 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Visitor>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) const {
+  auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
   std::vector<Words> entries = segment_buffer();
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-    for (std::uint64_t position = 0; position != Shard::kEnd;) {
-      const maps::internal::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
-      entries.clear();
-      {
-        Writer writer(*this, shards_[i]);
-        position = shards_[i].for_segment_at(
-            position, [&](const Place& place) { entries.push_back(shards_[i].words(place)); });
-      }
-      const VisitMark mark(this);
-      for (const Words& words : entries) {
-        if (expired(words)) continue;
-        keys_.with_key(words.data(), [&](lookup_type key) {
-          Values::access(value_words(words), [&](const Value& value) { visitor(key, value); });
-        });
-      }
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    const maps::internal::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
+    entries.clear();
+    {
+      const Writer writer(self, Table::reverse(position));
+      position = table_.for_segment_at(
+          position, [&](const Place& place) { entries.push_back(table_.words(place)); });
+    }
+    const VisitMark mark(this);
+    for (const Words& words : entries) {
+      if (expired(words)) continue;
+      keys_.with_key(words.data(), [&](lookup_type key) {
+        Values::access(value_words(words), [&](const Value& value) { visitor(key, value); });
+      });
     }
   }
 }
@@ -364,35 +394,31 @@ template <class Predicate>
 std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&& predicate) {
   std::uint64_t erased = 0;
   std::vector<Words> doomed = segment_buffer();
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-    for (std::uint64_t position = 0; position != Shard::kEnd;) {
-      doomed.clear();
-      Writer writer(*this, shards_[i]);
-      position = shards_[i].for_segment_at(position, [&](const Place& place) {
-        const Words words = shards_[i].words(place);
-        if (expired(words)) return;
-        bool matches = false;
-        keys_.with_key(words.data(), [&](lookup_type key) {
-          Values::access(value_words(words),
-                         [&](const Value& value) { matches = predicate(key, value); });
-        });
-        if (matches) doomed.push_back(words);
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    doomed.clear();
+    Writer writer(*this, Table::reverse(position));
+    position = table_.for_segment_at(position, [&](const Place& place) {
+      const Words words = table_.words(place);
+      if (expired(words)) return;
+      bool matches = false;
+      keys_.with_key(words.data(), [&](lookup_type key) {
+        Values::access(value_words(words),
+                       [&](const Value& value) { matches = predicate(key, value); });
       });
-      writer.erase_all(doomed);
-      erased += doomed.size();
-    }
+      if (matches) doomed.push_back(words);
+    });
+    writer.erase_all(doomed);
+    erased += doomed.size();
   }
   return erased;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::clear() {
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-    for (std::uint64_t position = 0; position != Shard::kEnd;) {
-      Writer writer(*this, shards_[i]);
-      position = shards_[i].clear_segment_at(
-          position, [&writer](const Words& words) { writer.retire(words); });
-    }
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    Writer writer(*this, Table::reverse(position));
+    position = table_.clear_segment_at(writer.shard(), position,
+                                       [&writer](const Words& words) { writer.retire(words); });
   }
   destroy_retired();
 }
@@ -403,27 +429,25 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
   SweepResult result;
   if (!sweep_lock_.try_lock()) return result;
   std::vector<Words> doomed = segment_buffer();
+  if (shards_.sum(&Counters::with_deadline) == 0) {
+    sweep_position_ = 0;
+    result.wrapped = true;
+  }
   for (std::uint64_t seen = 0; seen < budget && !result.wrapped;) {
-    Shard& shard = shards_[sweep_shard_];
-    if (shard.counters().with_deadline.get() != 0) {
-      doomed.clear();
-      Writer writer(*this, shard);
-      sweep_position_ = shard.for_segment_at(sweep_position_, [&](const Place& place) {
-        const Words words = shard.words(place);
-        ++seen;
-        if (expired_at(words, now_ms)) doomed.push_back(words);
-      });
-      writer.erase_all(doomed);
-      for (std::size_t n = doomed.size(); n != 0; --n) shard.count_expired();
-      result.expired += doomed.size();
-    } else {
-      sweep_position_ = Shard::kEnd;
-    }
-    ++seen;  // so that empty segments and shards use up the budget as well
-    if (sweep_position_ == Shard::kEnd) {
+    doomed.clear();
+    Writer writer(*this, Table::reverse(sweep_position_));
+    sweep_position_ = table_.for_segment_at(sweep_position_, [&](const Place& place) {
+      const Words words = table_.words(place);
+      ++seen;
+      if (expired_at(words, now_ms)) doomed.push_back(words);
+    });
+    writer.erase_all(doomed);
+    writer.shard().counters().expired.add(doomed.size());
+    result.expired += doomed.size();
+    ++seen;  // so that empty segments use up the budget as well
+    if (sweep_position_ == Table::kEnd) {
       sweep_position_ = 0;
-      sweep_shard_ = (sweep_shard_ + 1) & shard_mask_;
-      result.wrapped = sweep_shard_ == 0;
+      result.wrapped = true;
     }
   }
   sweep_lock_.unlock();
@@ -433,65 +457,70 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired() {
-  if (sum([](const maps::internal::ShardCounters& c) { return c.limbo.get(); }) == 0) return;
+  if (shards_.sum(&Counters::limbo) == 0) return;
   maps::internal::EpochDomain& domain = maps::internal::EpochDomain::process();
   domain.try_advance();
   domain.try_advance();
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
+  // Should their number change meanwhile, a few wait for the next writes.
+  const std::uint32_t count = shard_count();
+  for (std::uint32_t i = 0; i < count; ++i) {
     maps::internal::Garbage garbage;  // destroyed after the lock was released
-    Writer writer(*this, shards_[i]);
-    garbage = shards_[i].take_all_garbage();
+    const Writer writer(*this, i);
+    garbage = writer.shard().take_all_garbage();
   }
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::reserve(std::uint64_t entries) {
-  const std::uint64_t per_shard = entries / shard_count() + 1;
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-    for (std::uint64_t position = 0; position != Shard::kEnd;) {
-      Writer writer(*this, shards_[i]);
-      position = shards_[i].reserve_at(position, per_shard);
-    }
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    const Writer writer(*this, Table::reverse(position));
+    position = table_.reserve_at(writer.shard(), position, entries);
   }
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::set_shard_count(std::uint32_t shards) {
+  const maps::internal::HeldMap held(this);
+  shards_.change_count(maps::internal::checked_shards(shards),
+                       [this](Shard& shard, std::uint64_t hash, std::uint32_t depth) {
+                         table_.deepen_to(shard, hash, depth);
+                       });
 }
 
 // --- Statistics and debugging ----------------------------------------------------------------
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 ShardedMapStats ShardedMap<Key, Value, Hash, Equal, kTraits>::stats() const noexcept {
-  using maps::internal::ShardCounters;
   ShardedMapStats stats;
   stats.entries = size();
-  stats.with_deadline = sum([](const ShardCounters& c) { return c.with_deadline.get(); });
-  stats.expired_total = sum([](const ShardCounters& c) { return c.expired.get(); });
-  stats.slots =
-      sum([](const ShardCounters& c) { return c.groups.get(); }) * maps::internal::kSlotsPerGroup;
-  stats.segments = sum([](const ShardCounters& c) { return c.segments.get(); });
-  stats.resizes_total = sum([](const ShardCounters& c) { return c.resizes.get(); });
-  stats.splits_total = sum([](const ShardCounters& c) { return c.splits.get(); });
-  stats.merges_total = sum([](const ShardCounters& c) { return c.merges.get(); });
-  stats.retired_nodes = sum([](const ShardCounters& c) { return c.limbo.get(); });
-  stats.table_bytes = segment_memory_.bytes_in_use();
-  stats.directory_bytes = directory_memory_.bytes_in_use();
+  stats.with_deadline = shards_.sum(&Counters::with_deadline);
+  stats.expired_total = shards_.sum(&Counters::expired);
+  stats.slots = shards_.sum(&Counters::groups) * maps::internal::kSlotsPerGroup;
+  stats.segments = shards_.sum(&Counters::segments);
+  stats.resizes_total = shards_.sum(&Counters::resizes);
+  stats.splits_total = shards_.sum(&Counters::splits);
+  stats.merges_total = shards_.sum(&Counters::merges);
+  stats.retired_nodes = shards_.sum(&Counters::limbo);
+  stats.table_bytes = table_.bytes_in_use();
+  stats.directory_bytes = table_.directory_bytes();
   return stats;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::check_invariants() const {
-  for (std::uint32_t i = 0; i <= shard_mask_; ++i) {
-    const Shard& shard = shards_[i];
-    Writer writer(*this, shards_[i]);
+  const maps::internal::HeldMap held(this);
+  shards_.with_all_locked([this] {
     std::uint64_t entries = 0;
     std::uint64_t with_deadline = 0;
     std::uint64_t segments = 0;
-    for (std::uint64_t position = 0; position != Shard::kEnd; ++segments) {
-      position = shard.check_segment_at(position, entries, with_deadline);
+    for (std::uint64_t position = 0; position != Table::kEnd; ++segments) {
+      position = table_.check_segment_at(position, entries, with_deadline);
     }
-    VIGIL_CHECK(entries == shard.counters().entries.get(), "the entry counter is wrong");
-    VIGIL_CHECK(with_deadline == shard.counters().with_deadline.get(),
+    VIGIL_CHECK(entries == shards_.sum(&Counters::entries), "the entry counter is wrong");
+    VIGIL_CHECK(with_deadline == shards_.sum(&Counters::with_deadline),
                 "the counter of entries with a deadline is wrong");
-    VIGIL_CHECK(segments == shard.allocated_segments(), "a segment is allocated but unreachable");
-  }
+    VIGIL_CHECK(segments == table_.allocated_segments(), "a segment is allocated but unreachable");
+  });
 }
 
 }  // namespace vigil
