@@ -94,7 +94,8 @@ def main():
                       f" {kibibytes[name] / 1024:.1f} |")
             ratio = seconds["vigil g++"] / seconds["g++ tsan"]
             memory_ratio = kibibytes["vigil g++"] / kibibytes["g++ tsan"]
-            print(f"| {kernel} | **vigil / g++ tsan** | **{ratio:.2f}** | | **{memory_ratio:.2f}** |")
+            print(f"| {kernel} | **vigil / g++ tsan** | **{ratio:.2f}** | |"
+                  f" **{memory_ratio:.2f}** |")
             logarithms.append(math.log(ratio))
             holds = holds and ratio <= 1 and memory_ratio <= 1
     mean = math.exp(sum(logarithms) / len(logarithms))

@@ -24,6 +24,7 @@ ALLOWED = {
     "fflush": "at the end of the program, when nothing runs any more",
     "getpid": "a plain system call",
     "gettid": "a plain system call",
+    "pthread_atfork": "once, at start-up",
     "pthread_attr_destroy": "frees what pthread_getattr_np allocated, unrecorded",
     "pthread_attr_getdetachstate": "reads a structure",
     "pthread_attr_getstack": "reads a structure",

@@ -86,13 +86,11 @@ void thread_named(Thread* thread, const char* name);
 // From 0, the main thread, in the order of creation; as in the records.
 std::uint32_t thread_number(const Thread* thread);
 
-// In the child of fork(): the other threads are gone.
-void after_fork_in_child();
-
-// Before and after fork() in the parent, and after it in the child: nobody else is inside the
-// detector or the heap at the moment of the fork.
+// Around a fork: nobody else is inside the detector or the heap at that moment, and in the child
+// the other threads are gone. fork() calls them by itself (pthread_atfork); for forks without libc.
 void before_fork();
 void after_fork();
+void after_fork_in_child();
 
 // ---- stacks
 

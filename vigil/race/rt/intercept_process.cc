@@ -57,15 +57,12 @@ VIGIL_INTERCEPTOR pid_t fork() noexcept {
   {
     const IgnoreScope ignore;
     const NoPreemption whole;
-    before_fork();
     forked = true;
     child = real_fork();
     if (child == 0) {
-      after_fork_in_child();
       controlled_after_fork();
       pthread_after_fork();
     }
-    after_fork();
   }
   return child;
 }

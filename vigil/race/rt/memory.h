@@ -35,7 +35,7 @@ T* map_array(std::size_t count) {
 [[noreturn]] void fail(const char* sentence);
 
 // Held for a few instructions; the holder never waits for anything else but a lock further right
-// in: thread table -> sync object -> sync table -> heap class -> arena -> records.
+// in: world -> thread table -> sync object -> sync table -> heap class -> arena -> records.
 class SpinLock {
  public:
   void lock();

@@ -26,7 +26,8 @@ struct SyncObject {
   SyncClock clock;
 
   // Whether acquiring it would change nothing. Whoever changes the object's value and its clock
-  // holds the lock meanwhile: after a look at the value, an open lock means the clock is there, too.
+  // holds the lock meanwhile: after a look at the value, an open lock means the clock is there,
+  // too.
   bool teaches_nothing(const VectorClock& of_thread) const {
     return !lock.is_locked() && clock.teaches_nothing(of_thread);
   }

@@ -39,6 +39,7 @@ struct SlotOwners {
   SlotOwner last[kOwners];
 };
 
+SpinLock world_lock;  // who may stop the world; taken before table_lock, never inside
 SpinLock table_lock;
 Thread* table[kThreads];
 std::uint32_t table_size = 0;
@@ -95,7 +96,8 @@ Thread* new_thread() {
   // Zeroed memory is a Thread in its first state; constructing it would touch all its pages.
   auto* const thread = static_cast<Thread*>(map_reserved(sizeof(Thread)));
   thread->frames = map_array<Frame>(Thread::kFrames);
-  table[table_size++] = thread;
+  table[table_size] = thread;
+  __atomic_store_n(&table_size, table_size + 1, __ATOMIC_RELEASE);
   return thread;
 }
 
@@ -178,6 +180,9 @@ void threads_init() {
   own_slot(*thread, slots_used++, 1);
   raw_copy_text(infos[0].name, "main");
   become(*thread);
+  // Registered before any handler of the program: ours is the last before the fork and the first
+  // after it, so the program's handlers may lock and allocate.
+  pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 ThreadInfo& thread_info(std::uint32_t number) {
@@ -243,15 +248,20 @@ void wait_for_world(Thread& thread) {
 
 namespace {
 
-void stop_world(const Thread& self) {
+// Waits until nobody else is inside, and keeps it so until resume_world(). Whoever waits for
+// table_lock may be inside: stop the world first, then take that lock.
+// REQUIRES: world_lock, and the caller is not inside.
+void stop_world() {
   __atomic_store_n(&world_stopped, 1, __ATOMIC_SEQ_CST);
   raw_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-  for (std::uint32_t index = 0; index < table_size; ++index) {
+  for (std::uint32_t index = 0; index < __atomic_load_n(&table_size, __ATOMIC_ACQUIRE); ++index) {
     const Thread& thread = *table[index];
-    if (&thread == &self) continue;
+    if (&thread == thread_self) continue;
     while (__atomic_load_n(&thread.inside, __ATOMIC_ACQUIRE) != 0) raw_syscall(SYS_sched_yield);
   }
 }
+
+void resume_world() { __atomic_store_n(&world_stopped, 0, __ATOMIC_RELEASE); }
 
 void forget_fence(VectorClock* fence) {
   if (fence != nullptr) fence->clear();
@@ -280,24 +290,35 @@ void reset_history() {
 
 }  // namespace
 
-void leave_exhausted(Thread& thread) {
-  if (thread.inside != 0) return;
-  table_lock.lock();
-  if (thread.exhausted) {
-    thread.exhausted = false;
-    if (slots_used < kSlots) {
-      own_slot(thread, slots_used++, 1);
-      publish_base(thread);
-    } else if (can_stop_world) {
-      stop_world(thread);
-      reset_history();
-      __atomic_store_n(&world_stopped, 0, __ATOMIC_RELEASE);
-    } else {
-      thread.has_slot = false;
-      publish_base(thread);
-    }
+namespace {
+
+// Whether the thread goes on without forgetting anything.
+bool take_next_slot(Thread& thread) {
+  const SpinGuard guard(table_lock);
+  if (slots_used < kSlots) {
+    own_slot(thread, slots_used++, 1);
+  } else if (can_stop_world) {
+    return false;
+  } else {
+    thread.has_slot = false;
   }
-  table_lock.unlock();
+  thread.exhausted = false;
+  publish_base(thread);
+  return true;
+}
+
+}  // namespace
+
+void leave_exhausted(Thread& thread) {
+  if (thread.inside != 0 || take_next_slot(thread)) return;
+  const SpinGuard world(world_lock);
+  if (!thread.exhausted) return;  // another thread reset everything meanwhile
+  stop_world();
+  {
+    const SpinGuard guard(table_lock);
+    reset_history();
+  }
+  resume_world();
 }
 
 // ---- detector.h
@@ -377,6 +398,8 @@ void thread_named(Thread* thread, const char* name) {
 }
 
 void before_fork() {
+  world_lock.lock();
+  if (can_stop_world) stop_world();
   table_lock.lock();
   heap_lock();
 }
@@ -384,6 +407,8 @@ void before_fork() {
 void after_fork() {
   heap_unlock();
   table_lock.unlock();
+  resume_world();
+  world_lock.unlock();
 }
 
 void after_fork_in_child() {
