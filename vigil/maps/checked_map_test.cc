@@ -27,6 +27,16 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Map = CheckedMap<int, int>;
 
+// ThreadSanitizer hands a signal to a thread only when that makes its next call, so a thread that
+// stands still does not answer.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kSignalsAreLate = true;
+#elif defined(__has_feature)
+constexpr bool kSignalsAreLate = __has_feature(thread_sanitizer);
+#else
+constexpr bool kSignalsAreLate = false;
+#endif
+
 // What the handler was told, kept beyond the call.
 struct Told {
   MisuseKind kind;
@@ -134,6 +144,7 @@ TEST_F(CheckedMapTest, ReadsDuringReadsAndIterationsAreNone) {
 }
 
 TEST_F(CheckedMapTest, AThreadThatStandsInsideIsShownWithItsStackAndName) {
+  if (kSignalsAreLate) GTEST_SKIP() << "ThreadSanitizer delivers signals late";
   during(updating(), [&] { static_cast<void>(map_.get(1)); });
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].other_name, "sleeper");
@@ -143,6 +154,7 @@ TEST_F(CheckedMapTest, AThreadThatStandsInsideIsShownWithItsStackAndName) {
 }
 
 TEST_F(CheckedMapTest, TheTextNamesTheMapBothOperationsAndBothStacks) {
+  if (kSignalsAreLate) GTEST_SKIP() << "ThreadSanitizer delivers signals late";
   during(updating(), [&] { static_cast<void>(map_.contains(1)); });
   ASSERT_EQ(told_.size(), 1U);
   const std::string& text = told_[0].text;

@@ -18,6 +18,9 @@ extern Lazy<std::string> early_value;
 
 struct StartedBeforeMain {
   StartedBeforeMain() : thread([this] { seen = early_value.get(); }) {}
+  ~StartedBeforeMain() {
+    if (thread.joinable()) thread.join();
+  }
   std::string seen;
   std::thread thread;
 } started_before_main;
@@ -50,6 +53,26 @@ TEST(LazyTest, IsMadeOnceHoweverManyThreadsAsk) {
     for (int n = 0; n < 4; ++n) threads.emplace_back([&] { EXPECT_EQ(*value.get(), 0); });
     for (std::thread& thread : threads) thread.join();
     ASSERT_EQ(made.load(), 1);
+  }
+}
+
+// The test would not end if somebody slept on.
+TEST(LazyTest, ThoseWhoWaitAreWoken) {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> asking{0};
+    Lazy value([&] {
+      while (asking.load() < 4) std::this_thread::yield();
+      for (int i = 0; i < 100; ++i) std::this_thread::yield();  // most of them sleep by now
+      return 1;
+    });
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 4; ++n) {
+      threads.emplace_back([&] {
+        ++asking;
+        EXPECT_EQ(value.get(), 1);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
   }
 }
 

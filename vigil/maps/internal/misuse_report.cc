@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cinttypes>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -47,10 +48,12 @@ class ReportText {
  public:
   explicit ReportText(bool written) : written_(written) {}
 
-  template <class... Args>
-  void line(const char* format, Args... args) {
+  [[gnu::format(printf, 2, 3)]] void line(const char* format, ...) {
     std::array<char, 512> buffer;
-    const int size = std::snprintf(buffer.data(), buffer.size() - 1, format, args...);
+    std::va_list arguments;
+    va_start(arguments, format);
+    const int size = std::vsnprintf(buffer.data(), buffer.size() - 1, format, arguments);
+    va_end(arguments);
     std::size_t length = size < 0 ? 0 : static_cast<std::size_t>(size);
     if (length > buffer.size() - 2) length = buffer.size() - 2;
     buffer[length++] = '\n';
