@@ -314,6 +314,14 @@ void alarm_comes() {
   EXPECT(reached == 1);
 }
 
+// Without any call into the C library.
+void loop_over_an_atomic_sees_its_signal() {
+  std::signal(SIGALRM, on_signal);
+  alarm(1);
+  while (reached == 0) {
+  }
+}
+
 void long_jump_out_of_a_handler() {
   static sigjmp_buf buffer;
   std::signal(SIGUSR1, [](int) { siglongjmp(buffer, 5); });
@@ -475,6 +483,7 @@ constexpr Check kChecks[] = {
     CHECK(signal_ends_a_sleep_of_another_thread),
     CHECK(blocked_signal_is_waited_for),
     CHECK(alarm_comes),
+    CHECK(loop_over_an_atomic_sees_its_signal),
     CHECK(long_jump_out_of_a_handler),
     CHECK(sleeping_takes_the_time_it_says),
     CHECK(timer_threads_are_called),

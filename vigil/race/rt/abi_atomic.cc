@@ -110,11 +110,12 @@ void publish_fence(Thread& thread, Address address) {
 
 template <class T>
 [[gnu::always_inline]] inline T load(const volatile T* object, int order, Address pc) {
-  Thread* const thread = thread_self;
-  if (!is_recording(thread)) return real_load(object);
-  if (__builtin_expect(controlled(), 0)) {
+  // Also with one thread: its loop may wait for a signal.
+  if (__builtin_expect(points_wanted(), 0)) {
     scheduling_point(PointKind::kAtomicRead, object, static_cast<U64>(real_load(object)));
   }
+  Thread* const thread = thread_self;
+  if (!is_recording(thread)) return real_load(object);
   atomic_access<T, kAtomicCell | kReadCell>(object, pc);
   const T value = real_load(object);
   if (acquires(order)) {

@@ -39,6 +39,7 @@ namespace vigil::race {
 
 namespace controlled_internal {
 bool enabled = false;
+std::uint32_t attention = 0;
 bool memory_enabled = false;
 }  // namespace controlled_internal
 
@@ -415,6 +416,7 @@ void controlled_init() {
   sit_down(scheduler().add_task());
   controlled_internal::memory_enabled = options().points != Points::kSync;
   controlled_internal::enabled = true;
+  controlled_internal::attention = 1;
 }
 
 // ---- points and waits
@@ -422,6 +424,10 @@ void controlled_init() {
 namespace controlled_internal {
 
 void point(PointKind kind, const volatile void* object, std::uint64_t value) {
+  if (!enabled) {
+    deliver_signals();
+    return;
+  }
   if (self_plus_one == 0 || stopped || no_preemption != 0) return;
   const TaskId me = self();
   {

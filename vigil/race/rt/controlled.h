@@ -4,7 +4,7 @@
 // each scheduling point a seeded strategy says who goes on. Time is virtual.
 //
 // Every function may be called in free mode and before start-up: then a scheduling point is a test
-// of one flag, and the functions marked "controlled" must not be called.
+// of one word, and the functions marked "controlled" must not be called.
 //
 // Blocking: an interceptor tries the real operation without blocking. If it would block, it calls
 // block_on() with the object and tries again; whoever changes the object calls wake():
@@ -40,7 +40,10 @@ enum class WaitResult : std::uint8_t {
 inline constexpr std::uint32_t kEveryone = ~std::uint32_t{0};  // wake: all waiters
 
 namespace controlled_internal {
-extern bool enabled;         // set once at start-up, before a second thread exists
+extern bool enabled;  // set once at start-up, before a second thread exists
+// What a point has to look after: 1 in controlled mode, and in free mode the number of signals that
+// wait for their threads to be where a handler may run.
+extern std::uint32_t attention;
 extern bool memory_enabled;  // plain accesses may be points
 void point(PointKind kind, const volatile void* object, std::uint64_t value);
 }  // namespace controlled_internal
@@ -51,11 +54,17 @@ inline bool controlled() { return controlled_internal::enabled; }
 // Whether the ABI's plain accesses should call scheduling_point() at all.
 inline bool points_at_memory() { return controlled_internal::memory_enabled; }
 
+// Whether a scheduling point does anything: to spare the work for its arguments.
+inline bool points_wanted() {
+  return __atomic_load_n(&controlled_internal::attention, __ATOMIC_RELAXED) != 0;
+}
+
 // May give the token to another thread; call it *before* the operation. `value` of an atomic load
 // is what was there when the thread arrived: repeated loads of an unchanged value are a spin loop,
 // whose thread is then demoted.
 inline void scheduling_point(PointKind kind, const volatile void* object, std::uint64_t value = 0) {
-  if (__builtin_expect(controlled_internal::enabled, 0)) {
+  if (__builtin_expect(__atomic_load_n(&controlled_internal::attention, __ATOMIC_RELAXED) != 0,
+                       0)) {
     controlled_internal::point(kind, object, value);
   }
 }

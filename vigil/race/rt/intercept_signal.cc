@@ -129,7 +129,9 @@ void on_signal(int signal, siginfo_t* info, void* context) {
     return outside_signal_arrived();
   }
   pending_info[signal] = *info;
-  __atomic_fetch_or(&pending, bit_of(signal), __ATOMIC_RELAXED);
+  const SignalSet before = __atomic_fetch_or(&pending, bit_of(signal), __ATOMIC_RELAXED);
+  if ((before & bit_of(signal)) != 0) return;
+  __atomic_fetch_add(&controlled_internal::attention, 1, __ATOMIC_RELAXED);
 }
 
 // ---- crashes
@@ -243,8 +245,9 @@ bool deliver_signals() {
   bool interrupts = false;
   while (const SignalSet now = __atomic_load_n(&pending, __ATOMIC_RELAXED)) {
     const int signal = __builtin_ctzll(now) + 1;
-    __atomic_fetch_and(&pending, ~bit_of(signal), __ATOMIC_RELAXED);
     siginfo_t info = pending_info[signal];
+    __atomic_fetch_and(&pending, ~bit_of(signal), __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&controlled_internal::attention, 1, __ATOMIC_RELAXED);
     interrupts |= interrupts_calls(signal);
     run_masked(signal, &info);
   }
