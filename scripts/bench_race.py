@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures `vigil race` on the programs of tests/races and prints the tables of docs/benchmarks/race.md.
+"""Measures `vigil race` on the programs of tests/races: the tables of docs/benchmarks/race.md.
 
     bench_race.py --vigil BUILD/vigil [--trials 20] [--only NAME,...] [--tables first,twins,...]
 
@@ -102,8 +102,9 @@ class Bench:
                 continue
             if report["findings"]:
                 self.fail(f"the fixed {source.stem} has findings")
-            print(f"| {source.stem} | {len(report['findings'])} | {report['scheduling_points']:,} | "
-                  f"{report['virtual_seconds']:,.0f} |", flush=True)
+            print(f"| {source.stem} | {len(report['findings'])} | "
+                  f"{report['scheduling_points']:,} | {report['virtual_seconds']:,.0f} |",
+                  flush=True)
 
     def minimize(self, sources):
         count = self.arguments.replays

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "vigil/tools/race/finding_table.h"
 #include "vigil/tools/race/text_report.h"
 
 namespace vigil::tools::race {
@@ -56,8 +57,10 @@ class Recipe {
     }
   }
   void add_step(std::int64_t thread, const char* what, const report::Stack& stack) {
-    std::string step =
-        thread_name(finding_, thread) + " " + std::string(what) + " " + short_place(stack);
+    // A thread that begins or ends stands in nobody's source lines.
+    const bool in_library = is_library(*place_of(stack));
+    std::string step = thread_name(finding_, thread) + " " + std::string(what) + " " +
+                       (in_library ? "a library: " : "") + short_place(stack);
     if (steps_.empty() || steps_.back() != step) steps_.push_back(std::move(step));
   }
 
