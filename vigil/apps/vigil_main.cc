@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "vigil/base/version.h"
+#include "vigil/tools/advise/advise_command.h"
 #include "vigil/tools/bench/bench_command.h"
 #include "vigil/tools/command.h"
 #include "vigil/tools/gate/gate_command.h"
@@ -26,7 +27,8 @@ int print_version(std::span<const char* const>) {
 }
 
 constexpr Command kCommands[] = {
-    {"bench", "measure vigild against Redis and nginx on this machine", vigil::tools::run_bench},
+    {"advise", "measure your mix of operations and recommend a map", vigil::tools::run_advise},
+    {"bench", "measure the maps and the server against their peers here", vigil::tools::run_bench},
     {"gate", "decide by a policy whether a change may pass a stage of the pipeline",
      vigil::tools::run_gate},
     {"layers", "print and check the rules that attribute stacks to layers",

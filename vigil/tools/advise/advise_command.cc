@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/tools/advise/advise_command.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+#include "vigil/base/check.h"
+#include "vigil/tools/bench/maps/maps_command.h"
+#include "vigil/tools/command.h"
+
+namespace vigil::tools {
+namespace {
+
+std::string line(const MixCell& cell, double fastest) {
+  std::array<char, 128> text{};
+  std::snprintf(text.data(), text.size(), "%-20s %10.1f Mops/s %6.0f %% of the fastest%s\n",
+                cell.map.c_str(), cell.mops, 100 * cell.mops / fastest,
+                cell.peer ? "  (peer)" : "");
+  return text.data();
+}
+
+// A whole number that may be written like 1e6.
+Result<std::uint64_t> whole(double number, double least, double most, const char* option) {
+  if (number >= least && number <= most && number == std::floor(number)) {
+    return static_cast<std::uint64_t>(number);
+  }
+  std::array<char, 128> text{};
+  std::snprintf(text.data(), text.size(), "%s must be a whole number from %.0f to %.0f", option,
+                least, most);
+  return Error{text.data()};
+}
+
+}  // namespace
+
+Result<Question> parse_question(std::span<const char* const> arguments, std::string& help) {
+  Question question;
+  auto keys = static_cast<double>(question.keys);
+  double threads = question.threads;
+  auto key_bytes = static_cast<double>(question.key_bytes);
+  CLI::App app("Measures your mix of operations here and recommends a map.", "vigil advise");
+  app.footer("Example:\n  vigil advise --reads 0.9 --keys 1e6 --threads 8 --key-bytes 16");
+  app.add_option("--reads", question.reads, "share of reads, 0 to 1 (0.9)")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--keys", keys, "entries in the map (1e5)");
+  app.add_option("--threads", threads, "threads that use it (2)");
+  app.add_option("--key-bytes", key_bytes, "8: numbers; else strings of that length (8)");
+  app.add_flag("--zipf", question.zipf, "few keys take most operations");
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    help = app.help();
+    return question;
+  } catch (const CLI::ParseError& error) {
+    return Error{error.what()};
+  }
+  const Result<std::uint64_t> key_count = whole(keys, 1, 5e7, "--keys");
+  if (!key_count) return key_count.error();
+  const Result<std::uint64_t> thread_count = whole(threads, 1, 1024, "--threads");
+  if (!thread_count) return thread_count.error();
+  const Result<std::uint64_t> bytes = whole(key_bytes, 1, 4096, "--key-bytes");
+  if (!bytes) return bytes.error();
+  question.keys = key_count.value();
+  question.threads = static_cast<std::uint32_t>(thread_count.value());
+  question.key_bytes = bytes.value();
+  return question;
+}
+
+MixPlan plan_for(const Question& question) {
+  MixPlan plan;
+  plan.key_bytes = {question.key_bytes};
+  plan.entries = {question.keys};
+  plan.read_percents = {static_cast<std::uint32_t>(std::lround(question.reads * 100))};
+  plan.threads = {question.threads};
+  plan.distributions = {question.zipf ? Distribution::kZipf : Distribution::kUniform};
+  plan.repeats = 7;
+  return plan;
+}
+
+std::string advice(const MapsResults& results, const Registry& maps) {
+  std::vector<MixCell> cells = results.cells;
+  std::sort(cells.begin(), cells.end(),
+            [](const MixCell& a, const MixCell& b) { return a.mops > b.mops; });
+  std::string text;
+  for (const MixCell& cell : cells) text += line(cell, cells.front().mops);
+  const auto best =
+      std::find_if(cells.begin(), cells.end(), [](const MixCell& cell) { return !cell.peer; });
+  VIGIL_CHECK(best != cells.end(), "no map of vigil was measured");
+  const auto entry = std::find_if(maps.begin(), maps.end(), [&](const MapEntry& candidate) {
+    return candidate.name == best->map;
+  });
+  VIGIL_CHECK(entry != maps.end(), "a map was measured that is not in the registry");
+  text += "\nTake " + best->map + ": " + entry->reason + ".\n";
+  if (best != cells.begin()) {
+    text += cells.front().map +
+            " was faster in this mix; it is a peer, without vigil's deadlines, statistics and "
+            "checks.\n";
+  }
+  return text;
+}
+
+int run_advise(std::span<const char* const> arguments) {
+  std::string help;
+  const Result<Question> question = parse_question(arguments, help);
+  if (!question) {
+    std::fprintf(stderr, "vigil advise: %s\n", question.error().message.c_str());
+    return kUsage;
+  }
+  if (!help.empty()) {
+    std::fputs(help.c_str(), stdout);
+    return kClean;
+  }
+  Registry maps = all_maps();
+  std::erase_if(maps, [](const MapEntry& entry) { return entry.role == Role::kLimit; });
+  MapsResults results;
+  results.machine = describe_machine();
+  measure_mixes(plan_for(question.value()), maps, progress_on_terminal(), results);
+  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
+  std::printf("Machine: %s\n%s", results.machine.c_str(), advice(results, maps).c_str());
+  return kClean;
+}
+
+}  // namespace vigil::tools
