@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "toy_program.h"
-
 #include "vigil/race/sched/replay.h"
 #include "vigil/race/sched/scheduler.h"
+#include "vigil/race/sched/toy_program.h"
 
 namespace vigil::race {
 namespace {
