@@ -76,6 +76,16 @@ TEST_P(GroupSlotTest, EmptyingAGroupForRecyclingInterruptsAReader) {
   EXPECT_FALSE(groups_.load_view(0).tags.match_used());
 }
 
+TEST_F(GroupTest, AReaderThatStartsDuringAWriteIsInterrupted) {
+  groups_.fill(0, 3, kTag, {1, 2, 3});
+  metadata_[1].store(metadata_[1].load() + Control::kSequenceStep);
+  const Control seen = groups_.load_view(0).control;
+  EXPECT_TRUE(seen.writing());
+  EXPECT_FALSE(groups_.still_at(0, seen));
+  metadata_[1].store(metadata_[1].load() + Control::kSequenceStep);
+  EXPECT_FALSE(groups_.still_at(0, seen));
+}
+
 TEST_P(GroupSlotTest, AGroupAtRestHasAnEvenSequence) {
   groups_.fill(0, GetParam(), kTag, {1, 2, 3});
   EXPECT_FALSE(groups_.load_view(0).control.writing());

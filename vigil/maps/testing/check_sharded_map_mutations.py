@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check_mutations.py for ShardedMap: the same options, its own list of broken protocols.
+
+One store of a release weakened to relaxed is not among them: a reader's acquire of a slot word and
+that of the group's control word order the same things, so each of the two may be missing alone, and
+x86 would show neither.
+"""
+import sys
+
+import check_mutations
+from check_mutations import Mutation
+
+MUTATIONS = [
+    Mutation("group: filling a free slot leaves the sequence as it was",
+             "internal/group.h",
+             "const std::uint64_t odd = begin_write(group);\n"
+             "    store_words(group, index, 0, words.data(), Layout::kSlotWords);",
+             "const std::uint64_t odd =\n"
+             "        metadata(group)[1].load(std::memory_order_relaxed) - Control::kSequenceStep;\n"
+             "    store_words(group, index, 0, words.data(), Layout::kSlotWords);",
+             "group_test", "*InsertionIntoAFreeSlotInterruptsAReader*"),
+    Mutation("group: erasing leaves the sequence as it was",
+             "internal/group.h",
+             "words[1].load(std::memory_order_relaxed) + 2 * Control::kSequenceStep;",
+             "words[1].load(std::memory_order_relaxed);",
+             "group_test", "*ErasingInterruptsAReader*"),
+    Mutation("group: emptying for recycling leaves the sequence as it was",
+             "internal/group.h",
+             "return (word_ & ~(kSequenceStep - 1)) + 2 * kSequenceStep;",
+             "return word_ & ~(kSequenceStep - 1);",
+             "group_test", "*EmptyingAGroupForRecyclingInterruptsAReader*"),
+    Mutation("group: a reader that starts during a write does not notice",
+             "internal/group.h",
+             "((word_ & ~kSequenceStep) ^ later.word_)", "(word_ ^ later.word_)",
+             "group_test", "*AReaderThatStartsDuringAWriteIsInterrupted*"),
+    Mutation("directory: replacing a segment does not raise the version",
+             "internal/directory.h",
+             "raise_versions(hash, depth);\n  }\n\n  // The two segments",
+             "}\n\n  // The two segments",
+             "segment_test", "*ARecycledSegmentBackInItsPlaceDoesNotLookUnchanged*"),
+    Mutation("directory: halving does not raise the versions",
+             "internal/directory.h", "    raise_versions(0, 0);\n", "",
+             "segment_test", "*ItHalvesWhenTwoLevelsAreUnusedAndReadersNotice*"),
+    Mutation("directory: only one of the classes that a segment spans sees its change",
+             "internal/directory.h",
+             "const std::uint64_t step = std::min(kStripes, std::uint64_t{1} << depth);",
+             "const std::uint64_t step = kStripes + 0 * depth;",
+             "segment_test", "*EverySpannedClassOfHashesSeesASplit*"),
+    Mutation("table: a miss is believed without asking the directory again",
+             "internal/table.h",
+             "return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;",
+             "return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kAbsent;",
+             "sharded_map_stress_test", "*ReaderNeverMissesAKeyDuringGrowth*"),
+    Mutation("table: a slot is believed without looking at the sequence again",
+             "internal/table.h",
+             "if (!groups_.still_at(group, view.control)) return Search::kInterrupted;", "",
+             "sharded_map_stress_test", "*ReaderNeverSeesATornOrForeignValue*"),
+    Mutation("shards: one that has handed on its hashes stays live",
+             "internal/shard.h", "    from.set_forward(&array);\n", "    static_cast<void>(from);\n",
+             "sharded_map_stress_test", "*NothingIsLostWhileTheNumberOfShardsChanges*"),
+]
+
+if __name__ == "__main__":
+    check_mutations.MUTATIONS = MUTATIONS
+    sys.exit(check_mutations.main())
