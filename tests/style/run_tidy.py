@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ from pathlib import Path
 # iterators compare ambiguously in C++20.
 CLANG_OPTIONS = ("-Wthread-safety", "-Wno-sign-conversion", "-Wno-unknown-warning-option",
                  "-Wno-ambiguous-reversed-operator")
+# Options of g++ that clang refuses to be given.
+GNU_OPTIONS = (" -fno-tree-loop-distribute-patterns",)
 OWN_FOLDERS = ("vigil", "cmake", "tests", "examples")
 
 
@@ -27,6 +30,13 @@ def own_files(source_dir, build_dir, path_part):
     roots = tuple(f"{source_dir / folder}{os.sep}" for folder in OWN_FOLDERS)
     files = {str(Path(command["directory"], command["file"])) for command in commands}
     return sorted(file for file in files if file.startswith(roots) and path_part in file)
+
+
+def write_commands_for_clang(build_dir, folder):
+    text = (build_dir / "compile_commands.json").read_text(encoding="utf-8")
+    for option in GNU_OPTIONS:
+        text = text.replace(option, "")
+    (folder / "compile_commands.json").write_text(text, encoding="utf-8")
 
 
 def tidy(build_dir, file):
@@ -45,9 +55,12 @@ def main(arguments):
     source_dir, build_dir = (Path(argument).resolve() for argument in arguments[:2])
     files = own_files(source_dir, build_dir, arguments[2] if len(arguments) == 3 else "")
     failed = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (tempfile.TemporaryDirectory() as folder,
+          ThreadPoolExecutor(os.cpu_count()) as pool):
+        commands = Path(folder)
+        write_commands_for_clang(build_dir, commands)
         for file, (code, output, seconds) in zip(
-                files, pool.map(lambda file: tidy(build_dir, file), files)):
+                files, pool.map(lambda file: tidy(commands, file), files)):
             print(f"{'ok  ' if code == 0 else 'FAIL'} {seconds:5.1f} s  "
                   f"{Path(file).relative_to(source_dir)}", flush=True)
             if code != 0:
