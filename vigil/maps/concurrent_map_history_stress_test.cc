@@ -2,7 +2,7 @@
 //
 // Records what several threads do to a few keys of each map, while the same threads make it grow
 // and shrink, and asks whether the results are linearizable. VIGIL_ROUNDS sets how many histories
-// are checked for each map (of about 1,000 operations; 30 unless set).
+// are checked for each map (of 300 operations each; 30 unless set).
 #include <gtest/gtest.h>
 
 #include <array>

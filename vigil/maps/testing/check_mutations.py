@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks the protocols of the map family on purpose, one at a time, and asks whether a test notices.
+"""Breaks the protocols of the maps on purpose, one at a time, and asks whether a test notices.
 
     check_mutations.py SOURCE_DIR WORK_DIR [--only TEXT] [--sanitizer none|thread|address]
 
-Copies SOURCE_DIR to WORK_DIR/tree, applies one mutation after the other to the copy, builds the test
-that should catch it in WORK_DIR/SANITIZER and runs it. A mutation is caught if the test fails or,
-where that is what the mutation does, does not end in time. Production code has no switches for this.
+Copies SOURCE_DIR to WORK_DIR/tree, applies one mutation after the other to the copy, builds the
+test that should catch it in WORK_DIR/SANITIZER and runs it. A mutation is caught if the test fails
+or, where that is what the mutation does, does not end in time. Production code has no switches for
+this.
 
 Exit code: 0 every mutation was caught, 1 one survived, 2 usage or a mutation that does not apply.
 """
@@ -34,7 +35,8 @@ class Mutation:
 MUTATIONS = [
     Mutation("lock: a reader does not look for a writer after counting itself",
              "internal/distributed_rw_lock.h",
-             "if (writer_.load(std::memory_order_seq_cst) == kNone) [[likely]]\n        return slot;",
+             "if (writer_.load(std::memory_order_seq_cst) == kNone) [[likely]]\n"
+             "        return slot;",
              "return slot;",
              "distributed_rw_lock_test", "*AReaderNeverSeesAWriteHalfDone*"),
     Mutation("lock: a writer does not wait for the readers",
@@ -60,7 +62,8 @@ MUTATIONS = [
              "snapshot_map_test", "*AReloadIsSeenWholeOrNotAtAll*", "address"),
     Mutation("snapshot: a read takes no guard",
              "snapshot_map.h",
-             "  [[nodiscard]] Snapshot snapshot() const {\n    const maps::internal::EpochGuard guard;",
+             "  [[nodiscard]] Snapshot snapshot() const {\n"
+             "    const maps::internal::EpochGuard guard;",
              "  [[nodiscard]] Snapshot snapshot() const {",
              "snapshot_map_test", "*AReloadIsSeenWholeOrNotAtAll*", "address"),
     Mutation("snapshot: a write works on the current version",
@@ -76,7 +79,8 @@ MUTATIONS = [
              "lazy.h", "    state_.notify_all();\n", "",
              "lazy_test", "*ThoseWhoWaitAreWoken*"),
     Mutation("check: a read does not look again at its end",
-             "internal/access_check.h", "[[gnu::always_inline]] ~Read() { static_cast<void>(still_valid()); }",
+             "internal/access_check.h",
+             "[[gnu::always_inline]] ~Read() { static_cast<void>(still_valid()); }",
              "[[gnu::always_inline]] ~Read() {}",
              "checked_map_test", "*AWriteDuringAReadIsReportedByTheRead*"),
     Mutation("check: a read does not look at its begin",
