@@ -45,7 +45,7 @@ class Table {
 
   static constexpr std::uint32_t kSmallestFullGroups = 6;
   static constexpr std::uint32_t kFullSizes = 6;
-  static constexpr std::uint32_t kProbedGroups = 3;  // of a segment that can still split
+  static constexpr std::uint32_t kProbedGroups = 8;  // of a segment that can still split
 
   // Where an entry lies; valid until the next change of the shard.
   struct Place {

@@ -47,14 +47,14 @@ template <class V>
 template <class T>
 [[nodiscard]] T object_from(const std::uint64_t* words) noexcept {
   constexpr std::size_t kWords = (sizeof(T) + 7) / 8;
-  alignas(16) alignas(T) std::array<std::uint64_t, kWords + kWords % 2> bytes;
+  alignas(16) alignas(T) std::array<unsigned char, (kWords + kWords % 2) * 8> bytes;
 #pragma GCC unroll 4
   for (std::size_t i = 0; i + 1 < kWords; i += 2) {
     _mm_store_si128(
-        reinterpret_cast<__m128i*>(&bytes[i]),
+        reinterpret_cast<__m128i*>(&bytes[8 * i]),
         _mm_set_epi64x(static_cast<long long>(words[i + 1]), static_cast<long long>(words[i])));
   }
-  if constexpr (kWords % 2 != 0) bytes[kWords - 1] = words[kWords - 1];
+  if constexpr (kWords % 2 != 0) std::memcpy(&bytes[8 * (kWords - 1)], &words[kWords - 1], 8);
   return *std::launder(reinterpret_cast<const T*>(bytes.data()));
 }
 
