@@ -30,6 +30,7 @@ class Mutation:
     test: str
     filter: str = "*"
     sanitizer: str = "none"
+    hangs: bool = False  # not ending is how it shows; elsewhere that proves nothing
 
 
 MUTATIONS = [
@@ -46,7 +47,7 @@ MUTATIONS = [
              "distributed_rw_lock_test", "*AReaderNeverSeesAWriteHalfDone*"),
     Mutation("lock: a writer wakes nobody",
              "internal/distributed_rw_lock.h", "    writer_.notify_all();\n", "",
-             "distributed_rw_lock_test", "*SleepingReadersAreWoken*"),
+             "distributed_rw_lock_test", "*SleepingReadersAreWoken*", hangs=True),
     Mutation("lock: a reader leaves by a relaxed store",
              "internal/distributed_rw_lock.h",
              "fetch_sub(1, std::memory_order_release)", "fetch_sub(1, std::memory_order_relaxed)",
@@ -77,7 +78,7 @@ MUTATIONS = [
              "lazy_test", "*HoweverManyThreadsAsk*", "thread"),
     Mutation("lazy: waiting threads are not woken",
              "lazy.h", "    state_.notify_all();\n", "",
-             "lazy_test", "*ThoseWhoWaitAreWoken*"),
+             "lazy_test", "*ThoseWhoWaitAreWoken*", hangs=True),
     Mutation("check: a read does not look again at its end",
              "internal/access_check.h",
              "[[gnu::always_inline]] ~Read() { static_cast<void>(still_valid()); }",
@@ -135,15 +136,15 @@ def test_fails(build, mutation):
         print(built.stdout, file=sys.stderr)
         raise SystemExit(2)
     program = next(path for path in build.rglob(mutation.test) if path.is_file())
-    command = [program, f"--gtest_filter={mutation.filter}", "--gtest_repeat=20",
-               "--gtest_throw_on_failure"]
+    repeats = 20 if mutation.sanitizer == "none" else 3
+    command = [program, f"--gtest_filter={mutation.filter}", f"--gtest_repeat={repeats}"]
     if mutation.sanitizer == "thread":
         command = ["setarch", "-R"] + command
     try:
         return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               timeout=TEST_SECONDS_MAX, check=False).returncode != 0
     except subprocess.TimeoutExpired:
-        return True
+        return mutation.hangs
 
 
 def main():
