@@ -54,12 +54,12 @@ struct NoThreadScope {};
 
 template <class Map>
 struct ThreadScopeOf {
-  using type = NoThreadScope;
+  using Type = NoThreadScope;
 };
 template <class Map>
 requires requires { typename Map::ThreadScope; }
 struct ThreadScopeOf<Map> {
-  using type = typename Map::ThreadScope;
+  using Type = typename Map::ThreadScope;
 };
 
 // Where results go that nobody needs, so that the compiler keeps what made them.
@@ -73,7 +73,7 @@ class ContenderOf final : public Contender<Key> {
 
   std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) override {
     constexpr std::uint64_t kBatch = 256;  // between two looks at `stop`
-    [[maybe_unused]] const typename ThreadScopeOf<Map>::type scope{};
+    [[maybe_unused]] const typename ThreadScopeOf<Map>::Type scope{};
     std::uint64_t checksum = 0;
     std::uint64_t position = lane.start;
     while (!stop.load(std::memory_order_relaxed)) {
