@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `cmake --install` and find_package(vigil): the library modules a user may link, as vigil::base,
-# vigil::thread_dump, vigil::maps and vigil::cache, and the race runtime, as vigil::race. vigil_app()
-# installs the binaries.
+# vigil::thread_dump, vigil::maps and vigil::cache, and the race runtime, as vigil::race.
+# vigil_app() installs the binaries.
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

@@ -6,6 +6,7 @@
 //
 // EXPECT: crash
 // EXPECT-FRAME: use
+// RUN: --strategy pos
 #include <array>
 #include <atomic>
 #include <cstdint>

@@ -14,11 +14,16 @@ import sys
 import tempfile
 
 
-def expectation(source, key):
+def line_of(source, key):
     match = re.search(rf"^// {key}: (.+)$", source, re.MULTILINE)
-    if not match:
+    return match.group(1) if match else ""
+
+
+def expectation(source, key):
+    line = line_of(source, key)
+    if not line:
         sys.exit(f"no line `// {key}: ...` in the source")
-    return [word.strip() for word in match.group(1).split("|")]
+    return [word.strip() for word in line.split("|")]
 
 
 def functions(value):
@@ -33,9 +38,9 @@ def functions(value):
             yield from functions(inner)
 
 
-def run(args, report):
+def run(args, extra, report):
     command = [args.vigil, "race", "run", "--seed", str(args.seed), "--schedules",
-               str(args.schedules), "--json", report, "--", args.program]
+               str(args.schedules), *extra, "--json", report, "--", args.program]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     print("+", " ".join(command))
     print(result.stdout, result.stderr, sep="", end="")
@@ -55,7 +60,8 @@ def main():
     with open(args.source, encoding="utf-8") as file:
         source = file.read()
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        code = run(args, report.name)
+        extra = [] if args.twin else line_of(source, "RUN").split()
+        code = run(args, extra, report.name)
         if args.twin:
             sys.exit(0 if code == 0 else f"the fixed program must end with 0, not {code}")
         if code != 1:

@@ -7,6 +7,7 @@
 //
 // EXPECT: crash
 // EXPECT-FRAME: check
+// RUN: --strategy pct --schedules 3000
 #include <atomic>
 #include <thread>
 #include <vector>

@@ -4,8 +4,9 @@
 // `vigil gate` read back:
 //
 //   {"findings":[{"kind":"race","seed":7,"strategy":"pct","accesses":[{"thread":2,
-//      "operation":"write","size":8,"address":1234,"stack":[{"function":"f","file":"a.cc","line":3,
-//      "module":"a.out","inlined":false}],"locks":[]}],"location":{"kind":"global"},"replay":"..."}],
+//      "operation":"write","size":8,"address":1234,"stack":[{"function":"f","file":"a.cc",
+//      "line":3,"module":"a.out","inlined":false}],"locks":[]}],"location":{"kind":"global"},
+//      "replay":"..."}],
 //    "schedules":12,"scheduling_points":3456,"virtual_seconds":3600}
 //
 // The fields above are always written, every other one only if it holds something; reading puts

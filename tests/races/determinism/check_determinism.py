@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a program under many seeds, each several times, and compares everything that comes out.
 
-    check_determinism.py PROGRAM [--seeds N] [--repeats N] [--first-seed N] [--strategy S] [--jobs N]
+    check_determinism.py PROGRAM [--seeds N] [--repeats N] [--first-seed N] [--strategy S]
+                         [--jobs N]
 
-PROGRAM is built with `vigil race cxx`. Compared are its output, its exit code and the whole stream of
-records (findings, events, decisions) but for the process ids. Prints the seeds that diverged.
+PROGRAM is built with `vigil race cxx`. Compared are its output, its exit code and the whole stream
+of records (findings, events, decisions) but for the process ids. Prints the seeds that diverged.
 
 Exit code: 0 no divergence, 1 divergences, 2 usage.
 """
@@ -43,11 +44,12 @@ def run(program, seed, strategy, folder):
     if os.path.exists(path):
         os.unlink(path)
     options = f"mode=controlled seed={seed} strategy={strategy} events=1 out={path}"
-    done = subprocess.run(ADDR_NO_RANDOMIZE + [program], capture_output=True, timeout=60, cwd=folder,
-                          env={"PATH": "/usr/bin:/bin", "VIGIL_RACE_OPTIONS": options})
+    done = subprocess.run(ADDR_NO_RANDOMIZE + [program], capture_output=True, timeout=60,
+                          cwd=folder, env={"PATH": "/usr/bin:/bin", "VIGIL_RACE_OPTIONS": options})
     with open(path, "rb") as file:
         records, whole = without_process_ids(file.read())
-    digest = hashlib.sha256(done.stdout + b"\0" + done.stderr + bytes([done.returncode & 255]) + records)
+    digest = hashlib.sha256(done.stdout + b"\0" + done.stderr)
+    digest.update(bytes([done.returncode & 255]) + records)
     return digest.hexdigest(), whole and len(records) > 0
 
 
@@ -72,7 +74,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         verdicts = pool.map(lambda seed: (seed, diverges(arguments, seed)), seeds)
         diverged = [seed for seed, bad in verdicts if bad]
-    print(f"{arguments.seeds} seeds x {arguments.repeats} repeats, {len(diverged)} divergences", *diverged)
+    print(f"{arguments.seeds} seeds x {arguments.repeats} repeats, {len(diverged)} divergences",
+          *diverged)
     return 1 if diverged else 0
 
 

@@ -17,7 +17,8 @@ MUTATIONS = [
              "const std::uint64_t odd = begin_write(group);\n"
              "    store_words(group, index, 0, words.data(), Layout::kSlotWords);",
              "const std::uint64_t odd =\n"
-             "        metadata(group)[1].load(std::memory_order_relaxed) - Control::kSequenceStep;\n"
+             "        metadata(group)[1].load(std::memory_order_relaxed) -\n"
+             "        Control::kSequenceStep;\n"
              "    store_words(group, index, 0, words.data(), Layout::kSlotWords);",
              "group_test", "*InsertionIntoAFreeSlotInterruptsAReader*"),
     Mutation("group: erasing leaves the sequence as it was",
@@ -57,7 +58,8 @@ MUTATIONS = [
              "if (!groups_.still_at(group, view.control)) return Search::kInterrupted;", "",
              "sharded_map_stress_test", "*ReaderNeverSeesATornOrForeignValue*"),
     Mutation("shards: one that has handed on its hashes stays live",
-             "internal/shard.h", "    from.set_forward(&array);\n", "    static_cast<void>(from);\n",
+             "internal/shard.h", "    from.set_forward(&array);\n",
+             "    static_cast<void>(from);\n",
              "shard_test", "*AShardThatHandedOnItsHashesSaysSo*"),
 ]
 

@@ -108,11 +108,17 @@ void publish_fence(Thread& thread, Address address) {
   LockedSync(address).release_fence(thread);
 }
 
+// The point before an atomic operation. The frame lets a report of a spin loop say where it spins.
+void point_at(PointKind kind, const volatile void* object, U64 value, Address pc) {
+  const FrameScope frame(pc);
+  scheduling_point(kind, object, value);
+}
+
 template <class T>
 [[gnu::always_inline]] inline T load(const volatile T* object, int order, Address pc) {
   // Also with one thread: its loop may wait for a signal.
   if (__builtin_expect(points_wanted(), 0)) {
-    scheduling_point(PointKind::kAtomicRead, object, static_cast<U64>(real_load(object)));
+    point_at(PointKind::kAtomicRead, object, static_cast<U64>(real_load(object)), pc);
   }
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real_load(object);
@@ -130,7 +136,7 @@ template <class T>
 [[gnu::always_inline]] inline void store(volatile T* object, T value, int order, Address pc) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real_store(object, value);
-  scheduling_point(PointKind::kAtomicWrite, object);
+  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
   atomic_access<T, kAtomicCell>(object, pc);
   if (!releases(order)) {
     publish_fence(*thread, address_of(object));
@@ -150,7 +156,7 @@ template <class T, class Real>
 [[gnu::always_inline]] inline T modify(volatile T* object, int order, Address pc, Real real) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real();
-  scheduling_point(PointKind::kAtomicWrite, object);
+  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
   atomic_access<T, kAtomicCell>(object, pc);
   if ((order & kOrderMask) == __ATOMIC_RELAXED) {
     publish_fence(*thread, address_of(object));
@@ -180,7 +186,7 @@ template <class T>
                                             int failure_order, Address pc) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real_exchange_if(object, expected, desired);
-  scheduling_point(PointKind::kAtomicWrite, object);
+  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
   atomic_access<T, kAtomicCell>(object, pc);
   const InsideScope inside(*thread);
   bool released = false;

@@ -143,7 +143,7 @@ std::size_t collect_waiters(Waiter* waiters, bool* lost_wake_up) {
     Waiter& waiter = waiters[count++];
     waiter.thread = seats[task].thread;
     waiter.object = reinterpret_cast<const volatile void*>(operation.object);
-    waiter.stack = task == self() ? current_stack(VIGIL_CALLER_PC) : seats[task].stack;
+    waiter.stack = seats[task].stack;
     waiter.operation = "runs without getting on";
   });
   report_waiters(static_cast<std::uint8_t>(report::Kind::kLivelock), waiters, count);
@@ -434,8 +434,8 @@ void point(PointKind kind, const volatile void* object, std::uint64_t value) {
     const Inside inside;
     if (!scheduler().alone()) {
       scheduler().arrive(me, {kind, name_of_object(object)}, value);
+      seats[me].stack = current_stack(VIGIL_CALLER_PC);
       if (scheduler().livelocked() || scheduler().stats().points > max_points) report_livelock();
-      seats[me].stack = 0;
       pass_on(me);
     }
   }
