@@ -126,6 +126,13 @@ void collect_members(const Member& object, const std::string& wanted, int depth,
   });
 }
 
+// The scope's part of a name: compilers give the class of a lambda no name, or one in brackets.
+std::string scope_name(Dwarf_Die* scope, std::string_view inner) {
+  std::string name = own_name(scope);
+  const bool unnamed = name.empty() || name.starts_with('<');
+  return unnamed && inner.starts_with("operator()") ? "{lambda}" : name;
+}
+
 }  // namespace
 
 std::optional<Dwarf_Die> type_of(Dwarf_Die* die) {
@@ -148,7 +155,8 @@ std::string scoped_name(Dwarf_Die* die) {
   const int count = dwarf_getscopes_die(&start, &scopes);
   const std::unique_ptr<Dwarf_Die, decltype(&std::free)> owner(scopes, &std::free);
   for (int i = 1; i < count; ++i) {
-    if (names_a_scope(dwarf_tag(&scopes[i]))) name.insert(0, own_name(&scopes[i]).append("::"));
+    if (!names_a_scope(dwarf_tag(&scopes[i]))) continue;
+    name.insert(0, scope_name(&scopes[i], name).append("::"));
   }
   return tidy_name(name);
 }
