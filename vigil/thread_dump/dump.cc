@@ -102,8 +102,30 @@ void Dump::capture() {
     }
   }
   await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
+  if (!request_.is_single) capture_late();
   for (std::size_t i = 0; i < thread_count_; ++i) {
     if (stack_of(i) != nullptr) ++answer_count_;
+  }
+}
+
+void Dump::capture_late() {
+  constexpr int kLooks = 10;
+  constexpr timespec kBetween{.tv_sec = 0, .tv_nsec = 1'000'000};
+  for (int look = 0; look < kLooks; ++look) {
+    bool some_block = false;
+    for (std::size_t i = 0; i < thread_count_; ++i) {
+      const pid_t thread = memory_->threads[i];
+      if (stack_of(i) != nullptr || !blocks(memory_->facts[i], capture_signal())) continue;
+      TaskFacts now;
+      if (!read_task_facts(thread, &now)) continue;
+      some_block = some_block || blocks(now, capture_signal());
+      if (blocks(now, capture_signal())) continue;
+      memory_->facts[i] = now;
+      request_capture(thread, &memory_->stacks[i]);
+    }
+    await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
+    if (!some_block) return;
+    nanosleep(&kBetween, nullptr);
   }
 }
 

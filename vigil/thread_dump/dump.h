@@ -48,6 +48,8 @@ class Dump {
  private:
   void list();
   void capture();
+  // A thread that is being created blocks all signals for a moment: asks it a little later.
+  void capture_late();
   void name_addresses();
   [[nodiscard]] const CapturedStack* stack_of(std::size_t thread) const;
   void write_thread(std::size_t thread, TextWriter* out) const;

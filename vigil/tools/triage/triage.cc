@@ -9,6 +9,7 @@
 
 #include "vigil/tools/core/core_evidence.h"
 #include "vigil/tools/evidence/collector.h"
+#include "vigil/tools/triage/frame_namer.h"
 
 namespace vigil::tools::triage {
 
@@ -20,11 +21,16 @@ using evidence::Side;
 // Findings as the Collector folds them, threads as groups.
 class TriageSink : public evidence::Sink {
  public:
-  explicit TriageSink(const std::string& path) : findings_(path) {}
+  TriageSink(const std::string& path, const std::string& executable)
+      : findings_(path), namer_(executable) {}
 
   void on_format(std::string_view name) override { findings_.on_format(name); }
-  void on_finding(report::Finding&& finding) override { findings_.on_finding(std::move(finding)); }
+  void on_finding(report::Finding&& finding) override {
+    namer_.name(&finding);
+    findings_.on_finding(std::move(finding));
+  }
   void on_thread(report::Thread&& thread, std::uint64_t count) override {
+    namer_.name(&thread);
     groups_.add(std::move(thread), count);
   }
   void on_proof(std::string_view line) override { findings_.on_proof(line); }
@@ -38,6 +44,7 @@ class TriageSink : public evidence::Sink {
  private:
   evidence::Collector findings_;
   GroupTable groups_;
+  FrameNamer namer_;
 };
 
 // The line of source knows the map's name, and the operation where the runtime hid it.
@@ -121,7 +128,7 @@ Result<InputReport> triage_input(const std::string& path, const TriageOptions& o
   if (is_core_file(path)) {
     return report_of_memory(read_core_evidence(path, {options.executable}), path, rules, sources);
   }
-  TriageSink sink(path);
+  TriageSink sink(path, options.executable);
   if (Result<void> done = evidence::stream_evidence(path, options.read, sink); !done) {
     return done.error();
   }

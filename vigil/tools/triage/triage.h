@@ -44,7 +44,7 @@ struct InputReport {
 
 struct TriageOptions {
   evidence::ReadOptions read;
-  std::string executable;  // of a core
+  std::string executable;  // of a core, or of a log that lacks names
 };
 
 // "data race", "concurrent map writes", "deadlock", ...

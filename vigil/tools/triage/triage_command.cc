@@ -57,7 +57,8 @@ void define(CLI::App& app, Options* options) {
       ->type_name("FILE");
   app.add_option("--source", options->source, "folder with the program's sources: names maps")
       ->type_name("DIR");
-  app.add_option("--executable", options->executable, "the program that left the core")
+  app.add_option("--executable", options->executable,
+                 "the program of a core, or of a log without names")
       ->type_name("FILE");
   app.add_flag("--all", options->all, "show every group of threads");
 }
