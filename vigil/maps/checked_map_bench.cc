@@ -98,10 +98,12 @@ void BM_EraseInsert(benchmark::State& state) {
 }
 
 // One line per operation, key and map.
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are names of a template and a type
 #define VIGIL_BENCH_MAPS(Operation, Key)                                                          \
   BENCHMARK(Operation<Unchecked<Key>, Key>)->Arg(1 << 10)->Arg(1 << 16)->Iterations(kIterations); \
   BENCHMARK(Operation<Checked<Key>, Key>)->Arg(1 << 10)->Arg(1 << 16)->Iterations(kIterations);   \
   BENCHMARK(Operation<Locked<Key>, Key>)->Arg(1 << 10)->Arg(1 << 16)->Iterations(kIterations)
+// NOLINTEND(bugprone-macro-parentheses)
 
 VIGIL_BENCH_MAPS(BM_Get, std::uint64_t);
 VIGIL_BENCH_MAPS(BM_Assign, std::uint64_t);

@@ -49,8 +49,8 @@ class Lazy {
   // REQUIRES: no other thread uses the value.
   ~Lazy() {
     const State state = state_.load(std::memory_order_acquire);
-    if (state == kReady) std::destroy_at(&value_);
-    if (state == kFailed) std::destroy_at(&failure_);
+    if (state == kReady) std::destroy_at(&value);
+    if (state == kFailed) std::destroy_at(&failure);
   }
   Lazy(const Lazy&) = delete;
   Lazy& operator=(const Lazy&) = delete;
@@ -59,7 +59,7 @@ class Lazy {
     // acquire: pairs with the release in finish(), so the value is seen as it was made.
     if (state_.load(std::memory_order_acquire) != kReady) [[unlikely]]
       make_or_wait();
-    return value_;
+    return value;
   }
   [[nodiscard]] T& operator*() { return get(); }
   [[nodiscard]] T* operator->() { return &get(); }
@@ -91,7 +91,7 @@ class Lazy {
         return;
       }
       if (state == kReady) return;
-      if (state == kFailed) std::rethrow_exception(failure_);
+      if (state == kFailed) std::rethrow_exception(failure);
       VIGIL_CHECK(maker_.load(std::memory_order_relaxed) != this_thread(),
                   "the making of a Lazy asked for the same Lazy");
       state_.wait(kMaking, std::memory_order_acquire);
@@ -101,10 +101,10 @@ class Lazy {
   void make() {
     maker_.store(this_thread(), std::memory_order_relaxed);
     try {
-      ::new (static_cast<void*>(&value_)) T(make_());
+      ::new (static_cast<void*>(&value)) T(make_());
     } catch (...) {
       if (on_failure_ == OnFailure::kKeep) {
-        std::construct_at(&failure_, std::current_exception());
+        std::construct_at(&failure, std::current_exception());
         finish(kFailed);
       } else {
         finish(kEmpty);
@@ -126,9 +126,9 @@ class Lazy {
   [[no_unique_address]] Make make_;
   OnFailure on_failure_;
   union {
-    char nothing_ = 0;
-    T value_;                     // kReady
-    std::exception_ptr failure_;  // kFailed
+    char nothing = 0;
+    T value;                     // kReady
+    std::exception_ptr failure;  // kFailed
   };
 };
 

@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/races/require.h"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -128,7 +130,7 @@ int listen_on_loopback(sockaddr_in* address) {
   *address = {};
   address->sin_family = AF_INET;
   address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bind(listener, reinterpret_cast<sockaddr*>(address), sizeof *address);
+  require(bind(listener, reinterpret_cast<sockaddr*>(address), sizeof *address) == 0, "bind");
   socklen_t size = sizeof *address;
   getsockname(listener, reinterpret_cast<sockaddr*>(address), &size);
   listen(listener, 8);
@@ -153,7 +155,8 @@ void sockets() {
   for (char name = 'a'; name < 'd'; ++name) {
     clients.emplace_back([&, name] {
       const int connection = socket(AF_INET, SOCK_STREAM, 0);
-      connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+      const auto* const peer = reinterpret_cast<const sockaddr*>(&address);
+      require(connect(connection, peer, sizeof address) == 0, "connect");
       send(connection, &name, 1, 0);
       char answer = 0;
       if (recv(connection, &answer, 1, 0) == 1) log(std::string("answer for ") + answer);

@@ -158,6 +158,7 @@ void c11_threads_work() {
              },
              nullptr) == thrd_success);
   mtx_lock(&c11_mutex);
+  // NOLINTNEXTLINE(bugprone-infinite-loop): cnd_wait lets the other thread change it
   while (value == 0) cnd_wait(&c11_condition, &c11_mutex);
   mtx_unlock(&c11_mutex);
   int result = 0;
@@ -214,6 +215,7 @@ void barrier_lets_one_of_each_round_be_special() {
   std::atomic<int> special = 0;
   const auto pass = [&] {
     for (int round = 0; round < 50; ++round) {
+      // NOLINTNEXTLINE(bugprone-posix-return): the constant is negative
       if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD) ++special;
     }
   };

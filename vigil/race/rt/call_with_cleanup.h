@@ -6,8 +6,7 @@
  *
  * Context: interceptor. Thread safety: all.
  */
-#ifndef VIGIL_RACE_RT_CALL_WITH_CLEANUP_H_
-#define VIGIL_RACE_RT_CALL_WITH_CLEANUP_H_
+#pragma once
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,5 +17,3 @@ void vigil_race_call_with_cleanup(void (*call)(void*), void (*cleanup)(void*, in
 #ifdef __cplusplus
 }
 #endif
-
-#endif  // VIGIL_RACE_RT_CALL_WITH_CLEANUP_H_

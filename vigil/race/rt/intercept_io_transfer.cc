@@ -31,7 +31,7 @@ constinit Real<decltype(&::sendto)> real_sendto("sendto");
 constinit Real<decltype(&::sendmsg)> real_sendmsg("sendmsg");
 
 // A pipe that is ready takes so much without blocking.
-constexpr std::size_t kPipeAtOnce_bytes = 4096;
+constexpr std::size_t kPipePieceBytes = 4096;
 
 template <class RealRead>
 ssize_t read_from(int descriptor, int flags, const char* operation, Address pc, RealRead real) {
@@ -71,7 +71,7 @@ ssize_t write_pieces(int descriptor, const char* bytes, std::size_t size, Addres
   std::size_t done = 0;
   while (done < size) {
     const std::size_t left = size - done;
-    const std::size_t piece = left < kPipeAtOnce_bytes ? left : kPipeAtOnce_bytes;
+    const std::size_t piece = left < kPipePieceBytes ? left : kPipePieceBytes;
     const ssize_t written = write_to(descriptor, 0, "write", pc,
                                      [&] { return real_write(descriptor, bytes + done, piece); });
     if (written < 0) return done != 0 ? static_cast<ssize_t>(done) : written;
@@ -158,7 +158,7 @@ VIGIL_INTERCEPTOR ssize_t recvmsg(int descriptor, msghdr* message, int flags) {
 VIGIL_INTERCEPTOR ssize_t write(int descriptor, const void* bytes, size_t size) {
   const FrameScope frame(VIGIL_CALLER_PC);
   read_range(bytes, size, VIGIL_CALLER_PC);
-  if (size > kPipeAtOnce_bytes && controlled() && is_internal(descriptor)) {
+  if (size > kPipePieceBytes && controlled() && is_internal(descriptor)) {
     return write_pieces(descriptor, static_cast<const char*>(bytes), size, VIGIL_CALLER_PC);
   }
   return write_to(descriptor, 0, "write", VIGIL_CALLER_PC,

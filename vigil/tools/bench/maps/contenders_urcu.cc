@@ -5,7 +5,9 @@
 #include <new>
 #include <utility>
 
-#define _LGPL_SOURCE  // inlines the read-side lock  NOLINT(bugprone-reserved-identifier)
+// The library's own switch: inlines the read-side lock.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
+#define _LGPL_SOURCE
 #define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu/rculfhash.h>
 #include <urcu/urcu-memb.h>
