@@ -27,7 +27,7 @@ class Stream {
     const std::size_t begin = bytes_.size();
     bytes_.resize(begin + size);
     std::memcpy(bytes_.data() + begin, &record, sizeof record);
-    tail.copy(reinterpret_cast<char*>(bytes_.data()) + begin + sizeof record, tail.size());
+    tail.copy(bytes_.data() + begin + sizeof record, tail.size());
     return *this;
   }
   Stream& start(std::uint64_t seed, std::uint16_t process = 0) {
