@@ -44,7 +44,7 @@ std::string first_set(std::initializer_list<const char*> names) {
 // The checkout that the CI system names, else the repository that the working folder lies in.
 fs::path root_of(const GateOptions& options) {
   std::error_code error;
-  const fs::path here = fs::current_path(error);
+  fs::path here = fs::current_path(error);
   fs::path root = options.root;
   if (root.empty()) root = first_set({"GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"});
   if (!root.empty()) return fs::absolute(root, error).lexically_normal();

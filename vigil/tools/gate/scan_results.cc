@@ -43,7 +43,7 @@ void each(const Json* array, Visit visit) {
   for (const Json& element : array->GetArray()) visit(element);
 }
 
-std::string without_scheme(std::string uri) {
+std::string without_scheme(const std::string& uri) {
   constexpr std::string_view kFile = "file://";
   return uri.starts_with(kFile) ? uri.substr(kFile.size()) : uri;
 }

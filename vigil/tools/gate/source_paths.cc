@@ -23,7 +23,7 @@ std::string SourcePaths::look_up(const std::string& file) const {
   if (path.is_relative()) return path.generic_string();
   const fs::path below = path.lexically_relative(root_);
   if (!below.empty() && *below.begin() != "..") return below.generic_string();
-  const std::string text = path.generic_string();
+  std::string text = path.generic_string();
   std::size_t folders = 0;
   for (std::size_t slash = text.find('/'); slash != std::string::npos && folders < kFoldersMax;
        slash = text.find('/', slash + 1), ++folders) {
