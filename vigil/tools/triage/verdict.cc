@@ -65,7 +65,7 @@ std::string_view verb(Operation operation) {
 }
 
 std::string sentence_name(std::string_view function) {
-  const std::string name = layers::short_name(function);
+  std::string name = layers::short_name(function);
   if (name.find("::") != std::string::npos) return name;
   // Go: the method without its receiver; a closure keeps the function that it is in.
   std::size_t begin = name.size();
