@@ -125,7 +125,7 @@ TEST(LazyTest, OneOfTheWaitingTriesAfterAFailure) {
 TEST(LazyTest, DestroysWhatItMade) {
   const auto counted = std::make_shared<int>(1);
   {
-    Lazy value([&] { return counted; });
+    Lazy value([&] { return std::shared_ptr<int>(counted); });
     EXPECT_EQ(value.get(), counted);
     EXPECT_EQ(counted.use_count(), 2);
   }

@@ -101,8 +101,10 @@ class SnapshotMap {
    public:
     Snapshot(const Snapshot& other) noexcept : version_(other.version_) { version_->acquire(); }
     Snapshot& operator=(const Snapshot& other) noexcept {
-      Snapshot copy(other);
-      std::swap(version_, copy.version_);
+      if (this == &other) return *this;
+      other.version_->acquire();
+      version_->release();
+      version_ = other.version_;
       return *this;
     }
     ~Snapshot() { version_->release(); }
