@@ -27,6 +27,12 @@ struct alignas(32) ShadowWord {
 
   Cell load(unsigned index) const { return __atomic_load_n(&cells[index], __ATOMIC_RELAXED); }
   void store(unsigned index, Cell cell) { __atomic_store_n(&cells[index], cell, __ATOMIC_RELAXED); }
+  // Stores only into a cell that is still empty.
+  bool claim(unsigned index, Cell cell) {
+    Cell empty = 0;
+    return __atomic_compare_exchange_n(&cells[index], &empty, cell, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+  }
 
   // Two cells, read and written each whole.
   using Pair [[gnu::vector_size(16), gnu::may_alias]] = Cell;
@@ -78,13 +84,11 @@ inline void check_only(const ShadowWord& word, Cell access, const VectorClock& c
   }
 }
 
-// Records `access`, made by a thread with `clock`. Calls found(old) for each remembered access that
-// it conflicts with, and for a freed cell that it overlaps. `lane` picks the cell to evict.
-// `stack()` is asked only if the access is remembered; `access` itself comes without one.
+// One try of record(); false if another thread wrote an empty cell first.
 template <class Stack, class Found, class Evict>
-[[gnu::always_inline]] inline void record(ShadowWord& word, Cell access, const VectorClock& clock,
-                                          unsigned lane, Stack&& stack, Found&& found,
-                                          Evict&& evict) {
+[[gnu::always_inline]] inline bool try_record(ShadowWord& word, Cell access,
+                                              const VectorClock& clock, unsigned lane,
+                                              Stack&& stack, Found&& found, Evict&& evict) {
   constexpr unsigned kNone = ShadowWord::kCells;
   unsigned place = kNone;
   bool place_is_empty = false;
@@ -105,7 +109,7 @@ template <class Stack, class Found, class Evict>
     const bool covered = ((old & ~access) >> kBytesShift) == 0;
     if (moment_of(old) == moment_of(access) && ((access & ~old) >> kBytesShift) == 0 &&
         as_strong(old, access)) {
-      return;
+      return true;
     }
     if (!is_ordered(old, access, clock)) {
       if (conflict(old, access)) found(old);
@@ -123,7 +127,25 @@ template <class Stack, class Found, class Evict>
     place = lane % ShadowWord::kCells;
     evict(word.load(place));
   }
-  word.store(place, access | stack());
+  const Cell cell = access | stack();
+  if (place_is_empty) return word.claim(place, cell);
+  word.store(place, cell);
+  return true;
+}
+
+// Records `access`, made by a thread with `clock`. Calls found(old) for each remembered access that
+// it conflicts with, and for a freed cell that it overlaps. `lane` picks the cell to evict.
+// `stack()` is asked only if the access is remembered; `access` itself comes without one.
+//
+// Two threads that meet at memory nobody touched before both see it empty, and the page faults of
+// the first stores keep them there for long: an empty cell is claimed, and who comes second looks
+// again.
+template <class Stack, class Found, class Evict>
+[[gnu::always_inline]] inline void record(ShadowWord& word, Cell access, const VectorClock& clock,
+                                          unsigned lane, Stack&& stack, Found&& found,
+                                          Evict&& evict) {
+  while (!try_record(word, access, clock, lane, stack, found, evict)) {
+  }
 }
 
 }  // namespace vigil::race
