@@ -20,8 +20,9 @@ struct Configuration {
   std::array<std::uint64_t, 8> limits;
 };
 
+Configuration initial;
 std::array<Configuration, kVersions * kThreads> versions;
-std::atomic<const Configuration*> current{versions.data()};
+std::atomic<const Configuration*> current{&initial};
 std::array<std::atomic<std::uint64_t>, 16> counters;
 
 std::uint64_t run(std::size_t number, int rounds) {
