@@ -3,10 +3,17 @@
 // Records what several threads do to a few keys, while the same threads make the segments of those
 // keys grow, split, merge and shrink and change the number of shards, and asks whether the results
 // are linearizable. VIGIL_HISTORY_OPERATIONS=100000000 checks that many operations in each test.
+//
+// Threads work in rounds on one map; between two rounds one of them checks the histories of the
+// round and erases the keys. The other keys, the fillers, stay, so that the map's size goes up and
+// down over many rounds. Each test says how many operations overlapped another one of their key:
+// only those ask a question that a test of one thread could not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <barrier>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -16,6 +23,7 @@
 #include "vigil/maps/sharded_map.h"
 #include "vigil/maps/testing/linearizability.h"
 #include "vigil/maps/testing/map_entry_model.h"
+#include "vigil/maps/testing/preemption.h"
 #include "vigil/maps/testing/seed.h"
 
 namespace vigil {
@@ -45,43 +53,47 @@ struct NodeEntries {
 template <class Entries>
 class ShardedMapHistoryTest : public ::testing::Test {
  protected:
-  static constexpr std::uint64_t kKeys = 4;
-  static constexpr std::uint64_t kThreads = 3;
-  static constexpr int kOperationsPerRound = 120;
-  static constexpr std::uint64_t kFillers = 2'000;  // other keys, for each thread
-
   void run(bool with_deadlines) {
     const std::uint64_t seed = testing::test_seed();
-    for (std::uint64_t round = 0; round < rounds() && !this->HasFatalFailure(); ++round) {
-      run_round(seed + round, with_deadlines);
+    const testing::Preemption preemption;
+    const std::uint64_t rounds = asked_operations() / (kThreads * kOperationsPerRound) + 1;
+    for (std::uint64_t done = 0; done < rounds && !this->HasFatalFailure(); done += kRoundsPerMap) {
+      run_map(seed + done, std::min(kRoundsPerMap, rounds - done), with_deadlines);
     }
+    std::printf("%llu operations, %llu of them overlapped another of their key\n",
+                static_cast<unsigned long long>(operations_),
+                static_cast<unsigned long long>(overlapping_));
   }
 
  private:
   using Map = typename Entries::Map;
   using Recorder = testing::Recorder<Operation>;
 
-  // 60, or what VIGIL_HISTORY_OPERATIONS asks for: operations that are checked, in each test.
-  static std::uint64_t rounds() {
+  static constexpr std::uint64_t kKeys = 4;
+  static constexpr std::uint64_t kThreads = 3;
+  static constexpr std::uint64_t kOperationsPerRound = 400;  // of each thread
+  static constexpr std::uint64_t kRoundsPerMap = 64;
+  static constexpr std::uint64_t kFillers = 2'000;  // other keys, for each thread
+
+  static std::uint64_t asked_operations() {
     const char* asked = std::getenv("VIGIL_HISTORY_OPERATIONS");
-    if (asked == nullptr) return 60;
-    return std::strtoull(asked, nullptr, 0) / (kThreads * kOperationsPerRound) + 1;
+    return asked != nullptr ? std::strtoull(asked, nullptr, 0) : 150'000;
   }
 
   struct Worker {
     Worker(Map& m, MapClock& c, std::uint64_t seed, std::uint64_t n, bool d)
         : map(m), clock(c), random(seed * kThreads + n), number(n), with_deadlines(d) {}
 
-    void run() {
-      for (int i = 0; i < kOperationsPerRound; ++i) {
+    void run_round() {
+      for (std::uint64_t i = 0; i < kOperationsPerRound; ++i) {
         if (with_deadlines && number == 0 && random.below(4) == 0) {
           set_clock();
         } else {
           const std::uint64_t key = random.below(kKeys);
           keys[key].record([&] { return operate(Entries::key(key)); });
         }
-        for (std::uint64_t n = random.below(60); n != 0; --n) churn();
-        if (number == 1 && random.below(20) == 0) map.set_shard_count(1U << random.below(4));
+        for (std::uint64_t n = random.below(8); n != 0; --n) churn();
+        if (number == 1 && random.below(60) == 0) map.set_shard_count(1U << random.below(4));
       }
     }
 
@@ -173,34 +185,51 @@ class ShardedMapHistoryTest : public ::testing::Test {
     bool growing = true;
   };
 
-  static void run_round(std::uint64_t seed, bool with_deadlines) {
+  void run_map(std::uint64_t seed, std::uint64_t rounds, bool with_deadlines) {
     MapClock clock(0);
     Map map({.shards = 1, .max_entries = 1 << 16, .clock = &clock});
     std::vector<Worker> workers;
     for (std::uint64_t n = 0; n < kThreads; ++n) {
       workers.emplace_back(map, clock, seed, n, with_deadlines);
     }
-    std::barrier start(kThreads);
+    std::barrier end_of_round(kThreads, [&]() noexcept { check_round(workers, seed); });
     std::vector<std::thread> threads;
     for (Worker& worker : workers) {
       threads.emplace_back([&] {
-        start.arrive_and_wait();
-        worker.run();
+        testing::Preemption::allow_here();
+        for (std::uint64_t n = 0; n < rounds && !this->HasFatalFailure(); ++n) {
+          worker.run_round();
+          end_of_round.arrive_and_wait();
+        }
       });
     }
     for (std::thread& thread : threads) thread.join();
     map.check_invariants();
+  }
+
+  // Checks what the workers have recorded, and makes everything ready for the next round.
+  void check_round(std::vector<Worker>& workers, std::uint64_t seed) {
     for (std::uint64_t key = 0; key < kKeys; ++key) {
       History<Operation> history = workers[0].clock_changes;
-      for (const Worker& worker : workers) {
+      for (Worker& worker : workers) {
         const auto& part = worker.keys[key].history();
         history.insert(history.end(), part.begin(), part.end());
+        worker.keys[key] = Recorder();
       }
       const testing::Verdict verdict = LinearizabilityChecker<MapEntryModel>::check(history);
+      operations_ += history.size();
+      overlapping_ += verdict.overlapping;
       ASSERT_TRUE(verdict.linearizable)
           << "seed " << seed << ", key " << key << ": " << verdict.explanation;
+      workers[0].map.erase(Entries::key(key));
     }
+    // The next histories begin with the time that it is now.
+    workers[0].clock_changes = {
+        {{.kind = Kind::kSetClock, .deadline = workers[0].clock.now_ms()}, 0, 0}};
   }
+
+  std::uint64_t operations_ = 0;
+  std::uint64_t overlapping_ = 0;
 };
 
 using Kinds = ::testing::Types<InlineEntries, NodeEntries>;

@@ -9,7 +9,9 @@
 // different keys commute), and keep few operations in flight.
 //
 // Algorithm: the search of Wing and Gong (JPDC 1993) with Lowe's memoisation of (set of operations
-// done, state) pairs (CCPE 2017): whatever order led there, the rest is the same.
+// done, state) pairs (CCPE 2017): whatever order led there, the rest is the same. A pair is noted
+// when the search gives it up, not when it gets there: both never visit one twice, and most
+// histories are decided without giving anything up.
 //
 // A Model describes the sequential behaviour:
 //
@@ -31,6 +33,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <unordered_set>
@@ -54,7 +57,10 @@ template <class Operation>
 using History = std::vector<Recorded<Operation>>;
 
 // Collects what one thread does; histories of several threads are concatenated in any order.
-// Reading the clock is no synchronisation between threads, so recording hides no race.
+// Recording is no synchronisation between threads, so it hides no race. But the stores of an
+// operation may lie in the processor's store buffer for some nanoseconds after it returned. No
+// program can tell, except by comparing clocks, which is what a checker does: so the stores are
+// drained before the end is read.
 template <class Operation>
 class Recorder {
  public:
@@ -63,18 +69,26 @@ class Recorder {
   void record(Run&& run) {
     const std::int64_t begin = monotonic_ns();
     Operation operation = run();
+    drain_stores();
     const std::int64_t end = monotonic_ns();
     history_.push_back({std::move(operation), begin, end});
   }
   [[nodiscard]] const History<Operation>& history() const { return history_; }
 
  private:
+  // A locked instruction (x86: a full barrier) on a word that no other thread uses.
+  static void drain_stores() {
+    static thread_local constinit std::atomic<std::uint32_t> mine{0};
+    mine.exchange(0, std::memory_order_seq_cst);
+  }
+
   History<Operation> history_;
 };
 
 struct Verdict {
   bool linearizable = false;
   std::string explanation;  // if not: the most operations that could be ordered, and what was left
+  std::uint64_t overlapping = 0;  // operations that began while another ran
 };
 
 template <class Model>
@@ -145,16 +159,23 @@ class LinearizabilityChecker {
   }
 
   Verdict run() {
+    const std::uint64_t overlapping = count_overlapping();
+    const bool linearizable = search();
+    return {linearizable, linearizable ? std::string() : explanation(), overlapping};
+  }
+
+  bool search() {
     State state = Model::initial();
     std::vector<Choice> choices;
-    std::unordered_set<Reached, ReachedHash> reached;
+    std::unordered_set<Reached, ReachedHash> given_up;
     std::size_t at = events_[0].next;
     while (events_[0].next != 0) {
       const Event& event = events_[at];
       if (!event.begins) {
         // An operation has ended that could not be put in order before: take a choice back.
         note_longest(choices.size(), event.operation);
-        if (choices.empty()) return {false, explanation()};
+        if (choices.empty()) return false;
+        given_up.insert({done_, state});
         at = choices.back().event;
         state = std::move(choices.back().state_before);
         choices.pop_back();
@@ -166,7 +187,7 @@ class LinearizabilityChecker {
       State next = state;
       if (Model::step(next, history_[event.operation].operation)) {
         flip_done(event.operation);
-        if (reached.insert({done_, next}).second) {
+        if (given_up.empty() || !given_up.contains({done_, next})) {
           choices.push_back({at, std::exchange(state, std::move(next))});
           lift(at);
           at = events_[0].next;
@@ -176,7 +197,21 @@ class LinearizabilityChecker {
       }
       at = event.next;
     }
-    return {true, {}};
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t count_overlapping() const {
+    std::uint64_t overlapping = 0;
+    std::uint64_t running = 0;
+    for (std::size_t at = events_[0].next; at != 0; at = events_[at].next) {
+      if (events_[at].begins) {
+        overlapping += running != 0 ? 1 : 0;
+        ++running;
+      } else {
+        --running;
+      }
+    }
+    return overlapping;
   }
 
   void flip_done(std::size_t operation) {
@@ -205,15 +240,25 @@ class LinearizabilityChecker {
     stuck_ = stuck;
   }
   [[nodiscard]] std::string explanation() const {
+    constexpr std::size_t kBeforeMax = 8;
     std::string text = "no order explains the results; at most " + std::to_string(longest_) +
                        " of " + std::to_string(history_.size()) +
                        " operations can be ordered before " + describe(stuck_) +
                        "; it overlaps with";
+    std::vector<std::size_t> before;
     for (std::size_t i = 0; i < history_.size(); ++i) {
-      const bool overlaps =
-          history_[i].begin <= history_[stuck_].end && history_[stuck_].begin <= history_[i].end;
-      if (i != stuck_ && overlaps) text += "\n  " + describe(i);
+      if (i == stuck_ || history_[i].begin > history_[stuck_].end) continue;
+      if (history_[i].end < history_[stuck_].begin) {
+        before.push_back(i);
+      } else {
+        text += "\n  " + describe(i);
+      }
     }
+    std::sort(before.begin(), before.end(),
+              [&](std::size_t a, std::size_t b) { return history_[a].end > history_[b].end; });
+    if (before.size() > kBeforeMax) before.resize(kBeforeMax);
+    text += "\nand before it ended, the latest first";
+    for (const std::size_t i : before) text += "\n  " + describe(i);
     return text;
   }
   [[nodiscard]] std::string describe(std::size_t i) const {
