@@ -62,6 +62,23 @@ int main(int count, char** arguments) {
 }
 """
 
+RELAY = """
+#include <sys/wait.h>
+#include <unistd.h>
+#include <thread>
+int misses;
+void miss() { ++misses; }
+int main() {
+  if (fork() == 0) {
+    execl("./racy", "racy", nullptr);
+    _exit(2);
+  }
+  wait(nullptr);
+  std::thread first(miss), second(miss);
+  first.join(), second.join();
+}
+"""
+
 ENDLESS = """
 int main() { for (;;) asm volatile(""); }
 """
@@ -91,8 +108,8 @@ class RaceCommandTest(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.path = pathlib.Path(cls.folder.name)
         for name, text in {"racy.cc": RACY, "racy.c": RACY_C, "deadlock.cc": DEADLOCK,
-                           "quiet.cc": QUIET, "endless.cc": ENDLESS, "plugin.cc": PLUGIN,
-                           "host.cc": HOST}.items():
+                           "quiet.cc": QUIET, "relay.cc": RELAY, "endless.cc": ENDLESS,
+                           "plugin.cc": PLUGIN, "host.cc": HOST}.items():
             (cls.path / name).write_text(text)
         for name in ("racy", "deadlock", "quiet"):
             cls.call("cxx", "-std=c++20", "-O1", f"{name}.cc", "-o", name)
@@ -200,6 +217,19 @@ class RaceCommandTest(unittest.TestCase):
         result = self.call("run", "--mode", "free", "--", "./racy", code=1)
         self.assertIn("served", result.stdout)
         self.assertIn("data race on 'hits'", result.stdout)
+
+    def test_a_program_and_another_one_that_it_starts_are_each_named_from_their_own_file(self):
+        self.call("cxx", "-std=c++20", "-O1", "relay.cc", "-o", "relay")
+        for mode in ("free", "controlled"):
+            with self.subTest(mode):
+                self.call("run", "--mode", mode, "--keep-going", "--json", "relay.json", "--",
+                          "./relay", code=1)
+                races = {finding["location"]["object"]: finding["accesses"][0]["stack"][0]
+                         for finding in self.report("relay.json")["findings"]}
+                self.assertEqual(races["hits"]["function"], "handle")
+                self.assertTrue(races["hits"]["file"].endswith("racy.cc"))
+                self.assertEqual(races["misses"]["function"], "miss")
+                self.assertTrue(races["misses"]["file"].endswith("relay.cc"))
 
     def test_suppressed_findings_do_not_count_and_unused_lines_are_told(self):
         (self.path / "known.txt").write_text("race:^handle$\nrace:long_gone\n")

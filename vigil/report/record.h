@@ -43,7 +43,7 @@ enum class RecordKind : std::uint16_t {
 struct RecordHeader {
   std::uint32_t size;  // of the whole record, a multiple of 8
   RecordKind kind;
-  std::uint16_t process;  // tells the streams in one file apart: the low bits of the process id
+  std::uint16_t process;  // tells the streams in one file apart: 0 is the first, others by number
 };
 
 // A stack is named by a number that the process gave it; 0 is the empty stack.

@@ -2,6 +2,8 @@
 #include "vigil/race/rt/records.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "vigil/race/rt/memory.h"
 #include "vigil/race/rt/modules.h"
@@ -24,7 +26,7 @@ long file = -1;
 char* buffer = nullptr;
 std::size_t buffered = 0;
 std::uint64_t* stacks_written = nullptr;  // a bit for each
-std::uint16_t process_tag = 0;            // RecordHeader::process; 0 but in forked children
+std::uint16_t process_tag = 0;            // RecordHeader::process; 0 in the first of the file
 
 void write_buffer() {
   std::size_t done = 0;
@@ -50,6 +52,16 @@ void put(RecordKind kind, RecordHeader* record, std::size_t size, const void* ta
   raw_move(to + size, tail, tail_size);
   raw_fill(to + size + tail_size, 0, whole - size - tail_size);
   buffered += whole;
+}
+
+// Processes that run at the same time have different tags: neighbouring numbers do.
+std::uint16_t tag_of_this_process() {
+  return static_cast<std::uint16_t>(raw_syscall(SYS_getpid) % 0xffff + 1);
+}
+
+bool file_is_empty() {
+  struct stat status {};
+  return raw_syscall(SYS_fstat, file, &status) == 0 && status.st_size == 0;
 }
 
 void put_start() {
@@ -121,8 +133,13 @@ void records_init() {
   if (file < 0) fail("cannot open the record file");
   buffer = map_array<char>(kBuffer);
   stacks_written = map_array<std::uint64_t>(StackTree::kNodes / 64);
+  // Programs that this one's shell or parent started write to the same file. Whoever finds it empty
+  // is the first, whatever its number is: equal runs then write equal records.
+  raw_syscall(SYS_flock, file, LOCK_EX);
+  if (!file_is_empty()) process_tag = tag_of_this_process();
   put_start();
   write_buffer();  // a program that is killed was instrumented all the same
+  raw_syscall(SYS_flock, file, LOCK_UN);
 }
 
 bool recording_to_file() { return file >= 0; }
@@ -154,7 +171,7 @@ void flush_records() {
 void records_after_fork() {
   if (!recording_to_file()) return;
   buffered = 0;
-  process_tag = static_cast<std::uint16_t>(raw_syscall(SYS_getpid) | 1);
+  process_tag = tag_of_this_process();
   raw_fill(stacks_written, 0, (stack_tree.size() / 64 + 1) * sizeof(stacks_written[0]));
   for (std::uint32_t number = 0; number < thread_count(); ++number) {
     thread_info(number).recorded = 0;

@@ -131,7 +131,7 @@ TEST(RecordReaderTest, AStreamCutAnywhereKeepsWhatCameBefore) {
   EXPECT_TRUE(read_records(std::string_view(whole).substr(0, whole.size() - 1)).truncated);
 }
 
-TEST(RecordReaderTest, ForkedProcessesAreToldApart) {
+TEST(RecordReaderTest, ProcessesAreToldApart) {
   Stream stream;
   stream.start(1).start(1, 77).finding(77).finding().access(3).access(9, 77);
   const Recording recording = read_records(stream.bytes());
