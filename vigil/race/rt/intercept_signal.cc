@@ -99,6 +99,8 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   if ((static_cast<unsigned>(action.sa_flags) & SA_RESETHAND) != 0)
     actions[signal].sa_handler = SIG_DFL;
   const int saved = errno;
+  const std::uint32_t outer = at_once;
+  at_once = 0;  // the handler comes into the runtime itself
   void* frames = frame_mark();
   acquire(edges[signal]);
   if ((action.sa_flags & SA_SIGINFO) != 0) {
@@ -107,6 +109,9 @@ void run_handler(int signal, siginfo_t* info, void* context) {
     action.sa_handler(signal);
   }
   frame_restore(frames);
+  at_once = outer;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (outer != 0) deliver_signals();
   errno = saved;
 }
 
@@ -271,9 +276,12 @@ void post_process_signal(int signal) {
   raw_syscall(SYS_kill, raw_syscall(SYS_getpid), signal);
 }
 
+// First the mark, then what came before it: the other way round, a signal between the two would
+// wait for the end of the call that it should end.
 SignalsAtOnce::SignalsAtOnce() {
-  deliver_signals();
   ++at_once;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  deliver_signals();
 }
 
 SignalsAtOnce::~SignalsAtOnce() {
