@@ -15,6 +15,7 @@
 #include "vigil/maps/map_family_test.h"
 #include "vigil/maps/testing/linearizability.h"
 #include "vigil/maps/testing/map_entry_model.h"
+#include "vigil/maps/testing/preemption.h"
 #include "vigil/maps/testing/seed.h"
 
 namespace vigil {
@@ -146,6 +147,7 @@ class ConcurrentMapHistoryTest : public ::testing::Test {
     for (std::uint64_t n = 0; n < kThreads; ++n) workers.emplace_back(map, seed, n);
     std::barrier start(kThreads);
     maps::testing::on_threads(kThreads, [&](int n) {
+      testing::Preemption::allow_here();
       start.arrive_and_wait();
       workers[static_cast<std::size_t>(n)].run();
     });
@@ -165,6 +167,7 @@ TYPED_TEST_SUITE(ConcurrentMapHistoryTest, maps::testing::ConcurrentCases);
 
 TYPED_TEST(ConcurrentMapHistoryTest, OperationsDuringGrowthEraseAndReinsertAreLinearizable) {
   const std::uint64_t seed = testing::test_seed();
+  const testing::Preemption preemption;
   for (std::uint64_t round = 0; round < rounds() && !this->HasFatalFailure(); ++round) {
     this->run_round(seed + round);
   }

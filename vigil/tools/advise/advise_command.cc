@@ -25,6 +25,12 @@ std::string line(const MixCell& cell, double fastest) {
   return text.data();
 }
 
+std::string speed_of(const MixCell& cell) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), " (%.1f Mops/s)", cell.mops);
+  return text.data();
+}
+
 // A whole number that may be written like 1e6.
 Result<std::uint64_t> whole(double number, double least, double most, const char* option) {
   if (number >= least && number <= most && number == std::floor(number)) {
@@ -97,6 +103,10 @@ std::string advice(const MapsResults& results, const Registry& maps) {
   });
   VIGIL_CHECK(entry != maps.end(), "a map was measured that is not in the registry");
   text += "\nTake " + best->map + ": " + entry->reason + ".\n";
+  for (const MixCell& cell : results.limits) {
+    text += "If no other thread uses it, " + cell.map + " is enough" + speed_of(cell) +
+            "; it reports whoever does.\n";
+  }
   if (best != cells.begin()) {
     text += cells.front().map +
             " was faster in this mix; it is a peer, without vigil's deadlines, statistics and "

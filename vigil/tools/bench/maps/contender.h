@@ -9,7 +9,8 @@
 //   void write(const Key& key, const BenchValue& value);    // adds or replaces
 //
 // and, where threads must register, a type ThreadScope whose objects live as long as the thread's
-// run. VigilMap adapts every map that speaks the vocabulary of vigil/maps.
+// run. VigilMap adapts every map that speaks the vocabulary of vigil/maps. Where writing one by one
+// would take too long, a third member fill(keys, entries) writes the first `entries` keys at once.
 //
 // Thread safety: read, write and run from any thread, unless the role is kLimit.
 #pragma once
@@ -23,9 +24,10 @@ namespace vigil::tools {
 
 enum class Role : std::uint8_t {
   kVigil,
-  kConcurrentMap,  // a package's own concurrent map
-  kLockedMap,      // a package's plain map behind locks
-  kLimit,          // a plain map without a lock: one thread only, and no peer
+  kVigilOneThread,  // vigil's map for one thread: compared with nobody
+  kConcurrentMap,   // a package's own concurrent map
+  kLockedMap,       // a package's plain map behind locks
+  kLimit,           // a plain map without a lock: one thread only, and no peer
 };
 
 // What one thread does: the operations from `start` on.
@@ -46,6 +48,8 @@ class Contender {
 
   virtual bool read(const Key& key, BenchValue& value) = 0;
   virtual void write(const Key& key, const BenchValue& value) = 0;
+  // Writes the first `entries` keys.
+  virtual void fill(const KeySet<Key>& keys, std::uint64_t entries) = 0;
   // Runs operations until `stop`; returns how many.
   virtual std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) = 0;
 };
@@ -70,6 +74,14 @@ class ContenderOf final : public Contender<Key> {
  public:
   bool read(const Key& key, BenchValue& value) override { return map_.read(key, value); }
   void write(const Key& key, const BenchValue& value) override { map_.write(key, value); }
+
+  void fill(const KeySet<Key>& keys, std::uint64_t entries) override {
+    if constexpr (requires { map_.fill(keys, entries); }) {
+      map_.fill(keys, entries);
+    } else {
+      for (std::uint64_t n = 0; n < entries; ++n) map_.write(keys.key(n), BenchValue{n, n});
+    }
+  }
 
   std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) override {
     constexpr std::uint64_t kBatch = 256;  // between two looks at `stop`
@@ -102,6 +114,9 @@ class VigilMap {
     return map_.visit(key, [&value](const BenchValue& found) { value = found; });
   }
   void write(const Key& key, const BenchValue& value) { map_.insert_or_assign(key, value); }
+
+ protected:
+  [[nodiscard]] Map& map() { return map_; }
 
  private:
   Map map_;

@@ -68,6 +68,16 @@ Registry chosen_maps(const std::string& only) {
   return maps;
 }
 
+// Go's maps are peers where the machine has a `go`.
+void measure_go_if_present(const MapsOptions& options, const Progress& progress,
+                           MapsResults& results) {
+  if (!options.with_go || !options.only.empty()) return;
+  const Result<void> measured = measure_go(options.mixes, progress, results);
+  if (measured) return;
+  std::fprintf(stderr, "vigil bench maps: Go's maps are left out: %s\n",
+               measured.error().message.c_str());
+}
+
 }  // namespace
 
 Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, std::string& help) {
@@ -89,6 +99,7 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
       ->check(CLI::Range(1, 1000));
   app.add_option("--only", options.only, "only maps whose name contains this");
   app.add_flag("!--no-mixes", options.with_mixes, "leave out the mixes");
+  app.add_flag("!--no-go", options.with_go, "leave out Go's maps, even if go is installed");
   app.add_flag("!--no-growth", options.with_growth, "leave out growth");
   app.add_flag("!--no-memory", options.with_memory, "leave out memory");
   app.add_option("--json", options.json_file, "write the results to this file");
@@ -138,7 +149,10 @@ int run_bench_maps(std::span<const char* const> arguments) {
   results.machine = describe_machine();
   // Memory first: it forks, and no thread of a map may run then.
   if (options->with_memory) measure_memory(options->memory, maps, progress, results);
-  if (options->with_mixes) measure_mixes(options->mixes, maps, progress, results);
+  if (options->with_mixes) {
+    measure_mixes(options->mixes, maps, progress, results);
+    measure_go_if_present(*options, progress, results);
+  }
   if (options->with_growth) measure_growth(options->growth, maps, progress, results);
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
   std::fputs(to_table(results).c_str(), stdout);

@@ -18,6 +18,7 @@ struct MapsOptions {
   GrowthPlan growth;
   MemoryPlan memory;
   bool with_mixes = true;
+  bool with_go = true;
   bool with_growth = true;
   bool with_memory = true;
   std::string only;  // maps whose name contains it; empty: all

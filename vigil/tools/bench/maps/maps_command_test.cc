@@ -61,6 +61,47 @@ TEST(MapsCommandTest, EveryMapAnswersWithWhatWasWritten) {
   }
 }
 
+TEST(MapsCommandTest, AFilledMapHasTheKeysOfItsSet) {
+  const KeySet<std::uint64_t> keys(sizeof(std::uint64_t));
+  for (const MapEntry& entry : all_maps()) {
+    const auto map = entry.make<std::uint64_t>();
+    map->fill(keys, 100);
+    BenchValue value;
+    ASSERT_TRUE(map->read(keys.key(99), value)) << entry.name;
+    EXPECT_EQ(value.state, 99U) << entry.name;
+    EXPECT_FALSE(map->read(keys.key(100), value)) << entry.name;
+  }
+}
+
+TEST(MapsCommandTest, AMixOfReadsIncludesTheMapThatIsOnlyRead) {
+  const MixPlan plan{.key_bytes = {8},
+                     .entries = {10},
+                     .read_percents = {100, 90},
+                     .threads = {1},
+                     .distributions = {Distribution::kUniform},
+                     .repeats = 1,
+                     .duration = std::chrono::milliseconds(1)};
+  Registry maps = all_maps();
+  std::erase_if(maps, [](const MapEntry& map) { return !map.reads_only; });
+  ASSERT_FALSE(maps.empty());
+  MapsResults results;
+  measure_mixes(
+      plan, maps, [](const std::string&, double) {}, results);
+  ASSERT_EQ(results.cells.size(), maps.size());
+  EXPECT_EQ(results.cells[0].read_percent, 100U);
+}
+
+TEST(MapsCommandTest, CellsOfGoAreReadBackAndNonsenseIsRefused) {
+  const auto cells = parse_go_cells("Go sync.Map\tstring16\t1000\t95\t2\tzipf\t12.5\n");
+  ASSERT_TRUE(cells);
+  ASSERT_EQ(cells->size(), 1U);
+  EXPECT_EQ((*cells)[0].map, "Go sync.Map");
+  EXPECT_TRUE((*cells)[0].peer);
+  EXPECT_TRUE((*cells)[0].same_load({"", "string16", 1'000, 95, 2, "zipf"}));
+  EXPECT_DOUBLE_EQ((*cells)[0].mops, 12.5);
+  EXPECT_FALSE(parse_go_cells("panic: out of memory\n"));
+}
+
 TEST(MapsCommandTest, AMixGivesOneCellPerMapAndLoad) {
   MixPlan plan{.key_bytes = {8},
                .entries = {10},
@@ -73,9 +114,12 @@ TEST(MapsCommandTest, AMixGivesOneCellPerMapAndLoad) {
   MapsResults results;
   measure_mixes(
       plan, maps, [](const std::string&, double) {}, results);
-  const auto limits = static_cast<std::size_t>(std::count_if(
-      maps.begin(), maps.end(), [](const MapEntry& map) { return map.role == Role::kLimit; }));
-  EXPECT_EQ(results.cells.size(), 2 * (maps.size() - limits));
+  const auto count = [&](const auto& is) {
+    return static_cast<std::size_t>(std::count_if(maps.begin(), maps.end(), is));
+  };
+  const std::size_t limits = count([](const MapEntry& map) { return map.one_thread_only(); });
+  const std::size_t reads_only = count([](const MapEntry& map) { return map.reads_only; });
+  EXPECT_EQ(results.cells.size(), 2 * (maps.size() - limits - reads_only));
   EXPECT_EQ(results.limits.size(), limits) << "one thread only";
   for (const MixCell& cell : results.cells) EXPECT_GT(cell.mops, 0) << cell.map;
 }

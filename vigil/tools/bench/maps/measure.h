@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three measurements of `vigil bench maps`.
+// The measurements of `vigil bench maps`.
 //
 //   measure_mixes   operations per second; the maps of one cell alternate, medians of the repeats
+//   measure_go      the same of Go's maps, if there is a `go` to build their program with; they run
+//                   in a process of their own, so they alternate with each other only
 //   measure_growth  latency of every insert of one writer, and of a reader beside it, while a map
 //                   grows from nothing; the row "(null loop)" is the same without a map: what it
 //                   shows is the machine's. A stall that is the map's own comes back in every
@@ -20,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "vigil/base/result.h"
 #include "vigil/tools/bench/maps/registry.h"
 #include "vigil/tools/bench/maps/results.h"
 
@@ -46,6 +49,12 @@ struct MixPlan {
 // Adds to results.cells and results.limits.
 void measure_mixes(const MixPlan& plan, const Registry& maps, const Progress& progress,
                    MapsResults& results);
+
+// Adds the cells of Go's maps behind the others of their load. The Error says why there are none.
+Result<void> measure_go(const MixPlan& plan, const Progress& progress, MapsResults& results);
+
+// What the program of go_maps.go prints.
+[[nodiscard]] Result<std::vector<MixCell>> parse_go_cells(const std::string& text);
 
 struct GrowthPlan {
   std::uint64_t entries = 4'000'000;

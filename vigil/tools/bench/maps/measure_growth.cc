@@ -17,6 +17,7 @@ class NullMap final : public Contender<Key> {
  public:
   bool read(const Key&, BenchValue&) override { return true; }
   void write(const Key&, const BenchValue&) override {}
+  void fill(const KeySet<Key>&, std::uint64_t) override {}
   std::uint64_t run(const Lane<Key>&, const std::atomic<bool>&) override { return 0; }
 };
 
@@ -90,7 +91,7 @@ void measure_growth(const GrowthPlan& plan, const Registry& maps, const Progress
                     MapsResults& results) {
   std::vector<const MapEntry*> growing;
   for (const MapEntry& entry : maps) {
-    if (entry.role != Role::kLimit) growing.push_back(&entry);
+    if (!entry.one_thread_only() && !entry.reads_only) growing.push_back(&entry);
   }
   std::vector<std::vector<Growth>> runs(growing.size() + 1);
   const auto total = static_cast<double>(runs.size() * plan.repeats);

@@ -73,6 +73,7 @@ void measure_memory(const MemoryPlan& plan, const Registry& maps, const Progress
   double done = 0;
   for (const MapEntry& entry : maps) {
     progress("memory of " + entry.name, done++ / static_cast<double>(maps.size()));
+    if (entry.reads_only) continue;
     measure_key<std::uint64_t>(plan, entry, sizeof(std::uint64_t), results);
     measure_key<std::string>(plan, entry, 16, results);
   }

@@ -51,10 +51,7 @@ class Block {
         MapsResults& results)
       : plan_(plan), keys_(key_bytes), entries_(entries), results_(results) {
     for (const MapEntry& entry : maps) rivals_.push_back({&entry, entry.template make<Key>()});
-    for (std::uint64_t n = 0; n < entries; ++n) {
-      const Key key = keys_.key(n);
-      for (Rival<Key>& rival : rivals_) rival.map->write(key, BenchValue{n, n});
-    }
+    for (Rival<Key>& rival : rivals_) rival.map->fill(keys_, entries);
   }
 
   template <class OnCell>
@@ -79,7 +76,7 @@ class Block {
     std::vector<std::vector<double>> mops(rivals_.size());
     for (std::uint32_t repeat = 0; repeat < plan_.repeats; ++repeat) {
       for (std::size_t i = 0; i < rivals_.size(); ++i) {
-        if (rivals_[i].entry->role == Role::kLimit && load.threads != 1) continue;
+        if (!rivals_[i].entry->can_do(load.threads, load.read_percent)) continue;
         mops[i].push_back(
             run_once(*rivals_[i].map, stream, operations, load.threads, plan_.duration));
       }
@@ -91,7 +88,7 @@ class Block {
       cell.map = entry.name;
       cell.mops = median(mops[i]);
       cell.peer = entry.is_peer();
-      (entry.role == Role::kLimit ? results_.limits : results_.cells).push_back(std::move(cell));
+      (entry.one_thread_only() ? results_.limits : results_.cells).push_back(std::move(cell));
     }
   }
 

@@ -20,7 +20,8 @@ namespace vigil::tools {
 struct MapEntry {
   std::string name;
   Role role = Role::kVigil;
-  std::string reason;  // when to choose it, for vigil advise
+  bool reads_only = false;  // a write copies the map: no cell with writes, no growth
+  std::string reason;       // when to choose it, for vigil advise
   std::function<std::unique_ptr<Contender<std::uint64_t>>()> with_numbers;
   std::function<std::unique_ptr<Contender<std::string>>()> with_strings;
 
@@ -35,13 +36,19 @@ struct MapEntry {
   [[nodiscard]] bool is_peer() const {
     return role == Role::kConcurrentMap || role == Role::kLockedMap;
   }
+  [[nodiscard]] bool one_thread_only() const {
+    return role == Role::kVigilOneThread || role == Role::kLimit;
+  }
+  [[nodiscard]] bool can_do(std::uint32_t threads, std::uint32_t read_percent) const {
+    return (threads == 1 || !one_thread_only()) && (read_percent == 100 || !reads_only);
+  }
 };
 
 using Registry = std::vector<MapEntry>;
 
 // Adapter<Key> is the adapter of the map.
 template <template <class> class Adapter>
-void add_map(Registry& registry, std::string name, Role role, std::string reason = {}) {
+MapEntry& add_map(Registry& registry, std::string name, Role role, std::string reason = {}) {
   MapEntry entry;
   entry.name = std::move(name);
   entry.role = role;
@@ -52,7 +59,7 @@ void add_map(Registry& registry, std::string name, Role role, std::string reason
   entry.with_strings = [] {
     return std::make_unique<ContenderOf<Adapter<std::string>, std::string>>();
   };
-  registry.push_back(std::move(entry));
+  return registry.emplace_back(std::move(entry));
 }
 
 void add_vigil_maps(Registry& registry);

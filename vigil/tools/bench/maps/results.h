@@ -45,7 +45,7 @@ struct MemoryRow {
 struct MapsResults {
   std::string machine;
   std::vector<MixCell> cells;   // of vigil's maps and their peers
-  std::vector<MixCell> limits;  // of the plain map without a lock
+  std::vector<MixCell> limits;  // of maps for one thread: a plain one without a lock, CheckedMap
   std::vector<GrowthRow> growth;
   std::vector<MemoryRow> memory;
 };

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Go program that measures Go's maps, as text (go_maps.go): an installed `vigil` brings it
+// along and has it built by the machine's own `go`.
+#pragma once
+
+#include <string_view>
+
+namespace vigil::tools {
+
+extern const std::string_view go_maps_source;
+
+}  // namespace vigil::tools
