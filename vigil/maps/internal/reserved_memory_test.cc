@@ -37,6 +37,14 @@ TEST(ReservedMemoryTest, DiscardKeepsPagesThatAreNotWhollyInside) {
   EXPECT_EQ(memory.data()[12288], 2);
 }
 
+TEST(ReservedMemoryTest, PopulatedPagesKeepWhatTheyHold) {
+  ReservedMemory memory = reserve(1 << 20);
+  memory.data()[5000] = 3;
+  memory.populate(4500, 100'000);
+  EXPECT_EQ(memory.data()[5000], 3);
+  EXPECT_EQ(memory.data()[100'000], 0);
+}
+
 TEST(ReservedMemoryTest, MovingHandsTheRangeOver) {
   ReservedMemory memory = reserve(4096);
   memory.data()[0] = 9;
@@ -50,9 +58,10 @@ TEST(ReservedMemoryTest, AnImpossibleSizeIsAnErrorThatSaysWhatToCheck) {
   EXPECT_NE(memory.error().message.find("overcommit"), std::string::npos);
 }
 
-TEST(ReservedMemoryDeathTest, DiscardOutsideOfTheRangeIsStopped) {
+TEST(ReservedMemoryDeathTest, ARangeOutsideOfTheReservationIsStopped) {
   ReservedMemory memory = reserve(4096);
   EXPECT_DEATH(memory.discard(memory.size(), 1), "outside of the reservation");
+  EXPECT_DEATH(memory.populate(memory.size(), 1), "outside of the reservation");
 }
 
 }  // namespace

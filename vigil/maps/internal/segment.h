@@ -10,7 +10,10 @@
 // the first 63; its keys have one home group anyway.
 //
 // SegmentMemory is the map-wide store: reserved address space cut into chunks of 128 groups, whose
-// pages are made present many chunks at a time (a page fault costs more than an insert).
+// pages are made present many chunks at a time: a page fault costs more than an insert, and so few
+// inserts pay for a slice of pages that even the 99.9th percentile does not see it. Not huge pages:
+// lookups in a large map would be a tenth faster, but the first touch of one stalls its thread for
+// milliseconds.
 // SegmentAllocator cuts chunks into segments of one size each. A chunk without segments gives its
 // slot pages back to the system and returns to the store, for any allocator and size; its metadata
 // is kept, because stale readers rely on sequences that only grow.
@@ -19,6 +22,7 @@
 // the lock of its shard. Lock order: shard, allocator, memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -80,8 +84,8 @@ class SegmentMemory {
  public:
   static constexpr std::uint32_t kChunkGroups = Segment::kChunkGroups;
   static constexpr std::uint32_t kNoChunk = ~std::uint32_t{0};
-  // A small map stays on small pages; beyond that, huge pages take the page faults off insert.
-  static constexpr std::size_t kSmallPagesBytes = std::size_t{4} << 20;
+  // How much is made present at a time, at most: a fifth of a millisecond's work.
+  static constexpr std::size_t kSliceBytes = std::size_t{256} << 10;
 
   class VIGIL_SCOPED_CAPABILITY SpinGuard {
    public:
@@ -111,10 +115,7 @@ class SegmentMemory {
         chunk_limit_(chunks_for(slots)),
         metadata_(reserve(chunk_limit_ * kChunkGroups * std::size_t{16})),
         slots_(reserve(chunk_limit_ * chunk_slot_bytes_)),
-        chunks_(reserve(chunk_limit_ * sizeof(Chunk))) {
-    slots_.advise_huge_pages(kSmallPagesBytes);
-    metadata_.advise_huge_pages(kSmallPagesBytes);
-  }
+        chunks_(reserve(chunk_limit_ * sizeof(Chunk))) {}
 
   [[nodiscard]] char* metadata() const noexcept { return metadata_.data(); }
   [[nodiscard]] char* slots() const noexcept { return slots_.data(); }
@@ -124,12 +125,10 @@ class SegmentMemory {
 
   // kNoChunk when the reservation is used up.
   [[nodiscard]] std::uint32_t take_chunk() noexcept {
-    SpinGuard guard(lock_);
-    if (free_ != kNoChunk) {
-      --free_count_;
-      return std::exchange(free_, chunk(free_).next);
-    }
-    return used_ == chunk_limit_ ? kNoChunk : used_++;
+    const Taken taken = take();
+    // Without a lock: whoever takes the next chunk meanwhile faults its pages in one by one.
+    make_present(taken.id, taken.absent);
+    return taken.id;
   }
 
   // The first of `count` chunks that lie side by side; kNoChunk when the reservation is used up.
@@ -155,6 +154,32 @@ class SegmentMemory {
   }
 
  private:
+  struct Taken {
+    std::uint32_t id;
+    std::uint32_t absent;  // how many chunks from `id` on should be made present
+  };
+  [[nodiscard]] Taken take() noexcept {
+    SpinGuard guard(lock_);
+    if (free_ != kNoChunk) {
+      --free_count_;
+      return {std::exchange(free_, chunk(free_).next), 1};
+    }
+    if (used_ == chunk_limit_) return {kNoChunk, 0};
+    const std::uint32_t id = used_++;
+    if (id < present_) return {id, 0};
+    // An eighth of what there is, so that a small map stays small.
+    const auto slice = static_cast<std::uint32_t>(kSliceBytes / chunk_slot_bytes_);
+    const std::uint32_t count = std::min(std::clamp(id / 8, 1U, slice), chunk_limit_ - id);
+    present_ = id + count;
+    return {id, count};
+  }
+  void make_present(std::uint32_t id, std::uint32_t count) noexcept {
+    if (count == 0) return;
+    slots_.populate(id * chunk_slot_bytes_, count * chunk_slot_bytes_);
+    constexpr std::size_t kChunkMetadataBytes = kChunkGroups * std::size_t{16};
+    metadata_.populate(id * kChunkMetadataBytes, count * kChunkMetadataBytes);
+  }
+
   static std::uint32_t chunks_for(std::uint64_t slots) {
     constexpr std::uint64_t kChunkSlots = kChunkGroups * kSlotsPerGroup;
     const std::uint64_t chunks = slots / kChunkSlots + 1;
@@ -178,6 +203,7 @@ class SegmentMemory {
   std::uint32_t free_ VIGIL_GUARDED_BY(lock_) = kNoChunk;
   std::uint32_t free_count_ VIGIL_GUARDED_BY(lock_) = 0;
   std::uint32_t used_ VIGIL_GUARDED_BY(lock_) = 0;
+  std::uint32_t present_ VIGIL_GUARDED_BY(lock_) = 0;  // chunks from here on were never touched
 };
 
 class SegmentAllocator {
