@@ -144,7 +144,7 @@ std::size_t collect_waiters(Waiter* waiters, bool* lost_wake_up) {
     waiter.thread = seats[task].thread;
     waiter.object = reinterpret_cast<const volatile void*>(operation.object);
     waiter.stack = seats[task].stack;
-    waiter.operation = "runs without getting on";
+    waiter.operation = "running without getting on";
   });
   report_waiters(static_cast<std::uint8_t>(report::Kind::kLivelock), waiters, count);
   end_process();

@@ -156,7 +156,7 @@ TaskId Scheduler::next_task() {
 }
 
 void Scheduler::record(const Situation& at, TaskId next) {
-  const bool preemption = at.from_can_go_on && next != at.from;
+  const bool preemption = at.from_can_go_on && next != at.from && at.from != demoted_;
   stats_.preemptions += preemption ? 1 : 0;
   stats_.switches += next != at.from ? 1 : 0;
   stats_.hash = (stats_.hash ^ numbers_[next]) * 0x0000'0100'0000'01b3;
@@ -164,7 +164,7 @@ void Scheduler::record(const Situation& at, TaskId next) {
       (stats_.hash ^ static_cast<std::uint64_t>(operations_[next].kind)) * 0x0000'0100'0000'01b3;
   if (next != plain_next_task(at, demoted_)) {
     note({numbers_[at.from], steps_[at.from], Decision::Kind::kRun, numbers_[next]}, at,
-         preemption && at.from != demoted_);
+         preemption);
   }
   ++steps_[at.from];
   demoted_ = kNoTask;

@@ -46,7 +46,7 @@ enum class TimerKind : std::uint8_t {
 struct SchedulerStats {
   std::uint64_t points = 0;
   std::uint64_t switches = 0;
-  std::uint64_t preemptions = 0;  // switches away from a task that could have gone on
+  std::uint64_t preemptions = 0;  // switches away from a task whose turn was not over
   std::uint64_t early_firings = 0;
   std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // of all decisions
 };

@@ -70,7 +70,8 @@ report::Stack FindingNamer::stack(const RecordedProcess& process, report::StackI
   report::Stack stack = symbolizer_->stack_of(addresses);
   // An interceptor's own frames say nothing about the program.
   const auto own = std::find_if(stack.begin(), stack.end(), [](const report::Frame& frame) {
-    return !frame.function.starts_with("vigil::race::");
+    return !frame.function.starts_with("vigil::race::") &&
+           frame.file.find("/vigil/race/rt/") == std::string::npos;
   });
   if (own != stack.end()) stack.erase(stack.begin(), own);
   return stack;
@@ -160,10 +161,12 @@ report::Finding FindingNamer::name(const RecordedProcess& process,
     access.address = record.address;
     access.size = record.size;
     access.stack = stack(process, record.stack);
-    for (const report::LockRecord& held : recorded.locks) {
-      if (held.thread == record.thread) access.locks.push_back(lock(process, held));
-    }
     thread(process, record.thread, &finding);
+  }
+  // Those of the moment: what was held at the earlier access is not known any more.
+  if (!finding.accesses.empty()) {
+    for (const report::LockRecord& held : recorded.locks)
+      finding.accesses.front().locks.push_back(lock(process, held));
   }
   add_waiters(process, recorded, &finding);
   finding.location = location(process, recorded);

@@ -247,9 +247,10 @@ int fail(const Error& error, int code) {
 
 void print_result(const Minimizer& minimizer, const std::string& path, const RaceOptions& options) {
   std::printf("%s\n", text_report(minimizer.finding(), style_for(STDOUT_FILENO)).c_str());
-  std::printf("vigil: %zu of %zu decisions are left (%llu preemptions, %d schedules tried):\n",
+  std::printf("vigil: %zu of %zu decisions are left (%llu preemption%s, %d schedules tried):\n",
               minimizer.kept(), minimizer.recorded(),
-              static_cast<unsigned long long>(minimizer.preemptions()), minimizer.tests());
+              static_cast<unsigned long long>(minimizer.preemptions()),
+              minimizer.preemptions() == 1 ? "" : "s", minimizer.tests());
   for (std::size_t i = 0; i < minimizer.steps().size(); ++i)
     std::printf("  %zu. %s\n", i + 1, minimizer.steps()[i].c_str());
   std::vector<std::string> words = {"vigil", "race", "replay", path, "--"};
