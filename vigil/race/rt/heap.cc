@@ -177,9 +177,12 @@ void give_without_thread(BlockName name) {
 
 // ---- one block
 
+// The part of a block that has a history: of an empty one the first byte, which tells its frees.
+std::size_t recorded_size(std::size_t size) { return size != 0 ? size : 1; }
+
 // The new block's history: the allocation wrote it.
 void* begin_life(Thread* thread, Address begin, std::size_t size, StackId stack) {
-  if (thread != nullptr && detection_on) imitate_write(*thread, begin, size, stack);
+  if (thread != nullptr && detection_on) imitate_write(*thread, begin, recorded_size(size), stack);
   return reinterpret_cast<void*>(begin);
 }
 
@@ -230,7 +233,7 @@ void* allocate(std::size_t size, std::size_t alignment, Address pc, bool zero) {
 // The freed memory's history: the free wrote it, and nobody may touch it any more.
 void end_life(Thread* thread, Address begin, std::size_t size, Address pc) {
   sync_destroyed(reinterpret_cast<void*>(begin), size);
-  if (is_recording(thread)) record_free(*thread, begin, size != 0 ? size : 1, pc);
+  if (is_recording(thread)) record_free(*thread, begin, recorded_size(size), pc);
 }
 
 void free_small(Address address, Address pc) {

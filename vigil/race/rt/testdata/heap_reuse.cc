@@ -18,6 +18,8 @@ int main() {
         }
         delete value;
         delete mutex;
+        char* volatile bytes = new char[static_cast<std::size_t>(round % 2)];
+        delete[] bytes;
       }
     });
   }
