@@ -222,7 +222,7 @@ class ShardedMap {
   // --- Bulk ----------------------------------------------------------------------------------
 
   // Calls visitor(key, const Value&) with lookup_type keys: once for every entry that is present
-  // throughout, at most once for others.
+  // throughout, at most once for others. A visitor that returns false ends it.
   template <class Visitor>
   void for_each(Visitor&& visitor) const;
 
@@ -262,6 +262,7 @@ class ShardedMap {
 
  private:
   class Writer;
+  struct Nothing {};
   struct Unmarked {
     explicit Unmarked(const void*) noexcept {}
   };
@@ -280,6 +281,15 @@ class ShardedMap {
     if constexpr (!Layout::kHasDeadline) return false;
     return words[Layout::kDeadlineAt] != kNoDeadline && expired_at(words, now_ms());
   }
+  // Without a system call: false does not mean that it has expired.
+  [[nodiscard]] bool certainly_alive(const Words& words) const noexcept {
+    if constexpr (!Layout::kHasDeadline) return true;
+    return words[Layout::kDeadlineAt] == kNoDeadline ||
+           (clock_ != nullptr && !expired_at(words, clock_->now_ms()));
+  }
+  // visit() with all that may be needed: a guard, another look, the system's clock.
+  template <class Visitor>
+  bool visit_patiently(lookup_type key, Visitor& visitor) const;
   // Copies the slot of an entry that has not expired. read() is the way without interruption and
   // small enough to become part of the caller; read_again() does everything.
   [[nodiscard, gnu::always_inline]] inline bool read(const Probe& probe, Words& words) const;
@@ -318,6 +328,13 @@ class ShardedMap {
     return buffer;
   }
   void destroy_retired();
+  // These two REQUIRE the lock of the shard.
+  void erase_at(Shard& shard, Place place) noexcept;
+  bool erase_expired(Shard& shard, Place place);  // whether it had expired
+  static void retire_nodes(Shard& shard, const Words& unlinked) noexcept {
+    shard.retire(value_node(unlinked));
+    shard.retire(Keys::node(unlinked.data()));
+  }
 
   // The first of these are all that readers use.
   Keys keys_;

@@ -528,6 +528,14 @@ TEST(ShardedMapTest, ForEachVisitsOnceAlthoughItsVisitorMakesTheMapShrink) {
   for (std::uint64_t i = 0; i < 1'000; ++i) EXPECT_EQ(seen[i], 1) << i;
 }
 
+TEST(ShardedMapTest, ForEachEndsWhenTheVisitorReturnsFalse) {
+  ShardedMap<int, int> map;
+  for (int key = 0; key < 1000; ++key) map.insert(key, key);
+  int visited = 0;
+  map.for_each([&](int, int) { return ++visited < 10; });
+  EXPECT_EQ(visited, 10);
+}
+
 TEST(ShardedMapTest, ForEachGivesStringKeysAsViews) {
   Texts map;
   map.insert("short", "1");

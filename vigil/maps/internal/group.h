@@ -59,6 +59,9 @@ using Tags = TagGroup<kSlotsPerGroup>;
 [[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
   return tag_from_bits(static_cast<std::uint8_t>(hash >> 24));
 }
+[[nodiscard]] inline TagPattern tag_pattern_of(std::uint64_t hash) noexcept {
+  return TagPattern::from_hash<3>(hash);
+}
 
 // Word 1 of a group's metadata, taken apart.
 class Control {
@@ -115,6 +118,11 @@ class Groups {
   [[nodiscard]] bool still_at(std::uint32_t group, Control control) const noexcept {
     return control.rests_until(Control(metadata(group)[1].load(std::memory_order_relaxed)));
   }
+  // Whether neither tags nor overflow nor a slot of a group have changed since `control`.
+  [[nodiscard]] bool same_since(std::uint32_t group, Control control) const noexcept {
+    return !control.writing() &&
+           control.word() == metadata(group)[1].load(std::memory_order_relaxed);
+  }
   [[nodiscard]] const Word* slot(std::uint32_t group, std::uint32_t index) const noexcept {
     return reinterpret_cast<const Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);
   }
@@ -131,6 +139,11 @@ class Groups {
       words[i] = from[i].load(std::memory_order_relaxed);
     }
     return words;
+  }
+
+  [[nodiscard]] std::uint64_t read_word(std::uint32_t group, std::uint32_t index,
+                                        std::uint32_t word) const noexcept {
+    return slot(group, index)[word].load(std::memory_order_relaxed);
   }
 
   // Puts an entry into a free slot.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The member functions of ShardedMap. Every write has the same shape: probe (hash the key) and
-// prepare (copy, allocate) without a lock; lock the shard (Writer); find; change; and, once the
-// lock is gone, destroy a few nodes that earlier writes unlinked.
+// prepare (copy, allocate) without a lock; glimpse (look for the key), then lock the shard
+// (Writer); find, which confirms what was glimpsed; change; and, once the lock is gone, destroy a
+// few nodes that earlier writes unlinked.
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
 #pragma once
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/sharded_map.h"
 
 namespace vigil {
@@ -24,8 +26,15 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
       : map_(map),
         held_(&map),
         shard_(map.shards_.lock(hash)) {}
+  // For find() of this key.
+  [[gnu::always_inline]] Writer(ShardedMap& map,
+                                const Probe& probe) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
+      : map_(map),
+        glimpse_(map.table_.glimpse(probe)),
+        held_(&map),
+        shard_(map.shards_.lock(probe.hash())) {}
 
-  ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::always_inline]] ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
     bool advance = false;
     if constexpr (kHasNode) {
       if (shard_.has_garbage()) {
@@ -42,13 +51,11 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   [[nodiscard]] Shard& shard() const noexcept { return shard_; }
 
   // The entry of the key. One that has expired is removed and counts as absent.
-  [[nodiscard]] std::optional<Place> find(const Probe& probe) {
-    const std::optional<Place> place = map_.table_.find(probe);
+  [[nodiscard, gnu::always_inline]] inline Place find(const Probe& probe) {
+    const Place place = map_.table_.find(probe, glimpse_);
     if constexpr (Layout::kHasDeadline) {
-      if (place && map_.expired(map_.table_.words(*place))) [[unlikely]] {
-        erase(*place);
-        shard_.counters().expired.add(1);
-        return std::nullopt;
+      if (place.found() && map_.table_.word(place, Layout::kDeadlineAt) != 0) [[unlikely]] {
+        if (map_.erase_expired(shard_, place)) return Place{};
       }
     }
     return place;
@@ -56,8 +63,8 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   [[nodiscard]] Words words(const Place& place) const noexcept { return map_.table_.words(place); }
 
   // REQUIRES: the key is absent.
-  void insert(const Probe& probe, typename Keys::Prepared& key, PreparedValue& value,
-              std::int64_t deadline_ms) {
+  [[gnu::always_inline]] void insert(const Probe& probe, typename Keys::Prepared& key,
+                                     PreparedValue& value, std::int64_t deadline_ms) {
     Words words;
     std::copy_n(key.words.data(), Layout::kKeyWords, words.data());
     set_value(words, deadline_ms, value);
@@ -66,43 +73,44 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
     value.release();
   }
 
-  void replace(const Place& place, PreparedValue& value, std::int64_t deadline_ms) {
-    const Words old = words(place);
-    Words changed = old;
+  [[gnu::always_inline]] void replace(const Place& place, PreparedValue& value,
+                                      std::int64_t deadline_ms) {
+    Node* const old = old_node(place);
+    Words changed;
     set_value(changed, deadline_ms, value);
-    map_.table_.replace(shard_, place, old, changed);
+    map_.table_.replace(shard_, place, changed);
     value.release();
-    shard_.retire(value_node(old));
+    shard_.retire(old);
   }
   // Keeps the deadline.
   void replace(const Place& place, PreparedValue& value) {
-    Node* const old = value_node(words(place));
+    Node* const old = old_node(place);
     map_.table_.replace_value(place, value.words());
     value.release();
     shard_.retire(old);
   }
 
-  void erase(const Place& place) noexcept {
-    const Words old = words(place);
-    map_.table_.erase(shard_, place);
-    retire(old);
-  }
-  void retire(const Words& unlinked) noexcept {
-    shard_.retire(value_node(unlinked));
-    shard_.retire(Keys::node(unlinked.data()));
-  }
+  void erase(const Place& place) noexcept { map_.erase_at(shard_, place); }
+  void retire(const Words& unlinked) noexcept { retire_nodes(shard_, unlinked); }
 
   // Removes the entries whose slots were copied into `doomed`; they must still be there.
   void erase_all(const std::vector<Words>& doomed) {
     for (const Words& words : doomed) {
       map_.keys_.with_key(
-          words.data(), [&](const auto& key) { erase(*map_.table_.find(Probe(map_.keys_, key))); });
+          words.data(), [&](const auto& key) { erase(map_.table_.find(Probe(map_.keys_, key))); });
     }
   }
 
  private:
+  Node* old_node(const Place& place) const noexcept {
+    if constexpr (!Values::kHasNode) return nullptr;
+    return maps::internal::node_at<Node>(map_.table_.word(place, Layout::kValueAt));
+  }
+
   ShardedMap& map_;
-  maps::internal::Garbage garbage_;  // destroyed last, when the map may be used again
+  typename Table::Glimpse glimpse_;
+  // Destroyed last, when the map may be used again.
+  [[no_unique_address]] std::conditional_t<kHasNode, maps::internal::Garbage, Nothing> garbage_;
   maps::internal::HeldMap held_;
   Shard& shard_;
 };
@@ -210,6 +218,26 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Visitor>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit(lookup_type key, Visitor&& visitor) const {
   const Probe probe(keys_, key);
+  if constexpr (!Values::kHasNode) {
+    if (!probe.needs_confirm()) [[likely]] {
+      Words words;
+      const Search search = table_.search_home(probe, words);
+      if (search == Search::kFound && certainly_alive(words)) [[likely]] {
+        Values::access(value_words(words), visitor);
+        return true;
+      }
+      if (search == Search::kAbsent) return false;
+    }
+  }
+  // In the last place, so that nothing has to be kept for afterwards.
+  return visit_patiently(key, visitor);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+template <class Visitor>
+[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_patiently(
+    lookup_type key, Visitor& visitor) const {
+  const Probe probe(keys_, key);
   const maps::internal::EpochGuard guard(Values::kHasNode || probe.needs_guard());
   const VisitMark mark(this);
   Words words;
@@ -234,8 +262,8 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert(lookup_type key, V&& v
   }
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash());
-  if (writer.find(probe)) return false;
+  Writer writer(*this, probe);
+  if (writer.find(probe).found()) return false;
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
   return true;
 }
@@ -247,9 +275,9 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_assign(lookup_type 
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash());
-  if (const std::optional<Place> place = writer.find(probe)) {
-    writer.replace(*place, prepared_value, deadline_ms);
+  Writer writer(*this, probe);
+  if (const Place place = writer.find(probe); place.found()) {
+    writer.replace(place, prepared_value, deadline_ms);
     return false;
   }
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
@@ -267,9 +295,9 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(value);
   GetOrInsertResult result{value, true};  // copied before anything changes
-  Writer writer(*this, probe.hash());
-  if (const std::optional<Place> place = writer.find(probe)) {
-    return {Values::extract(value_words(writer.words(*place))), false};
+  Writer writer(*this, probe);
+  if (const Place place = writer.find(probe); place.found()) {
+    return {Values::extract(value_words(writer.words(place))), false};
   }
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
   return result;
@@ -283,14 +311,14 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (!place) {
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (!place.found()) {
     writer.insert(probe, prepared_key, prepared_value, deadline_ms);
     return std::nullopt;
   }
-  std::optional<Value> old(Values::extract(value_words(writer.words(*place))));
-  writer.replace(*place, prepared_value, deadline_ms);
+  std::optional<Value> old(Values::extract(value_words(writer.words(place))));
+  writer.replace(place, prepared_value, deadline_ms);
   return old;
 }
 
@@ -301,13 +329,13 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
                                                                     V&& desired) {
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (!place) return false;
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (!place.found()) return false;
   bool equal = false;
-  Values::access(value_words(writer.words(*place)),
+  Values::access(value_words(writer.words(place)),
                  [&](const Value& value) { equal = value == expected; });
-  if (equal) writer.replace(*place, prepared_value);
+  if (equal) writer.replace(place, prepared_value);
   return equal;
 }
 
@@ -315,15 +343,15 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (!place) return false;
-  const Words words = writer.words(*place);
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (!place.found()) return false;
+  const Words words = writer.words(place);
   if constexpr (kLocked) {
     Values::change_in_place(value_words(words), change);
   } else {
     PreparedValue changed = Values::changed(value_words(words), change);
-    writer.replace(*place, changed);
+    writer.replace(place, changed);
   }
   return true;
 }
@@ -331,21 +359,21 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Chang
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (place) writer.erase(*place);
-  return place.has_value();
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (place.found()) writer.erase(place);
+  return place.found();
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
   static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (!place) return std::nullopt;
-  std::optional<Value> taken(Values::extract(value_words(writer.words(*place))));
-  writer.erase(*place);
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (!place.found()) return std::nullopt;
+  std::optional<Value> taken(Values::extract(value_words(writer.words(place))));
+  writer.erase(place);
   return taken;
 }
 
@@ -354,14 +382,30 @@ template <class Predicate>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
-  const std::optional<Place> place = writer.find(probe);
-  if (!place) return false;
+  Writer writer(*this, probe);
+  const Place place = writer.find(probe);
+  if (!place.found()) return false;
   bool matches = false;
-  Values::access(value_words(writer.words(*place)),
+  Values::access(value_words(writer.words(place)),
                  [&](const Value& value) { matches = predicate(value); });
-  if (matches) writer.erase(*place);
+  if (matches) writer.erase(place);
   return matches;
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_at(Shard& shard, Place place) noexcept {
+  const Words old = table_.words(place);
+  table_.erase(shard, place);
+  retire_nodes(shard, old);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_expired(Shard& shard,
+                                                                                   Place place) {
+  if (!expired(table_.words(place))) return false;
+  erase_at(shard, place);
+  shard.counters().expired.add(1);
+  return true;
 }
 
 // --- Bulk ------------------------------------------------------------------------------------
@@ -382,9 +426,13 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) c
     const VisitMark mark(this);
     for (const Words& words : entries) {
       if (expired(words)) continue;
+      bool goes_on = true;
       keys_.with_key(words.data(), [&](lookup_type key) {
-        Values::access(value_words(words), [&](const Value& value) { visitor(key, value); });
+        Values::access(value_words(words), [&](const Value& value) {
+          goes_on = maps::internal::visited_goes_on(visitor, key, value);
+        });
       });
+      if (!goes_on) return;
     }
   }
 }

@@ -15,9 +15,14 @@
 // therefore differ, by the low bits of their hashes, from 6 to 11 groups: an octave in even steps
 // ("spiral"), and growth is spread over the whole time in which the map doubles.
 //
-// Thread safety: search() from any thread. Everything else REQUIRES the lock of the shard that the
-// hash or position belongs to; a member that takes a Shard counts there, and is told by it how far
-// segments may merge.
+// A writer looks for its key before it has the lock (glimpse) and confirms under the lock that what
+// it saw still holds: the hash still leads to that segment, and neither sequence, tags nor overflow
+// of the group have changed. A group changes its sequence when a segment is given up, so this holds
+// even if the segment went away and came back.
+//
+// Thread safety: search() and glimpse() from any thread. Everything else REQUIRES the lock of the
+// shard that the hash or position belongs to; a member that takes a Shard counts there, and is told
+// by it how far segments may merge.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +31,6 @@
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
-#include <optional>
 #include <vector>
 
 #include "vigil/base/check.h"
@@ -47,12 +51,34 @@ class Table {
   static constexpr std::uint32_t kFullSizes = 6;
   static constexpr std::uint32_t kProbedGroups = 8;  // of a segment that can still split
 
-  // Where an entry lies; valid until the next change of the shard.
+  // Group and index of a slot in one word, which stays in a register where a pair would be stored
+  // in halves and loaded as a whole, and that waits for the store buffer.
+  class Position {
+   public:
+    static constexpr std::uint32_t kAbsent = kSlotsPerGroup;       // indexes that say: no entry,
+    static constexpr std::uint32_t kUnknown = kSlotsPerGroup + 1;  // and: to be looked for
+
+    Position() = default;
+    Position(std::uint32_t group, std::uint32_t index) noexcept
+        : bits_(std::uint64_t{group} << 4 | index) {}
+    [[nodiscard]] std::uint32_t group() const noexcept {
+      return static_cast<std::uint32_t>(bits_ >> 4);
+    }
+    [[nodiscard]] std::uint32_t index() const noexcept { return bits_ & 15; }
+    [[nodiscard]] bool operator==(const Position&) const = default;
+
+   private:
+    std::uint64_t bits_ = kAbsent;
+  };
+
+  // Where an entry lies, or that there is none; valid until the next change of the shard.
   struct Place {
-    Segment segment;
-    std::uint32_t group = 0;
-    std::uint32_t index = 0;
+    Position at;
     std::uint64_t hash = 0;
+
+    [[nodiscard]] bool found() const noexcept { return at.index() != Position::kAbsent; }
+    [[nodiscard]] std::uint32_t group() const noexcept { return at.group(); }
+    [[nodiscard]] std::uint32_t index() const noexcept { return at.index(); }
   };
 
   // Starts with 2^depth segments.
@@ -79,24 +105,76 @@ class Table {
 
   enum class Search : std::uint8_t { kFound, kAbsent, kInterrupted };
 
+  // What a writer saw before it had the lock: the slot of the key, or that there is none.
+  struct Glimpse {
+    Segment segment;
+    Control control = Control(0);  // of the group
+    Position at = Position(0, Position::kUnknown);
+  };
+
+  // Looks at the first slot with the key's tag in its home group. Waiting for memory before the
+  // lock is taken overlaps with other work of the processor; under it, everybody waits.
+  [[nodiscard, gnu::always_inline]] inline Glimpse glimpse(const Probe& probe) const noexcept {
+    const std::uint64_t hash = probe.hash();
+    const Groups<Layout> groups = groups_;
+    const Segment segment = directory_.find(hash);
+    const std::uint32_t group = segment.home(hash);
+    const auto view = groups.load_view(group);
+    std::uint32_t index = Position::kUnknown;
+    if (!probe.needs_confirm()) {
+      if (const BitMask candidates = view.tags.match(tag_pattern_of(hash))) {
+        if (probe.may_match(groups.slot(group, candidates.first()))) index = candidates.first();
+      } else if (view.control.overflow() == 0) {
+        index = Position::kAbsent;
+      }
+    }
+    return {segment, view.control, Position(group, index)};
+  }
+
+  // search() for most keys: those in the first slot with their tag in their home group, and for
+  // most that are absent. kInterrupted says that it has to be search(). Without loops, because what
+  // those keep in registers makes the rest slower.
+  [[gnu::always_inline]] inline Search search_home(const Probe& probe, Words& words) const {
+    const std::uint64_t hash = probe.hash();
+    const Groups<Layout> groups = groups_;
+    const std::uint64_t version = directory_.now(hash);
+    const std::uint32_t group = directory_.find(hash).home(hash);
+    const auto view = groups.load_view(group);
+    const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+    if (!candidates) {
+      const bool absent = view.control.overflow() == 0 && directory_.unchanged(hash, version);
+      return absent ? Search::kAbsent : Search::kInterrupted;
+    }
+    const Word* slot = groups.slot(group, candidates.first());
+    if (!probe.may_match(slot)) [[unlikely]]
+      return Search::kInterrupted;
+#pragma GCC unroll 8
+    for (std::uint32_t i = Layout::kKeyWords; i < Layout::kSlotWords; ++i) {
+      words[i] = slot[i].load(std::memory_order_acquire);
+    }
+    return groups.still_at(group, view.control) ? Search::kFound : Search::kInterrupted;
+  }
+
   // Copies the slot of the key. Only the words from the deadline on are filled unless
   // probe.needs_confirm().
   [[gnu::always_inline]] Search search(const Probe& probe, Words& words) const {
     const std::uint64_t hash = probe.hash();
+    const Groups<Layout> groups = groups_;  // two addresses, which so can stay in registers
+    const TagPattern pattern = tag_pattern_of(hash);
     const std::uint64_t version = directory_.now(hash);
     const Segment segment = directory_.find(hash);
     std::uint32_t group = segment.home(hash);
     for (std::uint32_t n = 1;; ++n, group = segment.after(group)) {
-      const auto view = groups_.load_view(group);
-      for (const std::uint32_t index : view.tags.match(tag_of(hash))) {
-        const Word* slot = groups_.slot(group, index);
+      const auto view = groups.load_view(group);
+      for (const std::uint32_t index : view.tags.match(pattern)) {
+        const Word* slot = groups.slot(group, index);
         if (!probe.may_match(slot)) continue;
 #pragma GCC unroll 8
         for (std::uint32_t i = probe.needs_confirm() ? 0 : Layout::kKeyWords;
              i < Layout::kSlotWords; ++i) {
           words[i] = slot[i].load(std::memory_order_acquire);
         }
-        if (!groups_.still_at(group, view.control)) return Search::kInterrupted;
+        if (!groups.still_at(group, view.control)) return Search::kInterrupted;
         if (probe.needs_confirm() && !probe.confirm(words.data())) continue;
         return Search::kFound;
       }
@@ -108,7 +186,19 @@ class Table {
 
   // --- The writer: single entries ------------------------------------------------------------
 
-  [[nodiscard]] std::optional<Place> find(const Probe& probe) const {
+  // Looks no second time if what was glimpsed still holds: if the directory leads to the same
+  // segment, then whatever happened to it meanwhile has changed the control of the group.
+  [[nodiscard, gnu::always_inline]] inline Place find(const Probe& probe,
+                                                      const Glimpse& seen) const {
+    const std::uint64_t hash = probe.hash();
+    if (seen.at.index() != Position::kUnknown && directory_.lookup(hash) == seen.segment &&
+        groups_.same_since(seen.at.group(), seen.control)) [[likely]] {
+      return {seen.at, hash};
+    }
+    return find(probe);
+  }
+  // The probe by value, so that the caller's may stay in registers.
+  [[nodiscard, gnu::noinline]] Place find(Probe probe) const {
     const std::uint64_t hash = probe.hash();
     const Segment segment = directory_.lookup(hash);
     std::uint32_t group = segment.home(hash);
@@ -119,15 +209,19 @@ class Table {
         if (probe.needs_confirm() && !probe.confirm(groups_.read_slot(group, index).data())) {
           continue;
         }
-        return Place{segment, group, index, hash};
+        return {Position(group, index), hash};
       }
       if (view.control.overflow() == 0) break;
     }
-    return std::nullopt;
+    return {};
   }
 
   [[nodiscard]] Words words(const Place& place) const noexcept {
-    return groups_.read_slot(place.group, place.index);
+    return groups_.read_slot(place.group(), place.index());
+  }
+
+  [[nodiscard]] std::uint64_t word(const Place& place, std::uint32_t word) const noexcept {
+    return groups_.read_word(place.group(), place.index(), word);
   }
 
   // Adds an entry. REQUIRES: the key is absent. Throws what Hash throws, or std::length_error when
@@ -143,30 +237,34 @@ class Table {
       grow(shard, segment, hash);
     }
     shard.counters().entries.add(1);
-    count_deadline(shard, words, +1);
+    if constexpr (Layout::kHasDeadline) count_deadline(shard, words[Layout::kDeadlineAt], +1);
   }
 
   // Replaces deadline and value, or the value alone.
-  void replace(Shard& shard, const Place& place, const Words& old, const Words& words) noexcept {
-    count_deadline(shard, old, -1);
-    groups_.overwrite(place.group, place.index, Layout::kKeyWords, words.data() + Layout::kKeyWords,
-                      Layout::kSlotWords - Layout::kKeyWords);
-    count_deadline(shard, words, +1);
+  void replace(Shard& shard, const Place& place, const Words& words) noexcept {
+    if constexpr (Layout::kHasDeadline) {
+      count_deadline(shard, word(place, Layout::kDeadlineAt), -1);
+      count_deadline(shard, words[Layout::kDeadlineAt], +1);
+    }
+    groups_.overwrite(place.group(), place.index(), Layout::kKeyWords,
+                      words.data() + Layout::kKeyWords, Layout::kSlotWords - Layout::kKeyWords);
   }
   void replace_value(const Place& place, const std::uint64_t* value) noexcept {
-    groups_.overwrite(place.group, place.index, Layout::kValueAt, value, Layout::kValueWords);
+    groups_.overwrite(place.group(), place.index(), Layout::kValueAt, value, Layout::kValueWords);
   }
 
   // Removes an entry; its nodes are the caller's to retire. May merge or shrink segments.
   void erase(Shard& shard, const Place& place) noexcept {
-    count_deadline(shard, words(place), -1);
-    groups_.vacate(place.group, place.index);
-    for (std::uint32_t g = place.segment.home(place.hash); g != place.group;
-         g = place.segment.after(g)) {
+    if constexpr (Layout::kHasDeadline) {
+      count_deadline(shard, word(place, Layout::kDeadlineAt), -1);
+    }
+    groups_.vacate(place.group(), place.index());
+    const Segment segment = directory_.lookup(place.hash);
+    for (std::uint32_t g = segment.home(place.hash); g != place.group(); g = segment.after(g)) {
       groups_.remove_overflow(g);
     }
     shard.counters().entries.subtract(1);
-    if (!groups_.load_view(place.group).tags.match_used()) shrink(shard, place.hash);
+    if (!groups_.load_view(place.group()).tags.match_used()) shrink(shard, place.hash);
   }
 
   // --- The writer: whole segments ------------------------------------------------------------
@@ -194,7 +292,7 @@ class Table {
     const std::uint64_t begin = position & ~(span - 1);
     for_each_used(segment, [&](std::uint32_t group, std::uint32_t index) {
       const std::uint64_t h = codec_.stored_hash(groups_.read_slot(group, index).data());
-      if (reverse(h) >= position) visit(Place{segment, group, index, h});
+      if (reverse(h) >= position) visit(Place{Position(group, index), h});
     });
     return begin + span;
   }
@@ -212,7 +310,7 @@ class Table {
       groups_.vacate_all(group);
       for (const std::uint32_t index : used) {
         const Words words = groups_.read_slot(group, index);
-        count_deadline(shard, words, -1);
+        if constexpr (Layout::kHasDeadline) count_deadline(shard, words[Layout::kDeadlineAt], -1);
         shard.counters().entries.subtract(1);
         drop(words);
       }
@@ -300,12 +398,10 @@ class Table {
     return std::max(2U, full_groups(hash, depth) / 4);
   }
 
-  void count_deadline(Shard& shard, const Words& words, int change) noexcept {
-    if constexpr (Layout::kHasDeadline) {
-      if (words[Layout::kDeadlineAt] == 0) [[likely]]
-        return;
-      shard.counters().with_deadline.add(static_cast<std::uint64_t>(std::int64_t{change}));
-    }
+  static void count_deadline(Shard& shard, std::uint64_t deadline, int change) noexcept {
+    if (deadline == 0) [[likely]]
+      return;
+    shard.counters().with_deadline.add(static_cast<std::uint64_t>(std::int64_t{change}));
   }
 
   // --- Segments ------------------------------------------------------------------------------
@@ -543,8 +639,7 @@ std::uint64_t Table<KeyCodec, Layout>::check_segment_at(std::uint64_t position,
       ++overflow[g - segment.first()];
     }
     const auto key_is_here = [&](const auto& key) {
-      const std::optional<Place> found = find(Probe(codec_, key));
-      return found && found->group == group && found->index == index;
+      return find(Probe(codec_, key)).at == Position(group, index);
     };
     VIGIL_CHECK(codec_.with_key(words.data(), key_is_here),
                 "an entry cannot be found by its key, or is there twice");

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <emmintrin.h>
+#include <tmmintrin.h>
 
 #include <atomic>
 #include <bit>
@@ -57,6 +58,29 @@ class BitMask {
   std::uint32_t bits_;
 };
 
+// A tag that is never kFree, from eight bits of a hash that take no part in choosing the group.
+[[nodiscard]] constexpr std::uint8_t tag_from_bits(std::uint8_t bits) noexcept {
+  return bits == 0 ? std::uint8_t{1} : bits;
+}
+
+// A tag sixteen times, to be compared with groups.
+class TagPattern {
+ public:
+  explicit TagPattern(std::uint8_t tag) noexcept : bytes_(_mm_set1_epi8(static_cast<char>(tag))) {}
+  // That of tag_from_bits() of byte `kByte` of the hash.
+  template <int kByte>
+  [[nodiscard]] static TagPattern from_hash(std::uint64_t hash) noexcept {
+    const __m128i word = _mm_cvtsi64_si128(static_cast<long long>(hash));
+    return TagPattern(_mm_max_epu8(_mm_shuffle_epi8(word, _mm_set1_epi8(kByte)), _mm_set1_epi8(1)));
+  }
+  [[nodiscard]] __m128i bytes() const noexcept { return bytes_; }
+
+ private:
+  explicit TagPattern(__m128i bytes) noexcept : bytes_(bytes) {}
+
+  __m128i bytes_;
+};
+
 // Tag 0 marks a free position. A copy of the words at one moment, held in a register.
 template <std::uint32_t kTags = 16>
 class TagGroup {
@@ -74,8 +98,9 @@ class TagGroup {
   TagGroup(std::uint64_t low, std::uint64_t high) noexcept
       : tags_(_mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low))) {}
 
-  [[nodiscard]] BitMask match(std::uint8_t tag) const noexcept {
-    const __m128i equal = _mm_cmpeq_epi8(tags_, _mm_set1_epi8(static_cast<char>(tag)));
+  [[nodiscard]] BitMask match(std::uint8_t tag) const noexcept { return match(TagPattern(tag)); }
+  [[nodiscard]] BitMask match(TagPattern pattern) const noexcept {
+    const __m128i equal = _mm_cmpeq_epi8(tags_, pattern.bytes());
     return BitMask(static_cast<std::uint32_t>(_mm_movemask_epi8(equal)) & kMask);
   }
   [[nodiscard]] BitMask match_free() const noexcept { return match(kFree); }
@@ -99,10 +124,5 @@ class TagGroup {
  private:
   __m128i tags_;
 };
-
-// A tag that is never kFree, from eight bits of a hash that take no part in choosing the group.
-[[nodiscard]] constexpr std::uint8_t tag_from_bits(std::uint8_t bits) noexcept {
-  return bits == 0 ? std::uint8_t{0x80} : bits;
-}
 
 }  // namespace vigil::maps::internal

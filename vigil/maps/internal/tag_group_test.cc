@@ -43,6 +43,14 @@ TEST(TagGroupTest, StoringATagLeavesTheOthersAlone) {
   }
 }
 
+TEST(TagGroupTest, ThePatternOfAHashMatchesTheTagOfItsByte) {
+  for (std::uint64_t bits = 0; bits < 256; ++bits) {
+    const TagGroup<16> group(std::uint64_t{tag_from_bits(static_cast<std::uint8_t>(bits))} << 8, 0);
+    const std::uint64_t hash = 0xAB00FFFFFF | bits << 24;
+    EXPECT_EQ(group.match(TagPattern::from_hash<3>(hash)).bits(), 2U);
+  }
+}
+
 TEST(TagGroupTest, NoHashGivesTheTagOfAFreeSlot) {
   for (int bits = 0; bits < 256; ++bits) {
     EXPECT_NE(tag_from_bits(static_cast<std::uint8_t>(bits)), TagGroup<12>::kFree);
