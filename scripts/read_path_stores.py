@@ -11,7 +11,11 @@ too: what they do is not counted.
 
     scripts/read_path_stores.py build/release/modules/maps/sharded_map_bench 'ShardedMap.*::visit<'
 
-Exit code: 0 if no matching function locks, 1 if one does, 2 if none matches.
+    scripts/read_path_stores.py BINARY --expect NAME=STORES,LOCKED ...
+
+checks instead that function NAME has at most so many of each (the test read_path_stores).
+
+Exit code: 0 if no matching function locks, or all are as expected; 1 if not; 2 if none matches.
 """
 import argparse
 import re
@@ -46,7 +50,7 @@ def stores_outside_the_stack(instruction):
     if READS_ONLY.match(instruction) or not instruction.endswith(")"):
         return False
     base = instruction[instruction.rfind("("):]
-    return "%rsp" not in base and "%rbp" not in base
+    return not any(own in base for own in ("%rsp", "%rbp")) and "%fs:" not in instruction
 
 
 def report(name, body):
@@ -61,12 +65,35 @@ def report(name, body):
     return bool(locked)
 
 
+def check(binary, expectations):
+    """Compares functions with what is expected of them; returns the exit code."""
+    bodies = dict(functions(binary))
+    failed = False
+    for expectation in expectations:
+        name, limits = expectation.split("=")
+        stores_max, locked_max = map(int, limits.split(","))
+        if name not in bodies:
+            print(f"{binary} has no function {name}", file=sys.stderr)
+            return 2
+        body = bodies[name]
+        stores = sum(map(stores_outside_the_stack, body))
+        locked = sum(bool(LOCKED.match(i)) for i in body)
+        if stores > stores_max or locked > locked_max:
+            failed = True
+            print(f"expected of {name}: at most {stores_max} stores, {locked_max} locked")
+            report(name, body)
+    return 1 if failed else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
-    parser.add_argument("regex")
+    parser.add_argument("regex", nargs="?", default="")
+    parser.add_argument("--expect", nargs="+", default=[], metavar="NAME=STORES,LOCKED")
     arguments = parser.parse_args()
+    if arguments.expect:
+        return check(arguments.binary, arguments.expect)
     wanted = re.compile(arguments.regex)
     found = [f for f in functions(arguments.binary) if wanted.search(f[0])]
     if not found:
