@@ -72,10 +72,17 @@ inline std::atomic<std::uint64_t> discarded_results{0};
 template <class Map, class Key>
 class ContenderOf final : public Contender<Key> {
  public:
-  bool read(const Key& key, BenchValue& value) override { return map_.read(key, value); }
-  void write(const Key& key, const BenchValue& value) override { map_.write(key, value); }
+  bool read(const Key& key, BenchValue& value) override {
+    [[maybe_unused]] const Scope scope{};
+    return map_.read(key, value);
+  }
+  void write(const Key& key, const BenchValue& value) override {
+    [[maybe_unused]] const Scope scope{};
+    map_.write(key, value);
+  }
 
   void fill(const KeySet<Key>& keys, std::uint64_t entries) override {
+    [[maybe_unused]] const Scope scope{};
     if constexpr (requires { map_.fill(keys, entries); }) {
       map_.fill(keys, entries);
     } else {
@@ -85,7 +92,7 @@ class ContenderOf final : public Contender<Key> {
 
   std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) override {
     constexpr std::uint64_t kBatch = 256;  // between two looks at `stop`
-    [[maybe_unused]] const typename ThreadScopeOf<Map>::Type scope{};
+    [[maybe_unused]] const Scope scope{};
     std::uint64_t checksum = 0;
     std::uint64_t position = lane.start;
     while (!stop.load(std::memory_order_relaxed)) {
@@ -104,6 +111,8 @@ class ContenderOf final : public Contender<Key> {
   }
 
  private:
+  using Scope = typename ThreadScopeOf<Map>::Type;
+
   Map map_;
 };
 
