@@ -118,11 +118,6 @@ class Groups {
   [[nodiscard]] bool still_at(std::uint32_t group, Control control) const noexcept {
     return control.rests_until(Control(metadata(group)[1].load(std::memory_order_relaxed)));
   }
-  // Whether neither tags nor overflow nor a slot of a group have changed since `control`.
-  [[nodiscard]] bool same_since(std::uint32_t group, Control control) const noexcept {
-    return !control.writing() &&
-           control.word() == metadata(group)[1].load(std::memory_order_relaxed);
-  }
   [[nodiscard]] const Word* slot(std::uint32_t group, std::uint32_t index) const noexcept {
     return reinterpret_cast<const Word*>(slots_ + group * kGroupSlotBytes + index * kSlotBytes);
   }

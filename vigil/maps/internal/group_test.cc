@@ -112,25 +112,6 @@ TEST_F(GroupTest, OverflowDoesNotInterruptReaders) {
   EXPECT_TRUE(groups_.still_at(0, seen));
 }
 
-TEST_F(GroupTest, AWriterThatLooksAgainNoticesOverflowAsWell) {
-  const Control seen = groups_.load_view(0).control;
-  EXPECT_TRUE(groups_.same_since(0, seen));
-  groups_.add_overflow(0);
-  EXPECT_FALSE(groups_.same_since(0, seen));
-}
-
-TEST_P(GroupSlotTest, AWriterThatLooksAgainNoticesEveryChangeOfASlot) {
-  Control seen = groups_.load_view(0).control;
-  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
-  EXPECT_FALSE(groups_.same_since(0, seen));
-  seen = groups_.load_view(0).control;
-  groups_.vacate(0, GetParam());
-  EXPECT_FALSE(groups_.same_since(0, seen));
-  seen = groups_.load_view(0).control;
-  groups_.vacate_all(0);
-  EXPECT_FALSE(groups_.same_since(0, seen));
-}
-
 TEST_F(GroupTest, TheSequenceWrapsWithoutTouchingTagsOrOverflow) {
   groups_.fill(0, 9, kTag, {1, 2, 3});
   groups_.add_overflow(0);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The member functions of ShardedMap. Every write has the same shape: probe (hash the key) and
-// prepare (copy, allocate) without a lock; glimpse (look for the key), then lock the shard
-// (Writer); find, which confirms what was glimpsed; change; and, once the lock is gone, destroy a
-// few nodes that earlier writes unlinked.
+// prepare (copy, allocate) without a lock; lock the shard (Writer); find; change; and, once the
+// lock is gone, destroy a few nodes that earlier writes unlinked.
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
 #pragma once
@@ -22,18 +21,11 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
 
  public:
-  Writer(ShardedMap& map, std::uint64_t hash) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
+  [[gnu::always_inline]] Writer(ShardedMap& map,
+                                std::uint64_t hash) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
       : map_(map),
         held_(&map),
         shard_(map.shards_.lock(hash)) {}
-  // For find() of this key.
-  [[gnu::always_inline]] Writer(ShardedMap& map,
-                                const Probe& probe) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
-      : map_(map),
-        glimpse_(map.table_.glimpse(probe)),
-        held_(&map),
-        shard_(map.shards_.lock(probe.hash())) {}
-
   [[gnu::always_inline]] ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
     bool advance = false;
     if constexpr (kHasNode) {
@@ -52,7 +44,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
 
   // The entry of the key. One that has expired is removed and counts as absent.
   [[nodiscard, gnu::always_inline]] inline Place find(const Probe& probe) {
-    const Place place = map_.table_.find(probe, glimpse_);
+    const Place place = map_.table_.find(probe);
     if constexpr (Layout::kHasDeadline) {
       if (place.found() && map_.table_.word(place, Layout::kDeadlineAt) != 0) [[unlikely]] {
         if (map_.erase_expired(shard_, place)) return Place{};
@@ -108,7 +100,6 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   }
 
   ShardedMap& map_;
-  typename Table::Glimpse glimpse_;
   // Destroyed last, when the map may be used again.
   [[no_unique_address]] std::conditional_t<kHasNode, maps::internal::Garbage, Nothing> garbage_;
   maps::internal::HeldMap held_;
@@ -262,7 +253,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert(lookup_type key, V&& v
   }
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (writer.find(probe).found()) return false;
   writer.insert(probe, prepared_key, prepared_value, deadline_ms);
   return true;
@@ -275,7 +266,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_assign(lookup_type 
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (const Place place = writer.find(probe); place.found()) {
     writer.replace(place, prepared_value, deadline_ms);
     return false;
@@ -295,7 +286,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(value);
   GetOrInsertResult result{value, true};  // copied before anything changes
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   if (const Place place = writer.find(probe); place.found()) {
     return {Values::extract(value_words(writer.words(place))), false};
   }
@@ -311,7 +302,7 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (!place.found()) {
     writer.insert(probe, prepared_key, prepared_value, deadline_ms);
@@ -329,7 +320,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
                                                                     V&& desired) {
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (!place.found()) return false;
   bool equal = false;
@@ -343,7 +334,7 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (!place.found()) return false;
   const Words words = writer.words(place);
@@ -359,7 +350,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Chang
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (place.found()) writer.erase(place);
   return place.found();
@@ -369,7 +360,7 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
   static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (!place.found()) return std::nullopt;
   std::optional<Value> taken(Values::extract(value_words(writer.words(place))));
@@ -382,7 +373,7 @@ template <class Predicate>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe);
+  Writer writer(*this, probe.hash());
   const Place place = writer.find(probe);
   if (!place.found()) return false;
   bool matches = false;

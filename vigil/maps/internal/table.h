@@ -15,14 +15,9 @@
 // therefore differ, by the low bits of their hashes, from 6 to 11 groups: an octave in even steps
 // ("spiral"), and growth is spread over the whole time in which the map doubles.
 //
-// A writer looks for its key before it has the lock (glimpse) and confirms under the lock that what
-// it saw still holds: the hash still leads to that segment, and neither sequence, tags nor overflow
-// of the group have changed. A group changes its sequence when a segment is given up, so this holds
-// even if the segment went away and came back.
-//
-// Thread safety: search() and glimpse() from any thread. Everything else REQUIRES the lock of the
-// shard that the hash or position belongs to; a member that takes a Shard counts there, and is told
-// by it how far segments may merge.
+// Thread safety: search() and search_home() from any thread. Everything else REQUIRES the lock of
+// the shard that the hash or position belongs to; a member that takes a Shard counts there, and is
+// told by it how far segments may merge.
 #pragma once
 
 #include <algorithm>
@@ -55,8 +50,7 @@ class Table {
   // in halves and loaded as a whole, and that waits for the store buffer.
   class Position {
    public:
-    static constexpr std::uint32_t kAbsent = kSlotsPerGroup;       // indexes that say: no entry,
-    static constexpr std::uint32_t kUnknown = kSlotsPerGroup + 1;  // and: to be looked for
+    static constexpr std::uint32_t kAbsent = kSlotsPerGroup;  // an index that says: no entry
 
     Position() = default;
     Position(std::uint32_t group, std::uint32_t index) noexcept
@@ -104,32 +98,6 @@ class Table {
   // --- Readers -------------------------------------------------------------------------------
 
   enum class Search : std::uint8_t { kFound, kAbsent, kInterrupted };
-
-  // What a writer saw before it had the lock: the slot of the key, or that there is none.
-  struct Glimpse {
-    Segment segment;
-    Control control = Control(0);  // of the group
-    Position at = Position(0, Position::kUnknown);
-  };
-
-  // Looks at the first slot with the key's tag in its home group. Waiting for memory before the
-  // lock is taken overlaps with other work of the processor; under it, everybody waits.
-  [[nodiscard, gnu::always_inline]] inline Glimpse glimpse(const Probe& probe) const noexcept {
-    const std::uint64_t hash = probe.hash();
-    const Groups<Layout> groups = groups_;
-    const Segment segment = directory_.find(hash);
-    const std::uint32_t group = segment.home(hash);
-    const auto view = groups.load_view(group);
-    std::uint32_t index = Position::kUnknown;
-    if (!probe.needs_confirm()) {
-      if (const BitMask candidates = view.tags.match(tag_pattern_of(hash))) {
-        if (probe.may_match(groups.slot(group, candidates.first()))) index = candidates.first();
-      } else if (view.control.overflow() == 0) {
-        index = Position::kAbsent;
-      }
-    }
-    return {segment, view.control, Position(group, index)};
-  }
 
   // search() for most keys: those in the first slot with their tag in their home group, and for
   // most that are absent. kInterrupted says that it has to be search(). Without loops, because what
@@ -186,19 +154,23 @@ class Table {
 
   // --- The writer: single entries ------------------------------------------------------------
 
-  // Looks no second time if what was glimpsed still holds: if the directory leads to the same
-  // segment, then whatever happened to it meanwhile has changed the control of the group.
-  [[nodiscard, gnu::always_inline]] inline Place find(const Probe& probe,
-                                                      const Glimpse& seen) const {
+  // For most keys a look into the home group is enough, as in search_home().
+  [[nodiscard, gnu::always_inline]] inline Place find(const Probe& probe) const {
     const std::uint64_t hash = probe.hash();
-    if (seen.at.index() != Position::kUnknown && directory_.lookup(hash) == seen.segment &&
-        groups_.same_since(seen.at.group(), seen.control)) [[likely]] {
-      return {seen.at, hash};
+    const Groups<Layout> groups = groups_;
+    const std::uint32_t group = directory_.lookup(hash).home(hash);
+    const auto view = groups.load_view(group);
+    if (!probe.needs_confirm()) [[likely]] {
+      const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+      if (!candidates && view.control.overflow() == 0) return {};
+      if (candidates && probe.may_match(groups.slot(group, candidates.first()))) [[likely]] {
+        return {Position(group, candidates.first()), hash};
+      }
     }
-    return find(probe);
+    return find_anywhere(probe);
   }
   // The probe by value, so that the caller's may stay in registers.
-  [[nodiscard, gnu::noinline]] Place find(Probe probe) const {
+  [[nodiscard, gnu::noinline]] Place find_anywhere(Probe probe) const {
     const std::uint64_t hash = probe.hash();
     const Segment segment = directory_.lookup(hash);
     std::uint32_t group = segment.home(hash);
