@@ -95,7 +95,6 @@ void AccessCheck::report(MapOperation operation, std::uint64_t other_word) {
                  .options = options_,
                  .operation = operation,
                  .other_word = other_word,
-                 .last_operation = last_operation_.load(std::memory_order_relaxed),
                  .earlier_reports = earlier},
                 [this] { return word_.load(std::memory_order_relaxed); });
 }

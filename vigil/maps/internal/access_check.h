@@ -5,7 +5,7 @@
 // One atomic word per map says who writes, or wrote last:
 //
 //   bit 63 ............ 27 | 26 ......... 23 | 22     | 21 ......... 0
-//   number of writes done  | operation, or 0 | active | thread that writes or wrote last
+//   number of writes done  | operation       | active | thread that writes or wrote last
 //
 // A write makes the word active under its own id, and finds it unchanged at its end. A read finds
 // it not active at its begin, and unchanged at its end; it stores nothing. So whenever two
@@ -31,8 +31,7 @@
 // Inlined by force: these guards around an operation of some 30 instructions must stay in
 // registers.
 //
-// Costs: a read is two loads and two branches, a write three loads, three stores and three
-// branches.
+// Costs: a read is two loads and two branches, a write three loads, two stores and three branches.
 //
 // Thread safety: by nature.
 #pragma once
@@ -63,11 +62,13 @@ struct AccessWord {
   static std::uint64_t at_rest(std::uint64_t writes, std::uint64_t thread) noexcept {
     return writes << kWritesShift | thread;
   }
-  // Of a word at rest. Additions, because the next write waits for the result.
+  // Of a word at rest.
   static std::uint64_t during(std::uint64_t before, MapOperation operation) noexcept {
-    return before + (kActive | std::uint64_t(operation) << kOperationShift);
+    return (before & ~kOperation) + (kActive | std::uint64_t(operation) << kOperationShift);
   }
-  static std::uint64_t after(std::uint64_t before) noexcept { return before + kOneWrite; }
+  static std::uint64_t after(std::uint64_t during) noexcept {
+    return during + (kOneWrite - kActive);
+  }
   static std::uint64_t writes(std::uint64_t word) noexcept { return word >> kWritesShift; }
   static bool active(std::uint64_t word) noexcept { return (word & kActive) != 0; }
   static pid_t thread(std::uint64_t word) noexcept { return static_cast<pid_t>(word & kThread); }
@@ -131,8 +132,7 @@ class AccessCheck {
       const std::uint64_t during = AccessWord::during(before_, operation_);
       if (check_.word_.load(std::memory_order_relaxed) != during) [[unlikely]]
         check_.write_during_write(operation_);
-      check_.last_operation_.store(operation_, std::memory_order_relaxed);
-      check_.word_.store(AccessWord::after(before_), std::memory_order_relaxed);
+      check_.word_.store(AccessWord::after(during), std::memory_order_relaxed);
     }
     Write(const Write&) = delete;
     Write& operator=(const Write&) = delete;
@@ -167,7 +167,6 @@ class AccessCheck {
   [[gnu::noinline]] void linger(std::uint64_t before, MapOperation operation);
 
   std::atomic<std::uint64_t> word_{AccessWord::kNobody};
-  std::atomic<MapOperation> last_operation_{MapOperation::kNone};  // of the writes done
   // The word from which on the writer lingers although no other has written.
   std::atomic<std::uint64_t> lingers_at_{2 * AccessWord::kOneWrite};
   std::atomic<std::uint32_t> handovers_{0};

@@ -296,8 +296,9 @@ class FlatTable {
     return fill(probe, std::move(value));
   }
 
+  // Not inlined: the operations that only find or replace keep their registers.
   template <class... Args>
-  Slot* fill(const Probe& probe, Args&&... args) {
+  [[gnu::noinline]] Slot* fill(const Probe& probe, Args&&... args) {
     Claim claimed{this, claim(groups_, group_mask_, probe.hash())};
     Slot* slot = slots_ + claimed.index;
     probe.store(&slot->key, allocator_);

@@ -170,9 +170,7 @@ void report_misuse(const MisuseFound& found, const std::function<std::uint64_t()
   const std::string other_name = thread_name(other.id);
   ThreadStack own;
   own.take_own();
-  const MapOperation seen = AccessWord::active(found.other_word)
-                                ? AccessWord::operation(found.other_word)
-                                : found.last_operation;
+  const MapOperation seen = AccessWord::operation(found.other_word);
   const MapOperation other_operation = other.inside ? AccessWord::operation(other.word) : seen;
   MapMisuse misuse{.kind = kind_of(found.operation, seen),
                    .map_name = found.options.name,

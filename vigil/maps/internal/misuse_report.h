@@ -20,7 +20,6 @@ struct MisuseFound {
   const MisuseOptions& options;
   MapOperation operation;         // of the caller
   std::uint64_t other_word;       // AccessWord by which the other was seen
-  MapOperation last_operation;    // done on the map, if the other is in none
   std::uint64_t earlier_reports;  // of this map
 };
 
