@@ -110,17 +110,13 @@ class Table {
     const auto view = groups.load_view(group);
     const BitMask candidates = view.tags.match(tag_pattern_of(hash));
     if (!candidates) {
-      const bool absent = view.control.overflow() == 0 && directory_.unchanged(hash, version);
-      return absent ? Search::kAbsent : Search::kInterrupted;
+      return view.control.overflow() == 0 ? confirmed_miss(hash, version) : Search::kInterrupted;
     }
     const Word* slot = groups.slot(group, candidates.first());
     if (!probe.may_match(slot)) [[unlikely]]
       return Search::kInterrupted;
-#pragma GCC unroll 8
-    for (std::uint32_t i = Layout::kKeyWords; i < Layout::kSlotWords; ++i) {
-      words[i] = slot[i].load(std::memory_order_acquire);
-    }
-    return groups.still_at(group, view.control) ? Search::kFound : Search::kInterrupted;
+    const bool copied = copy_slot(groups, group, view.control, slot, Layout::kKeyWords, words);
+    return copied ? Search::kFound : Search::kInterrupted;
   }
 
   // Copies the slot of the key. Only the words from the deadline on are filled unless
@@ -137,19 +133,17 @@ class Table {
       for (const std::uint32_t index : view.tags.match(pattern)) {
         const Word* slot = groups.slot(group, index);
         if (!probe.may_match(slot)) continue;
-#pragma GCC unroll 8
-        for (std::uint32_t i = probe.needs_confirm() ? 0 : Layout::kKeyWords;
-             i < Layout::kSlotWords; ++i) {
-          words[i] = slot[i].load(std::memory_order_acquire);
+        const std::uint32_t first = probe.needs_confirm() ? 0 : Layout::kKeyWords;
+        if (!copy_slot(groups, group, view.control, slot, first, words)) {
+          return Search::kInterrupted;
         }
-        if (!groups.still_at(group, view.control)) return Search::kInterrupted;
         if (probe.needs_confirm() && !probe.confirm(words.data())) continue;
         return Search::kFound;
       }
       if (view.control.overflow() == 0 || n >= segment.groups()) [[likely]]
         break;
     }
-    return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;
+    return confirmed_miss(hash, version);
   }
 
   // --- The writer: single entries ------------------------------------------------------------
@@ -334,6 +328,22 @@ class Table {
   [[nodiscard]] std::uint64_t directory_bytes() const noexcept { return directory_.bytes_in_use(); }
 
  private:
+  [[gnu::always_inline]] inline Search confirmed_miss(std::uint64_t hash,
+                                                      std::uint64_t version) const noexcept {
+    return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;
+  }
+  // The words from `first` on; whether they are of one moment.
+  [[gnu::always_inline]] static inline bool copy_slot(const Groups<Layout>& groups,
+                                                      std::uint32_t group, Control control,
+                                                      const Word* slot, std::uint32_t first,
+                                                      Words& words) noexcept {
+#pragma GCC unroll 8
+    for (std::uint32_t i = first; i < Layout::kSlotWords; ++i) {
+      words[i] = slot[i].load(std::memory_order_acquire);
+    }
+    return groups.still_at(group, control);
+  }
+
   static constexpr std::uint64_t kAllocators = 8;
   static constexpr std::uint32_t kSpiralBits = 6;
 
