@@ -35,10 +35,10 @@ struct Memory {
 // that runs at the same time. What lasts per thread or cycle is more than that after some
 // thousands.
 void expect_flat(const Memory& before, const Memory& after) {
-  constexpr std::int64_t kSlack_bytes = 1 << 20;
+  constexpr std::int64_t kSlackBytes = 1 << 20;
   EXPECT_GT(before.resident_bytes, 0);
-  EXPECT_LE(after.resident_bytes - before.resident_bytes, kSlack_bytes);
-  EXPECT_LE(after.heap_bytes - before.heap_bytes, kSlack_bytes);
+  EXPECT_LE(after.resident_bytes - before.resident_bytes, kSlackBytes);
+  EXPECT_LE(after.heap_bytes - before.heap_bytes, kSlackBytes);
 }
 
 template <class C>

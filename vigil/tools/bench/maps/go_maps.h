@@ -8,6 +8,6 @@
 
 namespace vigil::tools {
 
-extern const std::string_view go_maps_source;
+extern const std::string_view kGoMapsSource;
 
 }  // namespace vigil::tools

@@ -60,7 +60,7 @@ Result<std::string> output_of(const std::string& command) {
 Result<std::string> build(const fs::path& folder) {
   const fs::path source = folder / "go_maps.go";
   const fs::path program = folder / "go_maps";
-  std::ofstream(source) << go_maps_source;
+  std::ofstream(source) << kGoMapsSource;
   const Result<std::string> built =
       output_of("cd " + quoted(folder.string()) + " && HOME=\"${HOME:-" + folder.string() +
                 "}\" GO111MODULE=off GOPROXY=off GOTOOLCHAIN=local go build -o go_maps go_maps.go "
