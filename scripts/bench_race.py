@@ -10,6 +10,8 @@ Tables:
   twins      findings on the fixed twins over --twin-schedules schedules (must be 0)
   minimize   decisions and preemptions of the shortest schedule, replays that show it again
   speed      schedules and scheduling points per second
+  free       runs that report a race, free-running on real cores: ThreadSanitizer of g++ against
+             vigil, in turn, same compiler and flags, for the programs that have a data race
 
 The programs are built with `vigil race cxx`. Every trial uses other seeds; the same command prints
 the same numbers but for the speed.
@@ -30,6 +32,8 @@ import time
 
 SOURCES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "races"
 STRATEGIES = ("portfolio", "random", "pct", "pos", "surw", "round-robin")
+# It ignores the seed, so that one trial tells all.
+WITHOUT_SEED = "round-robin"
 # So far apart that the seeds of two trials never meet.
 SEEDS_PER_TRIAL = 1_000_000
 
@@ -83,14 +87,15 @@ class Bench:
 
     def trials(self, program, strategy, limit):
         needed = []
-        for trial in range(self.arguments.trials):
+        trials = 1 if strategy == WITHOUT_SEED else self.arguments.trials
+        for trial in range(trials):
             report = self.run(program, "--strategy", strategy, "--schedules", limit, "--seed",
                               trial * SEEDS_PER_TRIAL + 1)
             if report and report["findings"]:
                 needed.append(report["schedules"])
         if not needed:
-            return f"never ({self.arguments.trials} x {limit})"
-        return f"{statistics.median(needed):g} ({len(needed)}/{self.arguments.trials})"
+            return f"never ({trials} x {limit})"
+        return f"{statistics.median(needed):g} ({len(needed)}/{trials})"
 
     def twins(self, sources):
         count = self.arguments.twin_schedules
@@ -114,7 +119,8 @@ class Bench:
         print("|---|---|---|---|---|---|")
         for source in sources:
             program = self.build(source)
-            report = self.run(program, "--schedules", self.arguments.schedules)
+            report = self.run(program, "--schedules", self.arguments.schedules,
+                              *options_of(source))
             if not report or not report["findings"]:
                 self.fail(f"{source.stem}: no finding to minimize")
                 continue
@@ -136,6 +142,41 @@ class Bench:
         print(f"| {program.name} | {report['findings'][0]['kind']} | {sizes[1]} of {sizes[2]} | "
               f"{sizes[3]} | {good}/{self.arguments.replays} | {recipe} |", flush=True)
 
+    def free(self, sources):
+        runs = self.arguments.free_runs
+        print(f"\nRuns of {runs}, free-running, that report a race.\n")
+        print("| program | ThreadSanitizer | vigil |\n|---|---|---|")
+        totals = [0, 0]
+        for source in sources:
+            if not re.search("// EXPECT:.*race", source.read_text(encoding="utf-8")):
+                continue
+            program, other = self.build(source), self.build_tsan(source)
+            found = [0, 0]
+            for _ in range(runs):
+                for number, command in enumerate((other, program)):
+                    found[number] += self.reports_race(command)
+            totals = [totals[0] + found[0], totals[1] + found[1]]
+            if found[1] < found[0]:
+                self.fail(f"{source.stem}: free-running, vigil finds it less often")
+            print(f"| {source.stem} | {found[0]} | {found[1]} |", flush=True)
+        print(f"| all | {totals[0]} | {totals[1]} |")
+
+    def build_tsan(self, source):
+        program = self.folder / (source.stem + "_tsan")
+        subprocess.run(["g++", "-fsanitize=thread", "-std=c++20", "-O1", "-g",
+                        f"-I{SOURCES.parent.parent}", source, "-o", program, "-pthread"],
+                       check=True)
+        return program
+
+    def reports_race(self, program):
+        try:
+            done = subprocess.run(["setarch", "-R", program], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, errors="replace",
+                                  timeout=self.arguments.free_seconds, check=False)
+            return "data race" in done.stderr
+        except subprocess.TimeoutExpired as late:
+            return b"data race" in (late.stderr or b"")
+
     def speed(self, sources):
         count = self.arguments.twin_schedules
         print(f"\nSpeed, {count} schedules of the fixed twins, one job.\n")
@@ -150,6 +191,12 @@ class Bench:
                       f"{report['scheduling_points'] / seconds:,.0f} |", flush=True)
 
 
+def options_of(source):
+    """What the program says about the run that finds its bug."""
+    line = re.search(r"// RUN: (.+)", source.read_text(encoding="utf-8"))
+    return line[1].split() if line else []
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -158,8 +205,10 @@ def parse_arguments():
     parser.add_argument("--schedules", type=int, default=1000)
     parser.add_argument("--twin-schedules", type=int, default=1000)
     parser.add_argument("--replays", type=int, default=100)
+    parser.add_argument("--free-runs", type=int, default=50)
+    parser.add_argument("--free-seconds", type=float, default=5, help="the longest run")
     parser.add_argument("--only", default="", help="names of programs, with commas between them")
-    parser.add_argument("--tables", default="first,twins,minimize,speed")
+    parser.add_argument("--tables", default="first,twins,minimize,speed,free")
     return parser.parse_args()
 
 
@@ -183,7 +232,7 @@ def main():
         bench = Bench(arguments, folder)
         for table in arguments.tables.split(","):
             measure = {"first": bench.first, "twins": bench.twins, "minimize": bench.minimize,
-                       "speed": bench.speed}.get(table)
+                       "speed": bench.speed, "free": bench.free}.get(table)
             if measure is None:
                 sys.exit(f"unknown table {table}")
             measure(sources)
