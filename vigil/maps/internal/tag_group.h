@@ -15,7 +15,9 @@
 #pragma once
 
 #include <emmintrin.h>
+#if defined(__SSSE3__)
 #include <tmmintrin.h>
+#endif
 
 #include <atomic>
 #include <bit>
@@ -70,8 +72,12 @@ class TagPattern {
   // That of tag_from_bits() of byte `kByte` of the hash.
   template <int kByte>
   [[nodiscard]] static TagPattern from_hash(std::uint64_t hash) noexcept {
+#if defined(__SSSE3__)  // keeps the byte in vector registers
     const __m128i word = _mm_cvtsi64_si128(static_cast<long long>(hash));
     return TagPattern(_mm_max_epu8(_mm_shuffle_epi8(word, _mm_set1_epi8(kByte)), _mm_set1_epi8(1)));
+#else
+    return TagPattern(tag_from_bits(static_cast<std::uint8_t>(hash >> (8 * kByte))));
+#endif
   }
   [[nodiscard]] __m128i bytes() const noexcept { return bytes_; }
 
