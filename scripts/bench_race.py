@@ -9,7 +9,7 @@ Tables:
              (median, and how many trials found it within --schedules)
   twins      findings on the fixed twins over --twin-schedules schedules (must be 0)
   minimize   decisions and preemptions of the shortest schedule, replays that show it again
-  speed      schedules and scheduling points per second
+  speed      seconds of 1,000 short schedules, scheduling points per second
   free       runs that report a race, free-running on real cores: ThreadSanitizer of g++ against
              vigil, in turn, same compiler and flags, for the programs that have a data race
 
@@ -177,18 +177,26 @@ class Bench:
         except subprocess.TimeoutExpired as late:
             return b"data race" in (late.stderr or b"")
 
-    def speed(self, sources):
-        count = self.arguments.twin_schedules
-        print(f"\nSpeed, {count} schedules of the fixed twins, one job.\n")
-        print("| program | schedules/s | scheduling points/s |\n|---|---|---|")
-        for source in sources:
-            program = self.build(source, fixed=True)
-            started = time.monotonic()
-            report = self.run(program, "--schedules", count, "--keep-going")
-            seconds = time.monotonic() - started
-            if report:
-                print(f"| {source.stem} | {report['schedules'] / seconds:,.0f} | "
-                      f"{report['scheduling_points'] / seconds:,.0f} |", flush=True)
+    def speed(self, _):
+        program = self.build(SOURCES / "kernels" / "three_threads.cc")
+        print("\n| three threads of ten operations, 1000 schedules | seconds |\n|---|---|")
+        for jobs in (1, os.cpu_count()):
+            print(f"| {jobs} at once | {self.timed(program, jobs, 1000)[0]:.1f} |", flush=True)
+        print("\n| strategy, one core, 20 schedules of long threads | scheduling points per second |"
+              "\n|---|---|")
+        for strategy in STRATEGIES:
+            seconds, report = self.timed(program, 1, 20, strategy, "100000")
+            print(f"| {strategy} | {report['scheduling_points'] / seconds:,.0f} |", flush=True)
+
+    def timed(self, program, jobs, schedules, strategy="portfolio", *arguments):
+        report = self.folder / "report.json"
+        started = time.monotonic()
+        done = self.call("run", "--schedules", schedules, "--jobs", jobs, "--strategy", strategy,
+                         "--json", report, "--", program, *arguments)
+        seconds = time.monotonic() - started
+        if done.returncode:
+            sys.exit(f"{program.name}: exit {done.returncode}: {done.stderr}")
+        return seconds, json.loads(report.read_text(encoding="utf-8"))
 
 
 def options_of(source):
