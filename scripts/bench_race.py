@@ -182,8 +182,8 @@ class Bench:
         print("\n| three threads of ten operations, 1000 schedules | seconds |\n|---|---|")
         for jobs in (1, os.cpu_count()):
             print(f"| {jobs} at once | {self.timed(program, jobs, 1000)[0]:.1f} |", flush=True)
-        print("\n| strategy, one core, 20 schedules of long threads | scheduling points per second |"
-              "\n|---|---|")
+        print("\n| strategy, one core, 20 schedules of long threads "
+              "| scheduling points per second |\n|---|---|")
         for strategy in STRATEGIES:
             seconds, report = self.timed(program, 1, 20, strategy, "100000")
             print(f"| {strategy} | {report['scheduling_points'] / seconds:,.0f} |", flush=True)
