@@ -50,7 +50,7 @@ class Contender {
   virtual void write(const Key& key, const BenchValue& value) = 0;
   // Writes the first `entries` keys.
   virtual void fill(const KeySet<Key>& keys, std::uint64_t entries) = 0;
-  // Runs operations until `stop`; returns how many.
+  // Runs operations until `stop`, some at least; returns how many.
   virtual std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) = 0;
 };
 
@@ -95,7 +95,7 @@ class ContenderOf final : public Contender<Key> {
     [[maybe_unused]] const Scope scope{};
     std::uint64_t checksum = 0;
     std::uint64_t position = lane.start;
-    while (!stop.load(std::memory_order_relaxed)) {
+    do {
       for (const std::uint64_t end = position + kBatch; position != end; ++position) {
         const Key& key = lane.keys->at(position);
         if (lane.operations->reads(position)) [[likely]] {
@@ -105,7 +105,7 @@ class ContenderOf final : public Contender<Key> {
           map_.write(key, BenchValue{position, position});
         }
       }
-    }
+    } while (!stop.load(std::memory_order_relaxed));
     discarded_results.fetch_add(checksum, std::memory_order_relaxed);
     return position - lane.start;
   }
