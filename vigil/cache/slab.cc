@@ -12,7 +12,6 @@
 namespace vigil::cache {
 namespace {
 
-using maps::internal::HugePages;
 using maps::internal::ReservedMemory;
 
 constexpr std::uint32_t kUnitLimit = 1U << 20;  // what a Ref can name: 2^32 granules
@@ -52,8 +51,8 @@ constexpr std::array<SizeClass, kSizeClasses> make_classes() {
 constexpr std::array<SizeClass, kSizeClasses> kClasses = make_classes();
 static_assert(kClasses.back().object_bytes >= kLargestObjectBytes);
 
-ReservedMemory reserve_or_die(std::uint64_t bytes, HugePages huge_pages) {
-  Result<ReservedMemory> memory = ReservedMemory::reserve(bytes, huge_pages);
+ReservedMemory reserve_or_die(std::uint64_t bytes) {
+  Result<ReservedMemory> memory = ReservedMemory::reserve(bytes);
   VIGIL_CHECK(memory.has_value(),
               "the arena's address space could not be reserved; check ulimit "
               "-v and vm.overcommit_memory");
@@ -87,10 +86,8 @@ const SizeClass& size_class(std::uint32_t index) { return kClasses[index]; }
 // stops its thread for as long as the system takes to find and clear 2 MiB, milliseconds under a
 // hypervisor.
 Arena::Arena(std::uint64_t bytes)
-    : memory_(reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * kUnitBytes + kGuardBytes,
-                             HugePages::kNo)),
-      infos_(
-          reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * sizeof(ChunkInfo), HugePages::kNo)),
+    : memory_(reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * kUnitBytes + kGuardBytes)),
+      infos_(reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * sizeof(ChunkInfo))),
       unit_limit_(unit_limit_for(bytes)) {}
 
 std::uint32_t Arena::acquire(std::uint32_t units) {

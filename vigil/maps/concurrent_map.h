@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ConcurrentMap<M>: the one vocabulary of the map family, as a concept. Code that is written
-// against it works with ShardedMap, ReadMostlyMap, RwMap, SnapshotMap, and CheckedMap (which has
-// the vocabulary but asks for one thread at a time).
+// against it works with ShardedMap, ReadMostlyMap, StripedMap, RwMap, SnapshotMap, and CheckedMap
+// (which has the vocabulary but asks for one thread at a time).
 //
 //   get(key)                     a copy of the value, or nothing             Go's sync.Map: Load
 //   visit(key, f)                f(const Value&) if there is an entry; for values that cannot be
@@ -18,7 +18,8 @@
 //   erase_if(key, f)             if f(const Value&); whether it did
 //   compare_erase(key, e)        if the value equals e; whether it did           CompareAndDelete
 //   take(key)                    erases; the value                                  LoadAndDelete
-//   for_each(f)                  f(lookup_type, const Value&) for each entry                Range
+//   for_each(f)                  f(lookup_type, const Value&) for each entry, until one     Range
+//                                returns false
 //   erase_if(f)                  where f(lookup_type, const Value&); how many
 //   clear(), size(), empty(), reserve(n), stats(), check_invariants()
 //

@@ -13,6 +13,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/maps/map_family_test.h"
+#include "vigil/maps/testing/preemption.h"
 #include "vigil/maps/testing/seed.h"
 
 namespace vigil {
@@ -81,6 +82,62 @@ TYPED_TEST(ConcurrentMapStressTest, NoUpdateIsLost) {
     total += Entries::number(*this->map_.get(Entries::key(i)));
   }
   EXPECT_EQ(total, kThreads * kSteps);
+  this->map_.check_invariants();
+}
+
+// The one who assigns a key is the only one to change it: every other operation looks at the value,
+// for a moment, and leaves it as it was. Meanwhile entries move, because others come and go.
+TYPED_TEST(ConcurrentMapStressTest, NoAssignmentIsUndone) {
+  using Entries = typename TypeParam::Entries;
+  constexpr std::uint64_t kSteps = 20'000;
+  constexpr std::uint64_t kKeys = 4;
+  const std::uint64_t seed = testing::test_seed();
+  for (std::uint64_t key = 0; key < kKeys; ++key) {
+    this->map_.insert(Entries::key(key), Entries::value(0));
+  }
+  std::atomic<bool> done{false};
+  const testing::Preemption preemption;
+  const auto assign = [&] {
+    for (std::uint64_t i = 1; i <= kSteps; ++i) {
+      const std::uint64_t key = i % kKeys;
+      this->map_.insert_or_assign(Entries::key(key), Entries::value(i));
+      ASSERT_EQ(this->map_.get(Entries::key(key)), Entries::value(i));
+    }
+  };
+  const auto look = [&](Random& random) {
+    const auto key = Entries::key(random.below(kKeys));
+    switch (random.below(4)) {
+      case 0:
+        return static_cast<void>(this->map_.update(key, [](auto&) {}));
+      case 1:
+        return static_cast<void>(this->map_.erase_if(key, [](const auto&) { return false; }));
+      case 2:
+        return static_cast<void>(this->map_.insert(key, Entries::value(0)));
+      default:
+        break;
+    }
+    if (const auto value = this->map_.get(key)) this->map_.compare_exchange(key, *value, *value);
+  };
+  const auto come_and_go = [&](std::uint64_t round) {
+    for (std::uint64_t n = 100; n < 160; ++n) {
+      if (round % 2 == 0) {
+        this->map_.insert(Entries::key(n), Entries::value(0));
+      } else {
+        this->map_.erase(Entries::key(n));
+      }
+    }
+  };
+  on_threads(3, [&](int n) {
+    testing::Preemption::allow_here();
+    Random random(seed + static_cast<std::uint64_t>(n));
+    if (n == 0) {
+      assign();
+      done.store(true);
+    }
+    for (std::uint64_t i = 0; !done.load(std::memory_order_relaxed); ++i) {
+      n == 1 ? look(random) : come_and_go(i);
+    }
+  });
   this->map_.check_invariants();
 }
 

@@ -111,6 +111,13 @@ TYPED_TEST(ConcurrentMapTest, ForEachVisitsEveryEntryOnce) {
   EXPECT_EQ(seen.size(), 100U);
 }
 
+TYPED_TEST(ConcurrentMapTest, ForEachStopsWhenTheVisitorReturnsFalse) {
+  for (std::uint64_t n = 0; n < 100; ++n) this->map_.insert(this->key(n), this->value(n));
+  int visited = 0;
+  this->map_.for_each([&](const auto&, const auto&) { return ++visited < 3; });
+  EXPECT_EQ(visited, 3);
+}
+
 TYPED_TEST(ConcurrentMapTest, EraseIfRemovesWhatThePredicateChooses) {
   for (std::uint64_t n = 0; n < 100; ++n) this->map_.insert(this->key(n), this->value(n));
   EXPECT_EQ(this->map_.erase_if([](const auto&, const auto& value) {

@@ -17,6 +17,7 @@
 #include "vigil/maps/rw_map.h"
 #include "vigil/maps/sharded_map.h"
 #include "vigil/maps/snapshot_map.h"
+#include "vigil/maps/striped_map.h"
 
 namespace vigil {
 namespace {
@@ -80,11 +81,13 @@ void BM_Mix(benchmark::State& state) {
 
 using Sharded = ShardedMap<Key, Value>;
 using ReadMostly = ReadMostlyMap<Key, Value>;
+using Striped = StripedMap<Key, Value>;
 using Rw = RwMap<Key, Value>;
 using Snapshots = SnapshotMap<Key, Value>;
 
 VIGIL_BENCH_MIXES(Sharded);
 VIGIL_BENCH_MIXES(ReadMostly);
+VIGIL_BENCH_MIXES(Striped);
 VIGIL_BENCH_MIXES(Rw);
 VIGIL_BENCH_MIXES(Snapshots);
 VIGIL_BENCH_MIXES(SharedMutexMap);

@@ -20,6 +20,7 @@
 #include "vigil/maps/rw_map.h"
 #include "vigil/maps/sharded_map.h"
 #include "vigil/maps/snapshot_map.h"
+#include "vigil/maps/striped_map.h"
 
 namespace vigil::maps::testing {
 
@@ -66,17 +67,20 @@ struct Case {
 
 using RwFamily = Family<RwMap>;
 using ReadMostlyFamily = Family<ReadMostlyMap>;
+using StripedFamily = Family<StripedMap>;
 using SnapshotFamily = Family<SnapshotMap>;
 using CheckedFamily = Family<CheckedMap>;
 
 using ConcurrentCases =
     ::testing::Types<Case<ShardedFamily, InlineEntries>, Case<ShardedFamily, TextEntries>,
                      Case<ReadMostlyFamily, InlineEntries>, Case<ReadMostlyFamily, TextEntries>,
+                     Case<StripedFamily, InlineEntries>, Case<StripedFamily, TextEntries>,
                      Case<RwFamily, InlineEntries>, Case<RwFamily, TextEntries>,
                      Case<SnapshotFamily, InlineEntries>, Case<SnapshotFamily, TextEntries>>;
 using AllCases =
     ::testing::Types<Case<ShardedFamily, InlineEntries>, Case<ShardedFamily, TextEntries>,
                      Case<ReadMostlyFamily, InlineEntries>, Case<ReadMostlyFamily, TextEntries>,
+                     Case<StripedFamily, InlineEntries>, Case<StripedFamily, TextEntries>,
                      Case<RwFamily, InlineEntries>, Case<RwFamily, TextEntries>,
                      Case<SnapshotFamily, InlineEntries>, Case<SnapshotFamily, TextEntries>,
                      Case<CheckedFamily, InlineEntries>, Case<CheckedFamily, TextEntries>>;

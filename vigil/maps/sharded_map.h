@@ -18,8 +18,10 @@
 //
 // Blocking: a read takes no lock and does not wait for growth; it waits only for a writer that is
 // storing into the same group of 12 slots (a few nanoseconds; it yields if that writer lost its
-// core). A write holds the spin lock of one shard. Growth moves one segment, at most 132 entries
-// (more only when keys share one hash value), in the write that needs it.
+// core). insert_or_assign that replaces a value in the table, where neither the old nor the new
+// entry has a deadline, takes no lock either: it waits only for another writer of the group. Other
+// writes hold the spin lock of one shard. Growth moves one segment, at most 132 entries (more only
+// when keys share one hash value), in the write that needs it.
 //
 // Values: trivially copyable ones up to 32 bytes lie in the table. Other copyable ones are
 // immutable heap nodes: update() copies, changes the copy and publishes it; readers keep the old
@@ -53,7 +55,7 @@
 //   1. every directory entry leads to the segment of its hash prefix       (internal/directory.h)
 //   2. a used slot's tag is that of its key's hash, and its key is found   (internal/group.h)
 //   3. a key is in at most one slot
-//   4. overflow counts are exact below their maximum, sequences even at rest
+//   4. overflow counts are exact below their maximum, no group is frozen while no lock is held
 //   5. counters equal what is in the table, allocated segments are reachable ones
 //
 // Algorithm: extendible hashing (Fagin et al. 1979) over segments of SIMD-probed groups (Swiss
@@ -302,6 +304,14 @@ class ShardedMap {
     const maps::internal::EpochGuard guard(probe.needs_guard());
     Words words;
     return read(probe, words);
+  }
+
+  // insert_or_assign() with all that may be needed.
+  bool assign_patiently(lookup_type key, PreparedValue& value, std::int64_t deadline_ms);
+  // A callback that may not write gets as far as the lock, which stops it.
+  [[nodiscard]] bool replaces_without_lock(const Probe& probe, std::int64_t deadline_ms) const {
+    return deadline_ms == kNoDeadline && !probe.needs_confirm() &&
+           !maps::internal::HeldMap::is_held(this);
   }
 
   static const std::uint64_t* value_words(const Words& words) noexcept {

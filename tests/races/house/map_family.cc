@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two threads write and one reads a RwMap, a ReadMostlyMap, a SnapshotMap and a locked CheckedMap;
-// all three meet in a Lazy first.
+// Two threads write and one reads a RwMap, a ReadMostlyMap, a StripedMap, a SnapshotMap and a
+// locked CheckedMap; all three meet in a Lazy first.
 #include <cstdint>
 #include <mutex>
 #include <thread>
@@ -13,6 +13,7 @@
 #include "vigil/maps/read_mostly_map.h"
 #include "vigil/maps/rw_map.h"
 #include "vigil/maps/snapshot_map.h"
+#include "vigil/maps/striped_map.h"
 
 namespace {
 
@@ -72,6 +73,7 @@ void meet_in_checked_map() {
 int main() {
   meet_in<vigil::RwMap<Key, Key>>();
   meet_in<vigil::ReadMostlyMap<Key, Key>>();
+  meet_in<vigil::StripedMap<Key, Key>>();
   meet_in<vigil::SnapshotMap<Key, Key>>();
   meet_in_checked_map();
 }

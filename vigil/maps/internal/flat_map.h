@@ -2,7 +2,9 @@
 //
 // FlatMap: the vocabulary of the map family (concurrent_map.h) over a FlatTable, without any
 // synchronisation. RwMap and CheckedMap put a guard around each operation (guarded_map.h),
-// SnapshotMap applies the writes to a copy.
+// StripedMap locks one of many, SnapshotMap applies the writes to a copy.
+//
+// Operations on one key take the key, or its Probe from whoever has hashed it already.
 //
 // Thread safety: none; const members may run at once. References passed to callbacks end with the
 // callback. Exceptions: what Hash, Equal, copies and callbacks throw, and std::bad_alloc; the
@@ -54,28 +56,39 @@ class FlatMap {
   using key_equal = Equal;
   using allocator_type = Allocator;
   using lookup_type = typename Table::Lookup;
+  using Keys = typename Table::Keys;
+  using Probe = typename Table::Probe;
 
   explicit FlatMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
       : table_(std::move(hash), std::move(equal), allocator) {}
 
+  [[nodiscard]] Probe probe(lookup_type key) const { return table_.probe(key); }
+
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
-    const Slot* slot = table_.find(table_.probe(key));
+    return visit(probe(key), visitor);
+  }
+  template <class Visitor>
+  bool visit(const Probe& probe, Visitor&& visitor) const {
+    const Slot* slot = table_.find(probe);
     if (slot == nullptr) return false;
     visitor(slot->value);
     return true;
   }
-  [[nodiscard]] std::optional<Value> get(lookup_type key) const {
-    const Slot* slot = table_.find(table_.probe(key));
+  [[nodiscard]] std::optional<Value> get(lookup_type key) const { return get(probe(key)); }
+  [[nodiscard]] std::optional<Value> get(const Probe& probe) const {
+    const Slot* slot = table_.find(probe);
     return slot == nullptr ? std::nullopt : std::optional<Value>(std::as_const(slot->value));
   }
-  [[nodiscard]] bool contains(lookup_type key) const {
-    return table_.find(table_.probe(key)) != nullptr;
-  }
+  [[nodiscard]] bool contains(lookup_type key) const { return contains(probe(key)); }
+  [[nodiscard]] bool contains(const Probe& probe) const { return table_.find(probe) != nullptr; }
 
   template <class V>
   bool insert(lookup_type key, V&& value) {
-    const auto probe = table_.probe(key);
+    return insert(probe(key), std::forward<V>(value));
+  }
+  template <class V>
+  bool insert(const Probe& probe, V&& value) {
     if (table_.find(probe) != nullptr) return false;
     table_.insert(probe, std::forward<V>(value));
     return true;
@@ -83,7 +96,10 @@ class FlatMap {
 
   template <class V>
   bool insert_or_assign(lookup_type key, V&& value) {
-    const auto probe = table_.probe(key);
+    return insert_or_assign(probe(key), std::forward<V>(value));
+  }
+  template <class V>
+  bool insert_or_assign(const Probe& probe, V&& value) {
     if (Slot* slot = table_.find(probe)) {
       Table::replace(*slot, Value(std::forward<V>(value)));
       return false;
@@ -97,7 +113,9 @@ class FlatMap {
     bool inserted;
   };
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
-    const auto probe = table_.probe(key);
+    return get_or_insert(probe(key), value);
+  }
+  GetOrInsertResult get_or_insert(const Probe& probe, const Value& value) {
     if (const Slot* slot = table_.find(probe)) return {slot->value, false};
     GetOrInsertResult result{value, true};
     table_.insert(probe, value);
@@ -106,7 +124,10 @@ class FlatMap {
 
   template <class V>
   std::optional<Value> exchange(lookup_type key, V&& value) {
-    const auto probe = table_.probe(key);
+    return exchange(probe(key), std::forward<V>(value));
+  }
+  template <class V>
+  std::optional<Value> exchange(const Probe& probe, V&& value) {
     Slot* slot = table_.find(probe);
     if (slot == nullptr) {
       table_.insert(probe, std::forward<V>(value));
@@ -120,7 +141,11 @@ class FlatMap {
 
   template <class V>
   bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
-    Slot* slot = table_.find(table_.probe(key));
+    return compare_exchange(probe(key), expected, std::forward<V>(desired));
+  }
+  template <class V>
+  bool compare_exchange(const Probe& probe, const Value& expected, V&& desired) {
+    Slot* slot = table_.find(probe);
     if (slot == nullptr || !(std::as_const(slot->value) == expected)) return false;
     Table::replace(*slot, Value(std::forward<V>(desired)));
     return true;
@@ -128,7 +153,11 @@ class FlatMap {
 
   template <class Change>
   bool update(lookup_type key, Change&& change) {
-    Slot* slot = table_.find(table_.probe(key));
+    return update(probe(key), change);
+  }
+  template <class Change>
+  bool update(const Probe& probe, Change&& change) {
+    Slot* slot = table_.find(probe);
     if (slot == nullptr) return false;
     if constexpr (std::is_nothrow_invocable_v<Change&, Value&> ||
                   !std::is_copy_constructible_v<Value>) {
@@ -141,20 +170,26 @@ class FlatMap {
     return true;
   }
 
-  bool erase(lookup_type key) {
-    return erase_if(key, [](const Value&) { return true; });
+  bool erase(lookup_type key) { return erase(probe(key)); }
+  bool erase(const Probe& probe) {
+    return erase_if(probe, [](const Value&) { return true; });
   }
 
   template <class Predicate>
   bool erase_if(lookup_type key, Predicate&& predicate) {
-    Slot* slot = table_.find(table_.probe(key));
+    return erase_if(probe(key), predicate);
+  }
+  template <class Predicate>
+  bool erase_if(const Probe& probe, Predicate&& predicate) {
+    Slot* slot = table_.find(probe);
     if (slot == nullptr || !predicate(std::as_const(slot->value))) return false;
     table_.erase(slot);
     return true;
   }
 
-  std::optional<Value> take(lookup_type key) {
-    Slot* slot = table_.find(table_.probe(key));
+  std::optional<Value> take(lookup_type key) { return take(probe(key)); }
+  std::optional<Value> take(const Probe& probe) {
+    Slot* slot = table_.find(probe);
     if (slot == nullptr) return std::nullopt;
     std::optional<Value> taken(std::move(slot->value));
     table_.erase(slot);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FlatTable: an open-addressing hash table without any synchronisation; what RwMap, CheckedMap and
-// SnapshotMap keep their entries in.
+// FlatTable: an open-addressing hash table without any synchronisation; what all maps but
+// ShardedMap and ReadMostlyMap keep their entries in.
 //
 //   one allocation:  | 16-byte group | group | ...   | slot slot ... (15 per group) |
 //   a group:         | tag 0 | tag 1 | ... | tag 14 | overflow |

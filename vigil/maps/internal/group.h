@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Groups: the memory format of a ShardedMap and the protocol by which one writer changes it under
-// the eyes of readers that take no lock.
+// Groups: the memory format of a ShardedMap and the protocol by which one writer at a time changes
+// a group under the eyes of readers that take no lock.
 //
-//   metadata, 16 bytes per group:  | 12 tags of 1 byte | overflow:4 | sequence:28 |
-//                                  word 0: tags 0..7     word 1: tags 8..11, overflow, sequence
+//   metadata, 16 bytes per group:  | 12 tags of 1 byte | overflow:4 | frozen:1 | sequence:27 |
+//                                  word 0: tags 0..7     word 1: tags 8..11 and the rest
 //   slots, 12 per group:           | key words | deadline word (optional) | value words |
 //
 // Metadata lies apart from slots, so that a miss touches 16 bytes and a hit one slot more. A tag
@@ -14,8 +14,19 @@
 // membership leaves it as it was: that includes insertion into a free slot, or a reader that
 // matched the slot's previous tag could copy half of the new entry and find nothing changed.
 //
+// Who writes: whoever made the sequence odd, by a compare-exchange from a word at rest. Nobody else
+// stores to the group until it is even again.
+//   - The holder of the shard's lock changes anything.
+//   - Anybody may replace the value of an entry (replace_value), without that lock: the exchange
+//     expects the word 1 with which the entry was found, so its success proves that the entry is
+//     where it was, and no other value than the one seen was replaced.
+//   - Tags, keys and deadlines therefore stand still for the holder of the shard's lock, values do
+//     not. Where a value must (to be read and then changed, or copied elsewhere) the holder freezes
+//     the group: replace_value leaves it alone, readers do not mind. Only the holder stores to word
+//     1 of a frozen group.
+//
 // Memory order (R reader, W writer; every word is atomic, there are no fences):
-//   W  1 word 1: sequence + 1 (odd)             relaxed
+//   W  1 word 1: sequence + 1 (odd)             acquire: what the writer before stored
 //      2 slot words                             release
 //      3 word 0, if the tag lies there          release
 //      4 word 1: sequence + 1 (even), tags      release
@@ -24,13 +35,15 @@
 //   If c reads anything of a W, its release/acquire makes 1 visible to d, and d differs from a.
 //   If a reads 4, c reads what 2 stored or later. Erasing clears word 0 before it bumps word 1
 //   (release), so a reader that starts from the new sequence cannot see the old tag.
-//   The 28-bit sequence would have to wrap exactly between a and d (2^27 writes to one group).
+//   The 27-bit sequence would have to wrap exactly between a and d (2^26 writes to one group), or
+//   between the finding of an entry and the exchange that replaces its value.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 
+#include "vigil/base/spin_lock.h"
 #include "vigil/maps/internal/tag_group.h"
 
 namespace vigil::maps::internal {
@@ -66,7 +79,8 @@ using Tags = TagGroup<kSlotsPerGroup>;
 // Word 1 of a group's metadata, taken apart.
 class Control {
  public:
-  static constexpr std::uint64_t kSequenceStep = std::uint64_t{1} << 36;
+  static constexpr std::uint64_t kFrozen = std::uint64_t{1} << 36;
+  static constexpr std::uint64_t kSequenceStep = std::uint64_t{1} << 37;
   static constexpr std::uint32_t kOverflowShift = 32;
   static constexpr std::uint32_t kOverflowMax = 15;
 
@@ -74,6 +88,7 @@ class Control {
 
   [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
   [[nodiscard]] bool writing() const noexcept { return (word_ & kSequenceStep) != 0; }
+  [[nodiscard]] bool frozen() const noexcept { return (word_ & kFrozen) != 0; }
   [[nodiscard]] std::uint32_t overflow() const noexcept {
     return static_cast<std::uint32_t>(word_ >> kOverflowShift) & kOverflowMax;
   }
@@ -82,17 +97,17 @@ class Control {
   [[nodiscard]] bool rests_until(Control later) const noexcept {
     return ((word_ & ~kSequenceStep) ^ later.word_) < kSequenceStep;
   }
-  // The sequence two on, without tags and overflow.
+  // The sequence one on, without anything else.
   [[nodiscard]] std::uint64_t emptied() const noexcept {
-    return (word_ & ~(kSequenceStep - 1)) + 2 * kSequenceStep;
+    return (word_ & ~(kSequenceStep - 1)) + kSequenceStep;
   }
 
  private:
   std::uint64_t word_;
 };
 
-// All groups of a map, by number. Methods named load_* and still_at are for readers without a
-// lock; all others REQUIRE the lock of the shard that owns the group.
+// All groups of a map, by number. load_*, still_at, settled and replace_value are for any thread;
+// all others REQUIRE the lock of the shard that owns the group, or that nobody else can find it.
 template <class Layout>
 class Groups {
  public:
@@ -123,7 +138,45 @@ class Groups {
   }
   void prefetch(std::uint32_t group) const noexcept { __builtin_prefetch(metadata(group)); }
 
-  // --- The writer ----------------------------------------------------------------------------
+  // --- Any writer ----------------------------------------------------------------------------
+
+  // Replaces the value of the entry at `index` in a group that was seen at `control`; false if
+  // anything happened to the group since, or it is frozen.
+  [[nodiscard]] bool replace_value(std::uint32_t group, std::uint32_t index, Control control,
+                                   const std::uint64_t* value) noexcept {
+    if (control.writing() || control.frozen()) return false;
+    Word& word = metadata(group)[1];
+    std::uint64_t expected = control.word();
+    if (!word.compare_exchange_strong(expected, expected + Control::kSequenceStep,
+                                      std::memory_order_acquire, std::memory_order_relaxed)) {
+      return false;
+    }
+    store_words(group, index, Layout::kValueAt, value, Layout::kValueWords);
+    word.store(control.word() + 2 * Control::kSequenceStep, std::memory_order_release);
+    return true;
+  }
+
+  // --- The holder of the shard's lock --------------------------------------------------------
+
+  // Keeps replace_value() away until thaw(), vacate_all() or the end of the group.
+  void freeze(std::uint32_t group) noexcept {
+    if (!settled(group).frozen()) add_at_rest(group, Control::kFrozen);
+  }
+  // Of a group that is not frozen: nothing.
+  void thaw(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const Control control(word.load(std::memory_order_relaxed));
+    if (control.frozen()) word.store(control.word() - Control::kFrozen, std::memory_order_release);
+  }
+  // What is in the group when nobody writes.
+  [[nodiscard]] Control settled(std::uint32_t group) const noexcept {
+    Backoff backoff;
+    for (;;) {
+      const Control control(metadata(group)[1].load(std::memory_order_acquire));
+      if (!control.writing()) return control;
+      backoff.pause();
+    }
+  }
 
   [[nodiscard]] SlotWords<Layout> read_slot(std::uint32_t group,
                                             std::uint32_t index) const noexcept {
@@ -166,7 +219,7 @@ class Groups {
   // Frees a used slot.
   void vacate(std::uint32_t group, std::uint32_t index) noexcept {
     Word* words = metadata(group);
-    std::uint64_t high = words[1].load(std::memory_order_relaxed) + 2 * Control::kSequenceStep;
+    std::uint64_t high = begin_write(group) + Control::kSequenceStep;
     if (index < 8) {
       Tags::store_tag(words, index, Tags::kFree);
     } else {
@@ -175,26 +228,22 @@ class Groups {
     words[1].store(high, std::memory_order_release);
   }
 
-  // Frees every slot and forgets the overflow.
+  // Frees every slot, forgets the overflow and thaws.
   void vacate_all(std::uint32_t group) noexcept {
+    const Control control(begin_write(group));
     Word* words = metadata(group);
-    const Control control(words[1].load(std::memory_order_relaxed));
     words[0].store(0, std::memory_order_release);
     words[1].store(control.emptied(), std::memory_order_release);
   }
 
   void add_overflow(std::uint32_t group) noexcept {
-    Word& word = metadata(group)[1];
-    const std::uint64_t high = word.load(std::memory_order_relaxed);
-    if (Control(high).overflow() == Control::kOverflowMax) return;
-    word.store(high + (std::uint64_t{1} << Control::kOverflowShift), std::memory_order_release);
+    if (settled(group).overflow() == Control::kOverflowMax) return;
+    add_at_rest(group, std::uint64_t{1} << Control::kOverflowShift);
   }
   // A count that reached the maximum is no longer exact and stays.
   void remove_overflow(std::uint32_t group) noexcept {
-    Word& word = metadata(group)[1];
-    const std::uint64_t high = word.load(std::memory_order_relaxed);
-    if (Control(high).overflow() == Control::kOverflowMax) return;
-    word.store(high - (std::uint64_t{1} << Control::kOverflowShift), std::memory_order_release);
+    if (settled(group).overflow() == Control::kOverflowMax) return;
+    add_at_rest(group, -(std::uint64_t{1} << Control::kOverflowShift));
   }
 
  private:
@@ -202,11 +251,24 @@ class Groups {
     return reinterpret_cast<Word*>(metadata_ + group * kMetadataBytes);
   }
 
+  // Makes the sequence odd; returns word 1 as it is then.
   std::uint64_t begin_write(std::uint32_t group) noexcept {
+    return add_at_rest(group, Control::kSequenceStep);
+  }
+
+  // Adds to word 1 when nobody writes the group; returns the sum.
+  std::uint64_t add_at_rest(std::uint32_t group, std::uint64_t summand) noexcept {
     Word& word = metadata(group)[1];
-    const std::uint64_t odd = word.load(std::memory_order_relaxed) + Control::kSequenceStep;
-    word.store(odd, std::memory_order_relaxed);
-    return odd;
+    std::uint64_t seen = settled(group).word();
+    if (Control(seen).frozen()) {  // nobody else stores
+      word.store(seen + summand, std::memory_order_release);
+      return seen + summand;
+    }
+    while (!word.compare_exchange_weak(seen, seen + summand, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      seen = settled(group).word();
+    }
+    return seen + summand;
   }
 
   void store_words(std::uint32_t group, std::uint32_t index, std::uint32_t first,

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
 
 namespace vigil::maps::internal {
@@ -16,6 +18,7 @@ using Layout = SlotLayout<1, false, 2>;
 class GroupTest : public ::testing::Test {
  protected:
   static constexpr std::uint8_t kTag = 0x42;
+  static constexpr std::array<std::uint64_t, 2> kNewValue = {8, 9};
 
   std::unique_ptr<Word[]> metadata_ = std::make_unique<Word[]>(2);
   std::unique_ptr<Word[]> slots_ = std::make_unique<Word[]>(kSlotsPerGroup * Layout::kSlotWords);
@@ -76,6 +79,71 @@ TEST_P(GroupSlotTest, EmptyingAGroupForRecyclingInterruptsAReader) {
   EXPECT_FALSE(groups_.load_view(0).tags.match_used());
 }
 
+TEST_P(GroupSlotTest, AValueIsReplacedInAGroupThatIsAsItWasSeen) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  EXPECT_TRUE(groups_.replace_value(0, GetParam(), seen, kNewValue.data()));
+  EXPECT_EQ(groups_.read_slot(0, GetParam()), (SlotWords<Layout>{1, 8, 9}));
+  EXPECT_FALSE(groups_.still_at(0, seen));
+  EXPECT_FALSE(groups_.load_view(0).control.writing());
+}
+
+TEST_P(GroupSlotTest, NoValueIsReplacedAfterAnyChangeOfTheGroup) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  groups_.add_overflow(0);
+  const auto replace_after = [this](auto&& change) {
+    const Control seen = groups_.load_view(0).control;
+    change();
+    return groups_.replace_value(0, GetParam(), seen, kNewValue.data());
+  };
+  const std::uint64_t value[] = {4, 5};
+  const auto overwrite = [&] { groups_.overwrite(0, GetParam(), Layout::kValueAt, value, 2); };
+  EXPECT_FALSE(replace_after(overwrite));
+  EXPECT_FALSE(replace_after([&] { groups_.fill(0, 3, kTag, {6, 7, 8}); }));
+  EXPECT_FALSE(replace_after([&] { groups_.vacate(0, 3); }));
+  EXPECT_FALSE(replace_after([&] { groups_.freeze(0); }));
+  EXPECT_FALSE(replace_after([&] { groups_.thaw(0); }));
+  EXPECT_EQ(groups_.read_slot(0, GetParam()), (SlotWords<Layout>{1, 4, 5}));
+  EXPECT_FALSE(replace_after([&] { groups_.vacate_all(0); }));
+}
+
+TEST_F(GroupTest, NoValueIsReplacedInAFrozenGroupWhichItsHolderChanges) {
+  groups_.fill(0, 2, kTag, {1, 2, 3});
+  groups_.freeze(0);
+  groups_.freeze(0);
+  EXPECT_FALSE(groups_.replace_value(0, 2, groups_.load_view(0).control, kNewValue.data()));
+  groups_.overwrite(0, 2, Layout::kValueAt, kNewValue.data(), 2);
+  groups_.add_overflow(0);
+  EXPECT_TRUE(groups_.load_view(0).control.frozen());
+  groups_.thaw(0);
+  groups_.thaw(0);
+  EXPECT_FALSE(groups_.load_view(0).control.frozen());
+  EXPECT_EQ(groups_.load_view(0).control.overflow(), 1U);
+  EXPECT_EQ(groups_.read_slot(0, 2), (SlotWords<Layout>{1, 8, 9}));
+}
+
+TEST_F(GroupTest, FreezingDoesNotInterruptReaders) {
+  groups_.fill(0, 2, kTag, {1, 2, 3});
+  const Control seen = groups_.load_view(0).control;
+  groups_.freeze(0);
+  EXPECT_TRUE(groups_.still_at(0, seen));
+  groups_.thaw(0);
+  EXPECT_TRUE(groups_.still_at(0, seen));
+}
+
+TEST_F(GroupTest, EmptyingAGroupThawsIt) {
+  groups_.freeze(0);
+  groups_.vacate_all(0);
+  EXPECT_FALSE(groups_.load_view(0).control.frozen());
+}
+
+TEST_F(GroupTest, NoValueIsReplacedWhileSomebodyWrites) {
+  groups_.fill(0, 3, kTag, {1, 2, 3});
+  metadata_[1].store(metadata_[1].load() + Control::kSequenceStep);
+  const Control seen = groups_.load_view(0).control;
+  EXPECT_FALSE(groups_.replace_value(0, 3, seen, kNewValue.data()));
+}
+
 TEST_F(GroupTest, AReaderThatStartsDuringAWriteIsInterrupted) {
   groups_.fill(0, 3, kTag, {1, 2, 3});
   metadata_[1].store(metadata_[1].load() + Control::kSequenceStep);
@@ -116,7 +184,7 @@ TEST_F(GroupTest, TheSequenceWrapsWithoutTouchingTagsOrOverflow) {
   groups_.fill(0, 9, kTag, {1, 2, 3});
   groups_.add_overflow(0);
   // Two steps before the wrap.
-  metadata_[1].store(metadata_[1].load() | 0xFFFFFFE0'00000000U);
+  metadata_[1].store(metadata_[1].load() | 0xFFFFFFC0'00000000U);
   groups_.fill(0, 10, kTag, {4, 5, 6});
   const auto view = groups_.load_view(0);
   EXPECT_EQ(view.tags.match(kTag).bits(), 3U << 9);

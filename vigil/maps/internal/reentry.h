@@ -17,14 +17,22 @@ namespace vigil::maps::internal {
 class HeldMap {
  public:
   explicit HeldMap(const void* map) noexcept : map_(map), outer_(innermost_) {
-    for (const HeldMap* held = outer_; held != nullptr; held = held->outer_) {
-      VIGIL_CHECK(held->map_ != map,
-                  "a callback of a map called back into the same map; collect the keys first and "
-                  "change the map after the callback has returned");
-    }
+    check_unheld(map);
     innermost_ = this;
   }
   ~HeldMap() { innermost_ = outer_; }
+  // Whether this thread is between construction and destruction of a mark of the map.
+  [[nodiscard]] static bool is_held(const void* map) noexcept {
+    for (const HeldMap* held = innermost_; held != nullptr; held = held->outer_) {
+      if (held->map_ == map) return true;
+    }
+    return false;
+  }
+  static void check_unheld(const void* map) noexcept {
+    VIGIL_CHECK(!is_held(map),
+                "a callback of a map called back into the same map; collect the keys first and "
+                "change the map after the callback has returned");
+  }
   HeldMap(const HeldMap&) = delete;
   HeldMap& operator=(const HeldMap&) = delete;
 
@@ -33,6 +41,12 @@ class HeldMap {
 
   const void* map_;
   const HeldMap* outer_;
+};
+
+// For operations that run none of the user's code: only checks that no HeldMap is there.
+class UnheldMap {
+ public:
+  explicit UnheldMap(const void* map) noexcept { HeldMap::check_unheld(map); }
 };
 
 }  // namespace vigil::maps::internal

@@ -30,15 +30,13 @@
 
 namespace vigil::maps::internal {
 
-enum class HugePages : std::uint8_t { kNo, kYes };
-
 class ReservedMemory {
  public:
-  static constexpr std::size_t kAlignment = std::size_t{2} << 20;  // one huge page
+  static constexpr std::size_t kAlignment = std::size_t{2} << 20;  // a page table of its own
 
   // Reserves `bytes`, rounded up to a multiple of kAlignment and aligned to it. REQUIRES: bytes >
   // 0.
-  static Result<ReservedMemory> reserve(std::size_t bytes, HugePages huge_pages = HugePages::kNo) {
+  static Result<ReservedMemory> reserve(std::size_t bytes) {
     VIGIL_CHECK(bytes > 0, "a reservation needs at least one byte");
     const std::size_t size = round_up(bytes);
     // One alignment more than needed, so that an aligned range of `size` bytes lies inside.
@@ -52,9 +50,7 @@ class ReservedMemory {
     char* data = begin + (round_up(address(begin)) - address(begin));
     unmap(begin, static_cast<std::size_t>(data - begin));
     unmap(data + size, static_cast<std::size_t>(begin + kAlignment - data));
-    ReservedMemory memory(data, size);
-    if (huge_pages == HugePages::kYes) memory.advise_huge_pages();
-    return memory;
+    return ReservedMemory(data, size);
   }
 
   // An empty reservation.
@@ -70,13 +66,6 @@ class ReservedMemory {
 
   [[nodiscard]] char* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-
-  // Asks for huge pages from `offset` on (rounded up to kAlignment). A kernel without transparent
-  // huge pages refuses the advice; small pages serve as well.
-  void advise_huge_pages(std::size_t offset = 0) noexcept {
-    const std::size_t first = round_up(offset);
-    if (first < size_) madvise(data_ + first, size_ - first, MADV_HUGEPAGE);
-  }
 
   // Makes the pages that [offset, offset + bytes) touches present, in one system call; what they
   // hold stays. A kernel without this call (before Linux 5.14) or without memory leaves them to be

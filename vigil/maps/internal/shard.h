@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Shard: the lock, the counters and the limbo for the entries whose hashes agree in their low bits.
+// Whoever adds, erases or moves entries holds the lock; to replace a value it is not needed
+// (group.h).
 // Shards: all of them, and the change of their number while the map is in use.
 //
 // Entries do not move when the number of shards changes: shards say who may write where, the

@@ -2,7 +2,9 @@
 //
 // The member functions of ShardedMap. Every write has the same shape: probe (hash the key) and
 // prepare (copy, allocate) without a lock; lock the shard (Writer); find; change; and, once the
-// lock is gone, destroy a few nodes that earlier writes unlinked.
+// lock is gone, destroy a few nodes that earlier writes unlinked. Only insert_or_assign replaces
+// most values without the lock (group.h); what depends on a value and then changes it therefore
+// holds it still between the two (Writer::hold).
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
 #pragma once
@@ -19,6 +21,7 @@ namespace vigil {
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
+  static constexpr bool kFreezes = !Values::kHasNode;
 
  public:
   [[gnu::always_inline]] Writer(ShardedMap& map,
@@ -27,6 +30,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
         held_(&map),
         shard_(map.shards_.lock(hash)) {}
   [[gnu::always_inline]] ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+    let_go();
     bool advance = false;
     if constexpr (kHasNode) {
       if (shard_.has_garbage()) {
@@ -51,6 +55,20 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
       }
     }
     return place;
+  }
+  // find(), and no other thread changes the value until let_go(), erase() or the writer's end.
+  [[nodiscard]] Place hold(const Probe& probe) { return hold(find(probe)); }
+  Place hold(const Place& place) noexcept {
+    if constexpr (kFreezes) {
+      if (place.found()) map_.table_.freeze(place);
+      frozen_ = place;
+    }
+    return place;
+  }
+  void let_go() noexcept {
+    if constexpr (kFreezes) {
+      if (frozen_.found()) map_.table_.thaw(std::exchange(frozen_, Place{}));
+    }
   }
   [[nodiscard]] Words words(const Place& place) const noexcept { return map_.table_.words(place); }
 
@@ -82,15 +100,26 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
     shard_.retire(old);
   }
 
-  void erase(const Place& place) noexcept { map_.erase_at(shard_, place); }
+  void erase(const Place& place) noexcept {
+    map_.erase_at(shard_, place);
+    if constexpr (kFreezes) frozen_ = Place{};
+  }
   void retire(const Words& unlinked) noexcept { retire_nodes(shard_, unlinked); }
 
-  // Removes the entries whose slots were copied into `doomed`; they must still be there.
-  void erase_all(const std::vector<Words>& doomed) {
+  // Removes the entries whose slots were copied into `doomed`, which must still be there; of those
+  // whose value changed since, only the ones for which still(const Words&). Returns how many.
+  template <class Still>
+  std::uint64_t erase_all(const std::vector<Words>& doomed, Still&& still) {
+    std::uint64_t erased = 0;
     for (const Words& words : doomed) {
-      map_.keys_.with_key(
-          words.data(), [&](const auto& key) { erase(map_.table_.find(Probe(map_.keys_, key))); });
+      map_.keys_.with_key(words.data(), [&](const auto& key) {
+        const Place place = hold(map_.table_.find(Probe(map_.keys_, key)));
+        if (const Words now = this->words(place); now != words && !still(now)) return let_go();
+        erase(place);
+        ++erased;
+      });
     }
+    return erased;
   }
 
  private:
@@ -104,6 +133,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   [[no_unique_address]] std::conditional_t<kHasNode, maps::internal::Garbage, Nothing> garbage_;
   maps::internal::HeldMap held_;
   Shard& shard_;
+  [[no_unique_address]] std::conditional_t<kFreezes, Place, Nothing> frozen_;
 };
 
 // --- Construction ----------------------------------------------------------------------------
@@ -264,14 +294,34 @@ template <class V>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_assign(lookup_type key, V&& value,
                                                                     std::int64_t deadline_ms) {
   const Probe probe(keys_, key);
+  PreparedValue prepared(std::forward<V>(value));
+  if constexpr (!Values::kHasNode) {
+    if (replaces_without_lock(probe, deadline_ms) &&
+        table_.try_replace_value_at_home(probe, prepared.words())) {
+      return false;
+    }
+  }
+  // In the last place, so that nothing has to be kept for afterwards.
+  return assign_patiently(key, prepared, deadline_ms);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::assign_patiently(
+    lookup_type key, PreparedValue& value, std::int64_t deadline_ms) {
+  const Probe probe(keys_, key);
+  if constexpr (!Values::kHasNode) {
+    if (replaces_without_lock(probe, deadline_ms) &&
+        table_.try_replace_value(probe, value.words())) {
+      return false;
+    }
+  }
   typename Keys::Prepared prepared_key = probe.prepare();
-  PreparedValue prepared_value(std::forward<V>(value));
   Writer writer(*this, probe.hash());
   if (const Place place = writer.find(probe); place.found()) {
-    writer.replace(place, prepared_value, deadline_ms);
+    writer.replace(place, value, deadline_ms);
     return false;
   }
-  writer.insert(probe, prepared_key, prepared_value, deadline_ms);
+  writer.insert(probe, prepared_key, value, deadline_ms);
   return true;
 }
 
@@ -303,7 +353,7 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
   Writer writer(*this, probe.hash());
-  const Place place = writer.find(probe);
+  const Place place = writer.hold(probe);
   if (!place.found()) {
     writer.insert(probe, prepared_key, prepared_value, deadline_ms);
     return std::nullopt;
@@ -321,7 +371,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
   Writer writer(*this, probe.hash());
-  const Place place = writer.find(probe);
+  const Place place = writer.hold(probe);
   if (!place.found()) return false;
   bool equal = false;
   Values::access(value_words(writer.words(place)),
@@ -335,7 +385,7 @@ template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
   const Probe probe(keys_, key);
   Writer writer(*this, probe.hash());
-  const Place place = writer.find(probe);
+  const Place place = writer.hold(probe);
   if (!place.found()) return false;
   const Words words = writer.words(place);
   if constexpr (kLocked) {
@@ -361,7 +411,7 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_t
   static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
   Writer writer(*this, probe.hash());
-  const Place place = writer.find(probe);
+  const Place place = writer.hold(probe);
   if (!place.found()) return std::nullopt;
   std::optional<Value> taken(Values::extract(value_words(writer.words(place))));
   writer.erase(place);
@@ -374,7 +424,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
   Writer writer(*this, probe.hash());
-  const Place place = writer.find(probe);
+  const Place place = writer.hold(probe);
   if (!place.found()) return false;
   bool matches = false;
   Values::access(value_words(writer.words(place)),
@@ -431,6 +481,14 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) c
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Predicate>
 std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&& predicate) {
+  const auto matches = [&](const Words& words) {
+    bool result = false;
+    keys_.with_key(words.data(), [&](lookup_type key) {
+      Values::access(value_words(words),
+                     [&](const Value& value) { result = predicate(key, value); });
+    });
+    return result;
+  };
   std::uint64_t erased = 0;
   std::vector<Words> doomed = segment_buffer();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
@@ -438,16 +496,9 @@ std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&&
     Writer writer(*this, Table::reverse(position));
     position = table_.for_segment_at(position, [&](const Place& place) {
       const Words words = table_.words(place);
-      if (expired(words)) return;
-      bool matches = false;
-      keys_.with_key(words.data(), [&](lookup_type key) {
-        Values::access(value_words(words),
-                       [&](const Value& value) { matches = predicate(key, value); });
-      });
-      if (matches) doomed.push_back(words);
+      if (!expired(words) && matches(words)) doomed.push_back(words);
     });
-    writer.erase_all(doomed);
-    erased += doomed.size();
+    erased += writer.erase_all(doomed, matches);
   }
   return erased;
 }
@@ -480,9 +531,10 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
       ++seen;
       if (expired_at(words, now_ms)) doomed.push_back(words);
     });
-    writer.erase_all(doomed);
-    writer.shard().counters().expired.add(doomed.size());
-    result.expired += doomed.size();
+    const auto still = [now_ms](const Words& words) { return expired_at(words, now_ms); };
+    const std::uint64_t erased = writer.erase_all(doomed, still);
+    writer.shard().counters().expired.add(erased);
+    result.expired += erased;
     ++seen;  // so that empty segments use up the budget as well
     if (sweep_position_ == Table::kEnd) {
       sweep_position_ = 0;

@@ -15,9 +15,9 @@
 // therefore differ, by the low bits of their hashes, from 6 to 11 groups: an octave in even steps
 // ("spiral"), and growth is spread over the whole time in which the map doubles.
 //
-// Thread safety: search() and search_home() from any thread. Everything else REQUIRES the lock of
-// the shard that the hash or position belongs to; a member that takes a Shard counts there, and is
-// told by it how far segments may merge.
+// Thread safety: search*() and try_replace_value*() from any thread. Everything else
+// REQUIRES the lock of the shard that the hash or position belongs to; a member that takes a Shard
+// counts there, and is told by it how far segments may merge.
 #pragma once
 
 #include <algorithm>
@@ -146,6 +146,36 @@ class Table {
     return confirmed_miss(hash, version);
   }
 
+  // --- Any writer ----------------------------------------------------------------------------
+
+  // Replaces the value of an entry without deadline; false if there is none, or another writer is
+  // in the way. REQUIRES: !probe.needs_confirm(), and values that are nobody's node.
+  [[nodiscard]] bool try_replace_value(const Probe& probe, const std::uint64_t* value) {
+    const Segment segment = directory_.find(probe.hash());
+    std::uint32_t group = segment.home(probe.hash());
+    for (std::uint32_t n = 0; n < segment.groups(); ++n, group = segment.after(group)) {
+      const auto view = groups_.load_view(group);
+      for (const std::uint32_t index : view.tags.match(tag_of(probe.hash()))) {
+        const Word* slot = groups_.slot(group, index);
+        if (probe.may_match(slot)) return replace_seen(group, index, view.control, slot, value);
+      }
+      if (view.control.overflow() == 0) break;
+    }
+    return false;
+  }
+  // That for most keys, those that search_home() finds; false may also say that it takes more.
+  [[nodiscard, gnu::always_inline]] inline bool try_replace_value_at_home(
+      const Probe& probe, const std::uint64_t* value) {
+    const std::uint64_t hash = probe.hash();
+    const std::uint32_t group = directory_.find(hash).home(hash);
+    const auto view = groups_.load_view(group);
+    const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+    if (!candidates) return false;
+    const Word* slot = groups_.slot(group, candidates.first());
+    if (!probe.may_match(slot)) return false;
+    return replace_seen(group, candidates.first(), view.control, slot, value);
+  }
+
   // --- The writer: single entries ------------------------------------------------------------
 
   // For most keys a look into the home group is enough, as in search_home().
@@ -182,9 +212,20 @@ class Table {
     return {};
   }
 
+  // As they are at one moment.
   [[nodiscard]] Words words(const Place& place) const noexcept {
-    return groups_.read_slot(place.group(), place.index());
+    for (;;) {
+      const Control control = groups_.settled(place.group());
+      Words words;
+      if (copy_slot(groups_, place.group(), control, groups_.slot(place.group(), place.index()), 0,
+                    words)) [[likely]]
+        return words;
+    }
   }
+
+  // Keeps the value of an entry as it is, until thaw() or erase().
+  void freeze(const Place& place) noexcept { groups_.freeze(place.group()); }
+  void thaw(const Place& place) noexcept { groups_.thaw(place.group()); }
 
   [[nodiscard]] std::uint64_t word(const Place& place, std::uint32_t word) const noexcept {
     return groups_.read_word(place.group(), place.index(), word);
@@ -225,6 +266,7 @@ class Table {
       count_deadline(shard, word(place, Layout::kDeadlineAt), -1);
     }
     groups_.vacate(place.group(), place.index());
+    groups_.thaw(place.group());  // before shrink() may give the group away
     const Segment segment = directory_.lookup(place.hash);
     for (std::uint32_t g = segment.home(place.hash); g != place.group(); g = segment.after(g)) {
       groups_.remove_overflow(g);
@@ -328,6 +370,14 @@ class Table {
   [[nodiscard]] std::uint64_t directory_bytes() const noexcept { return directory_.bytes_in_use(); }
 
  private:
+  [[gnu::always_inline]] inline bool replace_seen(std::uint32_t group, std::uint32_t index,
+                                                  Control seen, const Word* slot,
+                                                  const std::uint64_t* value) {
+    if constexpr (Layout::kHasDeadline) {
+      if (slot[Layout::kDeadlineAt].load(std::memory_order_acquire) != 0) return false;
+    }
+    return groups_.replace_value(group, index, seen, value);
+  }
   [[gnu::always_inline]] inline Search confirmed_miss(std::uint64_t hash,
                                                       std::uint64_t version) const noexcept {
     return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;
@@ -565,11 +615,26 @@ class Table {
     return true;
   }
 
-  // Copies all entries, by `bit` of their hash, into segments that nobody sees yet.
+  void freeze(Segment segment) noexcept {
+    for (std::uint32_t group = segment.first(); group != segment.end(); ++group) {
+      groups_.freeze(group);
+    }
+  }
+  void thaw(Segment segment) noexcept {
+    for (std::uint32_t group = segment.first(); group != segment.end(); ++group) {
+      groups_.thaw(group);
+    }
+  }
+
+  // Copies all entries, by `bit` of their hash, into segments that nobody sees yet. The sources
+  // stay frozen until they are discarded: a value replaced there from now on would be lost.
   void copy_entries(std::initializer_list<Segment> sources, const Hashes& hashes, Segment low,
                     Segment high, std::uint64_t bit) noexcept {
+    freeze(low);  // only because it makes filling them cheaper
+    freeze(high);
     const std::uint64_t* next = hashes.begin();
     for (const Segment source : sources) {
+      freeze(source);
       for_each_used(source, [&](std::uint32_t group, std::uint32_t index) {
         const std::uint64_t hash = *next++;
         const Segment target = (hash & bit) != 0 ? high : low;
@@ -577,6 +642,8 @@ class Table {
         VIGIL_CHECK(fits, "a fresh segment is too small for its entries");
       });
     }
+    thaw(low);
+    thaw(high);
   }
 
   // Frees a segment whose entries have been published elsewhere.
@@ -629,8 +696,8 @@ std::uint64_t Table<KeyCodec, Layout>::check_segment_at(std::uint64_t position,
     if constexpr (Layout::kHasDeadline) with_deadline += words[Layout::kDeadlineAt] != 0;
   });
   for (std::uint32_t g = 0; g < segment.groups(); ++g) {
-    const Control control = groups_.load_view(segment.first() + g).control;
-    VIGIL_CHECK(!control.writing(), "a group's sequence is odd although nobody writes");
+    const Control control = groups_.settled(segment.first() + g);
+    VIGIL_CHECK(!control.frozen(), "a group is frozen although nobody holds the lock");
     VIGIL_CHECK(control.overflow() == Control::kOverflowMax || control.overflow() == overflow[g],
                 "a group's overflow count is wrong");
   }

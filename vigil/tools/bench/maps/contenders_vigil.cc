@@ -4,6 +4,7 @@
 #include "vigil/maps/rw_map.h"
 #include "vigil/maps/sharded_map.h"
 #include "vigil/maps/snapshot_map.h"
+#include "vigil/maps/striped_map.h"
 #include "vigil/tools/bench/maps/registry.h"
 
 namespace vigil::tools {
@@ -20,6 +21,9 @@ using ShardedWithoutDeadlines =
 
 template <class Key>
 using ReadMostly = VigilMap<ReadMostlyMap<Key, BenchValue>, Key>;
+
+template <class Key>
+using Striped = VigilMap<StripedMap<Key, BenchValue>, Key>;
 
 template <class Key>
 using Rw = VigilMap<RwMap<Key, BenchValue>, Key>;
@@ -52,6 +56,9 @@ void add_vigil_maps(Registry& registry) {
   add_map<ReadMostly>(registry, "ReadMostlyMap", Role::kVigil,
                       "Go's sync.Map as a contract: reads take no lock and write no shared memory, "
                       "an iteration may stop, and 16 shards cost a small map less");
+  add_map<Striped>(registry, "StripedMap", Role::kVigil,
+                   "the least work per write: 64 flat tables behind spin locks, which readers take "
+                   "as well, so for few threads and as many writes as reads");
   add_map<Rw>(registry, "RwMap", Role::kVigil,
               "an iteration sees one moment of the whole map, and readers on different processors "
               "write no line in common; writers hold off readers");

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StripedMap: 64 hash maps, each behind a spin lock.
+//
+// Use when: entries are written about as often as read, by few threads at a time, and callbacks are
+// short; when memory per entry counts. Use instead: ShardedMap where reads are the most or threads
+// are many (its readers take no lock, so that a thread that lost its core stops nobody), for
+// deadlines, and where growth must not be felt; RwMap where an iteration must see one moment.
+//
+// Thread safety: every member but construction and destruction may be called from any thread.
+//
+// Consistency: operations on one key are linearizable. for_each, erase_if(predicate) and clear go
+// from stripe to stripe; size and stats add the stripes up one after the other.
+//
+// Blocking: every operation, reads too, holds the spin lock of one stripe; for_each and
+// erase_if(predicate) hold it while they walk through a 64th of the map, and so does a write that
+// makes the stripe's table grow.
+//
+// Callbacks run while a stripe is locked: using the same map from them, or from Hash, Equal or a
+// copy, would wait for ever and is stopped by VIGIL_CHECK. A reference must not leave the callback.
+//
+// Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat_table.h, and 4 KiB.
+//
+// Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
+// has not happened (internal/flat_map.h tells of update()).
+//
+// Algorithm: lock striping (Java's ConcurrentHashMap before version 8 is the best-known example),
+// with one computation of the hash for stripe and table.
+//
+//   StripedMap<std::uint64_t, Position> positions;
+//   positions.insert_or_assign(vehicle, position);
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/base/check.h"
+#include "vigil/base/spin_lock.h"
+#include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/reentry.h"
+
+namespace vigil {
+
+using StripedMapStats = maps::internal::FlatMapStats;
+
+template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
+          class Allocator = std::allocator<std::pair<const Key, Value>>>
+class StripedMap {
+  using Map = maps::internal::FlatMap<Key, Value, Hash, Equal, Allocator>;
+  using Probe = typename Map::Probe;
+
+  // Whether keys and values run no code of the user's while a stripe is locked.
+  static constexpr bool kPlainKey = std::is_scalar_v<Key> || std::is_same_v<Key, std::string>;
+  static constexpr bool kPlain =
+      kPlainKey && std::is_trivially_copyable_v<Value> && std::is_same_v<Hash, DefaultHash<Key>> &&
+      std::is_same_v<Equal, std::equal_to<Key>> &&
+      std::is_same_v<Allocator, std::allocator<std::pair<const Key, Value>>>;
+  using Held = maps::internal::HeldMap;
+  using Mark = std::conditional_t<kPlain, maps::internal::UnheldMap, Held>;
+
+ public:
+  using key_type = Key;
+  using mapped_type = Value;
+  using hasher = Hash;
+  using key_equal = Equal;
+  using allocator_type = Allocator;
+  using lookup_type = typename Map::lookup_type;
+  using GetOrInsertResult = typename Map::GetOrInsertResult;
+
+  explicit StripedMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
+      : StripedMap(std::make_index_sequence<kStripes>(), std::move(hash), std::move(equal),
+                   allocator) {}
+  StripedMap(const StripedMap&) = delete;
+  StripedMap& operator=(const StripedMap&) = delete;
+
+  // --- Reads ---------------------------------------------------------------------------------
+
+  // A copy of the value.
+  [[nodiscard]] std::optional<Value> get(
+      lookup_type key) const requires std::copy_constructible<Value> {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().get(stripe.probe());
+  }
+  // Calls visitor(const Value&); returns whether there was an entry.
+  template <class Visitor>
+  bool visit(lookup_type key, Visitor&& visitor) const {
+    const Access<Held> stripe(*this, key);
+    return stripe.map().visit(stripe.probe(), visitor);
+  }
+  [[nodiscard]] bool contains(lookup_type key) const {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().contains(stripe.probe());
+  }
+
+  // --- Writes --------------------------------------------------------------------------------
+
+  // Adds an entry if there is none; returns whether it did.
+  template <class V = Value>
+  bool insert(lookup_type key, V&& value) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().insert(stripe.probe(), std::forward<V>(value));
+  }
+  // Adds an entry or replaces its value; returns whether it added.
+  template <class V = Value>
+  bool insert_or_assign(lookup_type key, V&& value) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().insert_or_assign(stripe.probe(), std::forward<V>(value));
+  }
+  // The value of the entry; adds it first if there is none.
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().get_or_insert(stripe.probe(), value);
+  }
+  // Stores the value; returns the one that was there.
+  template <class V = Value>
+  std::optional<Value> exchange(lookup_type key, V&& value) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().exchange(stripe.probe(), std::forward<V>(value));
+  }
+  // Replaces a value that equals `expected`; returns whether it did.
+  template <class V = Value>
+  bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
+    const Access<Held> stripe(*this, key);
+    return stripe.map().compare_exchange(stripe.probe(), expected, std::forward<V>(desired));
+  }
+  // Calls change(Value&); returns whether there was an entry.
+  template <class Change>
+  bool update(lookup_type key, Change&& change) {
+    const Access<Held> stripe(*this, key);
+    return stripe.map().update(stripe.probe(), change);
+  }
+  // Removes the entry; returns whether there was one.
+  bool erase(lookup_type key) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().erase(stripe.probe());
+  }
+  // Removes the entry and returns its value.
+  std::optional<Value> take(lookup_type key) {
+    const Access<Mark> stripe(*this, key);
+    return stripe.map().take(stripe.probe());
+  }
+  // Removes the entry if its value equals `expected`; returns whether it did.
+  bool compare_erase(lookup_type key, const Value& expected) {
+    return erase_if(key, [&expected](const Value& value) { return value == expected; });
+  }
+  // Removes the entry if predicate(const Value&); returns whether it did.
+  template <class Predicate>
+  bool erase_if(lookup_type key, Predicate&& predicate) {
+    const Access<Held> stripe(*this, key);
+    return stripe.map().erase_if(stripe.probe(), predicate);
+  }
+
+  // --- Bulk ----------------------------------------------------------------------------------
+
+  // Calls visitor(lookup_type key, const Value&) for every entry until it returns false; one that
+  // returns nothing sees them all.
+  template <class Visitor>
+  void for_each(Visitor&& visitor) const {
+    bool goes_on = true;
+    for_each_stripe([&](const Map& map) {
+      map.for_each([&](const auto& key, const Value& value) {
+        return goes_on = maps::internal::visited_goes_on(visitor, key, value);
+      });
+      return goes_on;
+    });
+  }
+  // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
+  // throws, what was removed so far stays removed.
+  template <class Predicate>
+  std::uint64_t erase_if(Predicate&& predicate) {
+    std::uint64_t erased = 0;
+    for_each_stripe([&](Map& map) {
+      erased += map.erase_if(predicate);
+      return true;
+    });
+    return erased;
+  }
+  // Removes every entry and frees the tables.
+  void clear() {
+    for_each_stripe([](Map& map) {
+      map.clear();
+      return true;
+    });
+  }
+  // Makes room for `entries` in all, if the hash spreads them evenly.
+  void reserve(std::uint64_t entries) {
+    for_each_stripe([entries](Map& map) {
+      map.reserve((entries + kStripes - 1) / kStripes);
+      return true;
+    });
+  }
+
+  // --- Statistics and debugging ----------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t size() const { return stats().entries; }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] StripedMapStats stats() const {
+    StripedMapStats sum;
+    for_each_stripe([&sum](const Map& map) {
+      const StripedMapStats stats = map.stats();
+      sum.entries += stats.entries;
+      sum.slots += stats.slots;
+      sum.table_bytes += stats.table_bytes;
+      return true;
+    });
+    return sum;
+  }
+  void check_invariants() const {
+    for_each_stripe([this](const Map& map) {
+      map.check_invariants();
+      map.for_each([&](const auto& key, const Value&) {
+        VIGIL_CHECK(&stripe_of(map.probe(key)).map == &map, "an entry lies in a foreign stripe");
+      });
+      return true;
+    });
+  }
+
+ private:
+  static constexpr std::size_t kStripes = 64;
+
+  // A lock and its map share a line: whoever takes the lock needs the map next.
+  struct alignas(64) Stripe {
+    Stripe(const Hash& hash, const Equal& equal, const Allocator& allocator)
+        : map(hash, equal, allocator) {}
+
+    SpinLock lock;
+    Map map;
+  };
+
+  // The stripe of a key, locked.
+  template <class HeldOrUnheld>
+  class Access {
+   public:
+    [[gnu::always_inline]] Access(const StripedMap& map,
+                                  lookup_type key) VIGIL_NO_THREAD_SAFETY_ANALYSIS
+        : mark_(&map),
+          probe_(map.probing_, key),
+          stripe_(map.stripe_of(probe_)) {
+      stripe_.lock.lock();
+    }
+    [[gnu::always_inline]] ~Access() VIGIL_NO_THREAD_SAFETY_ANALYSIS { stripe_.lock.unlock(); }
+    Access(const Access&) = delete;
+    Access& operator=(const Access&) = delete;
+
+    [[nodiscard]] const Probe& probe() const noexcept { return probe_; }
+    [[nodiscard]] Map& map() const noexcept { return stripe_.map; }
+
+   private:
+    [[no_unique_address]] HeldOrUnheld mark_;
+    Probe probe_;
+    Stripe& stripe_;
+  };
+
+  template <std::size_t... kIndex>
+  StripedMap(std::index_sequence<kIndex...>, Hash hash, Equal equal, const Allocator& allocator)
+      : probing_(hash, equal),
+        stripes_{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...} {}
+
+  // By the highest bits of the hash, which tables do not use below 2^56 entries.
+  [[nodiscard]] Stripe& stripe_of(const Probe& probe) const noexcept {
+    return stripes_[probe.hash() >> 58];
+  }
+
+  // Calls visit(Map&) with one locked stripe after the other until it returns false.
+  template <class Visit>
+  void for_each_stripe(Visit&& visit) const {
+    const Held mark(this);
+    for (Stripe& stripe : stripes_) {
+      const std::lock_guard guard(stripe.lock);
+      if (!visit(stripe.map)) return;
+    }
+  }
+
+  typename Map::Keys probing_;  // the hash beside the stripes, on a line that nobody writes
+  mutable std::array<Stripe, kStripes> stripes_;
+};
+
+}  // namespace vigil
