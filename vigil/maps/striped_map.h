@@ -237,6 +237,8 @@ class StripedMap {
     Map map;
   };
 
+  using Stripes = std::array<Stripe, kStripes>;
+
   // The stripe of a key, locked.
   template <class HeldOrUnheld>
   class Access {
@@ -264,25 +266,26 @@ class StripedMap {
   template <std::size_t... kIndex>
   StripedMap(std::index_sequence<kIndex...>, Hash hash, Equal equal, const Allocator& allocator)
       : probing_(hash, equal),
-        stripes_{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...} {}
+        stripes_(new Stripes{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...}) {}
 
   // By the highest bits of the hash, which tables do not use below 2^56 entries.
   [[nodiscard]] Stripe& stripe_of(const Probe& probe) const noexcept {
-    return stripes_[probe.hash() >> 58];
+    return (*stripes_)[probe.hash() >> 58];
   }
 
   // Calls visit(Map&) with one locked stripe after the other until it returns false.
   template <class Visit>
   void for_each_stripe(Visit&& visit) const {
     const Held mark(this);
-    for (Stripe& stripe : stripes_) {
+    for (Stripe& stripe : *stripes_) {
       const std::lock_guard guard(stripe.lock);
       if (!visit(stripe.map)) return;
     }
   }
 
-  typename Map::Keys probing_;  // the hash beside the stripes, on a line that nobody writes
-  mutable std::array<Stripe, kStripes> stripes_;
+  // On a line that nobody writes.
+  typename Map::Keys probing_;
+  std::unique_ptr<Stripes> stripes_;
 };
 
 }  // namespace vigil

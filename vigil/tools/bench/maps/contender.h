@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "vigil/tools/bench/maps/workload.h"
 
@@ -93,12 +94,15 @@ class ContenderOf final : public Contender<Key> {
   std::uint64_t run(const Lane<Key>& lane, const std::atomic<bool>& stop) override {
     constexpr std::uint64_t kBatch = 256;  // between two looks at `stop`
     [[maybe_unused]] const Scope scope{};
+    // By value: what the loop itself loads would wait for the locked instructions of the maps.
+    const KeyStream<Key> keys = *lane.keys;
+    const OperationStream operations = *lane.operations;
     std::uint64_t checksum = 0;
     std::uint64_t position = lane.start;
     do {
       for (const std::uint64_t end = position + kBatch; position != end; ++position) {
-        const Key& key = lane.keys->at(position);
-        if (lane.operations->reads(position)) [[likely]] {
+        const Key& key = keys.at(position);
+        if (operations.reads(position)) [[likely]] {
           BenchValue value;
           if (map_.read(key, value)) checksum += value.state ^ value.updated;
         } else {
@@ -120,7 +124,9 @@ template <class Map, class Key>
 class VigilMap {
  public:
   bool read(const Key& key, BenchValue& value) {
-    return map_.visit(key, [&value](const BenchValue& found) { value = found; });
+    const std::optional<BenchValue> found = map_.get(key);
+    if (found) value = *found;
+    return found.has_value();
   }
   void write(const Key& key, const BenchValue& value) { map_.insert_or_assign(key, value); }
 

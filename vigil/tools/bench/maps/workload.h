@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -60,36 +61,41 @@ class KeySet {
   std::size_t bytes_;
 };
 
+// Cheap to copy.
 template <class Key>
 class KeyStream {
  public:
   static constexpr std::size_t kSize = std::size_t{1} << 18;
 
   KeyStream(const KeySet<Key>& keys, Distribution distribution, std::uint64_t entries) {
-    keys_.reserve(kSize);
+    auto drawn = std::make_shared<std::vector<Key>>();
+    drawn->reserve(kSize);
     for (const std::uint32_t n : draw_keys(distribution, entries, kSize)) {
-      keys_.push_back(keys.key(n));
+      drawn->push_back(keys.key(n));
     }
+    keys_ = std::shared_ptr<const Key[]>(drawn, drawn->data());
   }
   [[nodiscard]] const Key& at(std::uint64_t position) const { return keys_[position % kSize]; }
 
  private:
-  std::vector<Key> keys_;
+  std::shared_ptr<const Key[]> keys_;
 };
 
-// Which operations are reads, in a fixed random order.
+// Which operations are reads, in a fixed random order. Cheap to copy.
 class OperationStream {
  public:
   static constexpr std::size_t kSize = 8192;
 
   explicit OperationStream(std::uint32_t read_percent) {
     Random random(read_percent);
-    for (bool& read : reads_) read = random.below(100) < read_percent;
+    const auto drawn = std::make_shared<std::array<bool, kSize>>();
+    for (bool& read : *drawn) read = random.below(100) < read_percent;
+    reads_ = std::shared_ptr<const bool[]>(drawn, drawn->data());
   }
   [[nodiscard]] bool reads(std::uint64_t position) const { return reads_[position % kSize]; }
 
  private:
-  std::array<bool, kSize> reads_{};
+  std::shared_ptr<const bool[]> reads_;
 };
 
 }  // namespace vigil::tools
