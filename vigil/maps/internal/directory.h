@@ -5,9 +5,10 @@
 //
 // 2^depth entries, indexed by the low bits of the hash. A segment of depth d <= depth appears in
 // the 2^(depth - d) entries that agree with it in the low d bits. The array doubles in place: its
-// second half becomes a copy of the first, and then the mask by which readers index it grows. So a
-// reader with the old mask sees what it would have seen before. When nothing needs the depth any
-// more the mask shrinks and the pages of the second half go back to the system.
+// second half becomes a copy of the first, and then the mask by which readers index it grows. A
+// reader with the old mask sees what it would have seen before, until an entry changes. When
+// nothing needs the depth any more the mask shrinks and the pages of the second half go back to the
+// system.
 //
 // A reader that finds its key may trust the slot alone. One that misses must know that it looked in
 // the right place. For that there is a version for each of kStripes classes of hashes; whatever
@@ -19,9 +20,13 @@
 //      e version again                     relaxed; ordered after d by the acquires
 // A reader that misses because of 3 has acquired 3, so e sees 2 and differs from a, unless a was
 // already 2, and then b and c saw 1 and all that came before it. (A comparison of the entry alone
-// would not do: a segment may be freed and return to the same entry in between.) Halving raises all
-// versions between the storing of the mask and the return of the pages. A 64-bit version does not
-// wrap.
+// would not do: a segment may be freed and return to the same entry in between.)
+//
+// Doubling raises all versions between the storing of the mask and the next change of an entry, for
+// the sake of a reader that has loaded the old mask and meets a new entry: the half of a split that
+// is not its own. Either it loaded the version before, and e differs from a, or b is the new mask.
+// Halving raises them between the storing of the mask and the return of the pages, likewise. A
+// 64-bit version does not wrap.
 //
 // Thread safety: now, find and unchanged from any thread; lookup by the holder of the lock of the
 // hash's shard; publish_* by the holder of the lock of every shard that the segments belong to
@@ -104,6 +109,7 @@ class Directory {
       throw std::length_error("ShardedMap is full: its directory reached the limit");
     }
     const Guard guard(lock_);
+    if (depth_ >= depth) return;
     for (; depth_ < depth; ++depth_) {
       const std::uint64_t size = std::uint64_t{1} << depth_;
       for (std::uint64_t i = 0; i < size; ++i) {
@@ -112,6 +118,7 @@ class Directory {
       }
       mask_.store(2 * size - 1, std::memory_order_release);
     }
+    raise_versions(0, 0);
   }
 
   // The segment of `hash` and depth `depth` has become low and high, told apart by bit `depth`.

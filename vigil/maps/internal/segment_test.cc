@@ -139,6 +139,16 @@ TEST_F(DirectoryTest, EverySpannedClassOfHashesSeesASplit) {
   EXPECT_FALSE(directory_.unchanged(63, odd));
 }
 
+// It goes by the old mask and would take the half of a split that is not its own for its segment.
+TEST_F(DirectoryTest, AReaderWithTheMaskBeforeADoublingNoticesIt) {
+  const std::uint64_t seen = directory_.now(3);
+  directory_.deepen_to(2);
+  EXPECT_FALSE(directory_.unchanged(3, seen));
+  const std::uint64_t then = directory_.now(3);
+  directory_.deepen_to(2);
+  EXPECT_TRUE(directory_.unchanged(3, then)) << "nothing was doubled";
+}
+
 TEST_F(DirectoryTest, ItHalvesWhenTwoLevelsAreUnusedAndReadersNotice) {
   directory_.deepen_to(3);
   directory_.publish_split(0, 0, kA, kB);

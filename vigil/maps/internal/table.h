@@ -538,6 +538,7 @@ class Table {
     copy_entries({segment}, hashes, target, target, 0);
     directory_.publish_replaced(hash, depth, target);
     discard(shard, segment);
+    thaw(target);
     shard.counters().resizes.add(1);
   }
 
@@ -564,6 +565,8 @@ class Table {
     copy_entries({segment}, hashes, low, high, bit);
     directory_.publish_split(hash, depth, low, high);
     discard(shard, segment);
+    thaw(low);
+    thaw(high);
     shard.counters().splits.add(1);
   }
 
@@ -611,6 +614,7 @@ class Table {
     directory_.publish_merged(hash, depth - 1, target);
     discard(shard, one);
     discard(shard, other);
+    thaw(target);
     shard.counters().merges.add(1);
     return true;
   }
@@ -626,11 +630,14 @@ class Table {
     }
   }
 
-  // Copies all entries, by `bit` of their hash, into segments that nobody sees yet. The sources
-  // stay frozen until they are discarded: a value replaced there from now on would be lost.
+  // Copies all entries, by `bit` of their hash, into segments that are not published yet. Sources
+  // and targets are frozen; the targets stay so until the sources are gone. A value replaced in a
+  // source would be lost. One replaced in a target (by a thread that knows the segment from an
+  // earlier life and finds the key there) would come and go, as long as the source can be read as
+  // well.
   void copy_entries(std::initializer_list<Segment> sources, const Hashes& hashes, Segment low,
                     Segment high, std::uint64_t bit) noexcept {
-    freeze(low);  // only because it makes filling them cheaper
+    freeze(low);
     freeze(high);
     const std::uint64_t* next = hashes.begin();
     for (const Segment source : sources) {
@@ -642,8 +649,6 @@ class Table {
         VIGIL_CHECK(fits, "a fresh segment is too small for its entries");
       });
     }
-    thaw(low);
-    thaw(high);
   }
 
   // Frees a segment whose entries have been published elsewhere.
