@@ -232,6 +232,33 @@ TEST_F(SchedulerTest, EarlyDeadlinesAreBounded) {
   }
 }
 
+// As in a spin lock with a point at every access: many steps between two looks, then a yield.
+TEST_F(SchedulerTest, WhoeverSpinsDoesNotKeepTheOthersBack) {
+  constexpr std::uint64_t kWork = 5'000;
+  for (const StrategyKind kind :
+       {StrategyKind::kRandomWalk, StrategyKind::kPct, StrategyKind::kPos, StrategyKind::kSurw}) {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+      start(kind, seed);
+      const TaskId worker = scheduler_->add_task();
+      for (int i = 0; i < 3; ++i) scheduler_->add_task();
+      std::uint64_t worked = 0;
+      std::uint64_t spun = 0;
+      while (worked < kWork && spun < 200 * kWork) {
+        const TaskId running = scheduler_->next_task();
+        if (running == worker) {
+          ++worked;
+          scheduler_->arrive(worker, {PointKind::kMemoryWrite, 64 + worked % 100 * 8}, worked);
+        } else if (++spun % 500 == 0) {
+          scheduler_->arrive(running, {PointKind::kYield, 0}, 0);
+        } else {
+          scheduler_->arrive(running, {PointKind::kMemoryRead, 4096 + running * 64}, spun);
+        }
+      }
+      ASSERT_EQ(worked, kWork) << name_of(kind) << ", seed " << seed;
+    }
+  }
+}
+
 TEST_F(SchedulerTest, NumbersOfTasksAreNotReusedTheirPlacesAre) {
   const TaskId main = scheduler_->add_task();
   for (std::uint32_t i = 1; i <= 3 * kMaxTasks; ++i) {

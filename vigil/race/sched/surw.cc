@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/race/sched/surw.h"
 
+#include <algorithm>
+
 namespace vigil::race {
 
 Surw::Surw(const StrategySettings& settings) : Strategy(settings) {
   one_in_ = 1U << random_.below(4);
 }
 
-void Surw::task_added(TaskId task) { left_[task] = 1U << random_.below(kLargestCountBits + 1); }
+void Surw::task_added(TaskId task) {
+  left_[task] = 1U << random_.below(kLargestCountBits + 1);
+  resting_[task] = next_rest_[task] = 0;
+}
 
 void Surw::demote(TaskId task) {
   if (intended_ == task) intended_ = kNoTask;
   passed_over_ = task;
+  next_rest_[task] = std::min(2 * next_rest_[task] + 1, kLongestRest);
+  resting_[task] = next_rest_[task];
 }
 
 bool Surw::interesting(const Operation& operation) {
@@ -30,14 +37,22 @@ bool Surw::interesting(const Operation& operation) {
 
 TaskId Surw::draw_intended(const Situation& situation) {
   std::uint32_t total = 0;
-  for (std::uint32_t i = 0; i < situation.count; ++i) total += left_[situation.runnable[i]];
+  for (std::uint32_t i = 0; i < situation.count; ++i) total += weight(situation.runnable[i]);
+  if (total == 0) {  // all of them spin
+    for (std::uint32_t i = 0; i < situation.count; ++i) {
+      resting_[situation.runnable[i]] = 0;
+      total += left_[situation.runnable[i]];
+    }
+  }
+  TaskId drawn = kNoTask;
   std::uint32_t ticket = random_.below(total);
   for (std::uint32_t i = 0; i < situation.count; ++i) {
-    const std::uint32_t left = left_[situation.runnable[i]];
-    if (ticket < left) return situation.runnable[i];
-    ticket -= left;
+    const TaskId task = situation.runnable[i];
+    if (drawn == kNoTask && ticket < weight(task)) drawn = task;
+    ticket -= weight(task);
+    if (resting_[task] != 0) --resting_[task];
   }
-  return situation.runnable[0];
+  return drawn;
 }
 
 TaskId Surw::next_task(const Situation& situation) {
@@ -60,6 +75,7 @@ TaskId Surw::next_task(const Situation& situation) {
   }
   if (next == intended_ && interesting(situation.operations[next])) {
     if (left_[next] > 1) --left_[next];
+    next_rest_[next] = 0;
     intended_ = kNoTask;
   }
   return next;
