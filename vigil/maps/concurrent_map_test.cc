@@ -175,6 +175,11 @@ TYPED_TEST(ConcurrentMapDeathTest, ACallbackOfAWriteThatWritesTheMapIsStopped) {
   this->map_.insert(this->key(1), this->value(1));
   EXPECT_DEATH(this->map_.update(this->key(1), [&](auto&) { this->map_.erase(this->key(1)); }),
                "called back into the same map");
+  this->map_.insert(this->key(2), this->value(20));
+  EXPECT_DEATH(
+      this->map_.update(this->key(1),
+                        [&](auto&) { this->map_.insert_or_assign(this->key(2), this->value(21)); }),
+      "called back into the same map");
   EXPECT_DEATH(this->map_.erase_if([&](const auto&, const auto&) {
     this->map_.clear();
     return false;

@@ -158,7 +158,7 @@ class Groups {
 
   // --- The holder of the shard's lock --------------------------------------------------------
 
-  // Keeps replace_value() away until thaw(), vacate_all() or the end of the group.
+  // Keeps replace_value() away until thaw() or vacate_all().
   void freeze(std::uint32_t group) noexcept {
     if (!settled(group).frozen()) add_at_rest(group, Control::kFrozen);
   }
