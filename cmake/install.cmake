@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `cmake --install` and find_package(vigil): the library modules a user may link, as vigil::base,
-# vigil::thread_dump, vigil::maps and vigil::cache, and the race runtime, as vigil::race.
-# vigil_app() installs the binaries.
+# vigil::thread_dump, vigil::maps, vigil::cache and vigil::orders, and the race runtime, as
+# vigil::race. vigil_app() installs the binaries.
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(VIGIL_PUBLIC_MODULES base thread_dump maps cache)
+set(VIGIL_PUBLIC_MODULES base table thread_dump maps cache orders)
 
 function(vigil_install)
   set(package "${CMAKE_INSTALL_LIBDIR}/cmake/vigil")

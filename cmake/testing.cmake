@@ -7,7 +7,8 @@
 #   vigil_bench(x_bench MODULES maps)         x_bench.cc
 #
 # MODULES are the modules whose headers (and those of their dependencies) the program may include;
-# SOURCES and LINK add files and libraries.
+# SOURCES and LINK add files and libraries. Names are unique in the build: where the file's own name
+# is not, put the folder before it (http_parser_test in vigil/server/http is parser_test.cc).
 include_guard(GLOBAL)
 include(module)
 
@@ -40,6 +41,16 @@ elseif(VIGIL_SANITIZE MATCHES "thread")
   endif()
 endif()
 
+# The file that the program `name` of this folder is made of.
+function(vigil_main_source name result)
+  get_filename_component(folder "${CMAKE_CURRENT_SOURCE_DIR}" NAME)
+  set(file "${name}.cc")
+  if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+    string(REGEX REPLACE "^${folder}_" "" file "${file}")
+  endif()
+  set(${result} "${file}" PARENT_SCOPE)
+endfunction()
+
 # Registers a test under the configuration's prefix: vigil_add_test(x_test unit 300 COMMAND x_test)
 function(vigil_add_test name label timeout)
   set(full_name "${VIGIL_TEST_PREFIX}${name}")
@@ -55,7 +66,8 @@ function(vigil_test name)
   if(NOT VIGIL_TESTS)
     return()
   endif()
-  vigil_program(${name} MODULES ${T_MODULES} SOURCES ${name}.cc ${T_SOURCES}
+  vigil_main_source(${name} main)
+  vigil_program(${name} MODULES ${T_MODULES} SOURCES ${main} ${T_SOURCES}
     LINK GTest::gtest GTest::gmock GTest::gtest_main ${T_LINK})
   set(label unit)
   if(name MATCHES "_(model|stress)_test$")
@@ -71,13 +83,14 @@ endfunction()
 # program in BUILD/fuzz; everywhere else a regression test that replays tests/fuzz/corpus/x_fuzz.
 function(vigil_fuzz name)
   cmake_parse_arguments(F "" "" "MODULES;SOURCES;LINK" ${ARGN})
+  vigil_main_source(${name} main)
   if(VIGIL_FUZZ)
-    vigil_program(${name} MODULES ${F_MODULES} SOURCES ${name}.cc ${F_SOURCES} LINK ${F_LINK})
+    vigil_program(${name} MODULES ${F_MODULES} SOURCES ${main} ${F_SOURCES} LINK ${F_LINK})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
   elseif(VIGIL_TESTS)
     vigil_program(${name} MODULES ${F_MODULES} LINK ${F_LINK}
-      SOURCES ${name}.cc "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
+      SOURCES ${main} "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cc" ${F_SOURCES})
     vigil_add_test(${name} fuzz 300
       COMMAND ${name} "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}")
   endif()

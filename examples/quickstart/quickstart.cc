@@ -11,8 +11,8 @@
 #include "vigil/base/check.h"
 #include "vigil/base/clock.h"
 #include "vigil/cache/cache.h"
-#include "vigil/cache/order.h"
 #include "vigil/maps/sharded_map.h"
+#include "vigil/orders/order.h"
 
 namespace {
 
@@ -52,19 +52,19 @@ void let_a_session_expire() {
   std::puts("session of user 18: expired");
 }
 
-void print(const char* event, const vigil::cache::OrderResult& result) {
+void print(const char* event, const vigil::orders::OrderResult& result) {
   std::printf("%-28s %-18s version %llu\n", event,
-              std::string(vigil::cache::order_outcome_name(result.outcome)).c_str(),
+              std::string(vigil::orders::order_outcome_name(result.outcome)).c_str(),
               static_cast<unsigned long long>(result.version));
 }
 
 // Every change of an order is an event; the cache decides whether it may still happen.
 void run_an_order() {
-  using vigil::cache::OrderEvent;
-  using vigil::cache::OrderOutcome;
-  using vigil::cache::OrderResult;
+  using vigil::orders::OrderEvent;
+  using vigil::orders::OrderOutcome;
+  using vigil::orders::OrderResult;
   vigil::cache::Cache cache({});
-  vigil::cache::Orders orders(cache, {});
+  vigil::orders::Orders orders(cache, {});
   const std::int64_t now_ms = vigil::unix_ms();
 
   OrderEvent create;
@@ -94,7 +94,7 @@ void run_an_order() {
   VIGIL_CHECK(stale.outcome == OrderOutcome::kStale, "a late event never overwrites a newer state");
   print("processing (late, version 2)", stale);
 
-  vigil::cache::Order order;
+  vigil::orders::Order order;
   VIGIL_CHECK(orders.get("order:1", now_ms, &order), "the order is there");
   std::printf("order:1 is %s: %s\n", orders.table().name(order.status).c_str(),
               order.payload.c_str());

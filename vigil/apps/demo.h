@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-#include "vigil/server/context.h"
+#include "vigil/server/reactor/server_state.h"
 
 namespace vigil::apps {
 

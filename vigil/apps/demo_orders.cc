@@ -3,13 +3,13 @@
 
 #include <utility>
 
-#include "vigil/server/http_text.h"
+#include "vigil/server/http/text.h"
 
 namespace vigil::apps {
 
 namespace {
 
-using cache::TransitionTable;
+using orders::TransitionTable;
 using StatusId = TransitionTable::StatusId;
 
 constexpr std::int64_t kShortestTtl_ms = 2'000;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "vigil/base/random.h"
-#include "vigil/cache/order.h"
+#include "vigil/orders/order.h"
 
 namespace vigil::apps {
 
@@ -31,7 +31,7 @@ class DemoOrders {
  public:
   static constexpr std::size_t kTracked = 4096;
 
-  DemoOrders(const cache::TransitionTable& table, std::uint64_t seed);
+  DemoOrders(const orders::TransitionTable& table, std::uint64_t seed);
 
   [[nodiscard]] DemoEvent next();
 
@@ -41,17 +41,17 @@ class DemoOrders {
  private:
   struct Tracked {
     std::string id;
-    cache::TransitionTable::StatusId status = 0;
+    orders::TransitionTable::StatusId status = 0;
     std::uint64_t version = 0;
   };
 
   DemoEvent create();
   DemoEvent advance(std::size_t index);
-  DemoEvent transition(const Tracked& order, cache::TransitionTable::StatusId status,
+  DemoEvent transition(const Tracked& order, orders::TransitionTable::StatusId status,
                        std::uint64_t version) const;
 
-  cache::TransitionTable table_;
-  std::vector<cache::TransitionTable::StatusId> initial_;
+  orders::TransitionTable table_;
+  std::vector<orders::TransitionTable::StatusId> initial_;
   Random random_;
   std::uint64_t created_ = 0;
   std::deque<Tracked> tracked_;

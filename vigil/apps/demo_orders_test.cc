@@ -8,7 +8,7 @@
 namespace vigil::apps {
 namespace {
 
-const cache::TransitionTable kTable = cache::TransitionTable::payment_default();
+const orders::TransitionTable kTable = orders::TransitionTable::payment_default();
 
 TEST(DemoOrdersTest, TheSameSeedGivesTheSameEvents) {
   DemoOrders a(kTable, 7);
@@ -27,20 +27,20 @@ TEST(DemoOrdersTest, MostEventsAreLegalAndSomeAreNot) {
   const std::uint64_t seed = random_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   cache::Cache cache({});
-  cache::Orders applied(cache, {});
+  orders::Orders applied(cache, {});
   DemoOrders orders(kTable, seed);
   std::map<std::string_view, int> outcomes;
   constexpr int kEvents = 20'000;
   for (int i = 0; i < kEvents; ++i) {
     const DemoEvent event = orders.next();
     if (event.type == DemoEvent::Type::kGet) continue;
-    cache::OrderEvent order;
-    order.type = event.type == DemoEvent::Type::kPut ? cache::OrderEvent::Type::kPut
-                                                     : cache::OrderEvent::Type::kTransition;
+    orders::OrderEvent order;
+    order.type = event.type == DemoEvent::Type::kPut ? orders::OrderEvent::Type::kPut
+                                                     : orders::OrderEvent::Type::kTransition;
     order.order_id = event.id;
     order.status = event.status;
     order.version = event.version;
-    ++outcomes[cache::order_outcome_name(applied.apply(order, 1'000'000).outcome)];
+    ++outcomes[orders::order_outcome_name(applied.apply(order, 1'000'000).outcome)];
   }
   EXPECT_GT(outcomes["created"], kEvents / 4);
   EXPECT_GT(outcomes["updated"], kEvents / 4);

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <memory>
 
-#include "vigil/server/http_text.h"
+#include "vigil/server/http/text.h"
 
 namespace vigil::apps {
 

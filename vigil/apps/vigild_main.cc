@@ -14,8 +14,8 @@
 #include "vigil/apps/demo.h"
 #include "vigil/apps/ready_file.h"
 #include "vigil/base/version.h"
-#include "vigil/server/config.h"
-#include "vigil/server/http_session.h"
+#include "vigil/server/config/config.h"
+#include "vigil/server/http/session.h"
 #include "vigil/server/server.h"
 #include "vigil/thread_dump/thread_dump.h"
 

@@ -50,6 +50,10 @@
 #include "vigil/cache/entry.h"
 #include "vigil/cache/shard.h"
 
+namespace vigil::orders {
+class Orders;
+}  // namespace vigil::orders
+
 namespace vigil::cache {
 
 struct CacheOptions {
@@ -192,7 +196,7 @@ class Cache {
   void check_invariants() const;
 
  private:
-  friend class Orders;
+  friend class orders::Orders;
 
   struct DestroyShards {
     std::uint32_t count;

@@ -2,7 +2,7 @@
 //
 // Linearizability of the cache: histories of single-key operations on few keys, recorded while
 // other keys make segments split, merge and move and a collector removes what expired, are
-// explained by one order each (vigil/maps/testing/linearizability.h). VIGIL_HISTORY_ROUNDS sets the
+// explained by one order each (vigil/testing/linearizability.h). VIGIL_HISTORY_ROUNDS sets the
 // number of rounds.
 #include <gtest/gtest.h>
 
@@ -17,9 +17,9 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
-#include "vigil/maps/testing/linearizability.h"
-#include "vigil/maps/testing/map_entry_model.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/linearizability.h"
+#include "vigil/testing/map_entry_model.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil::cache {
 namespace {

@@ -15,7 +15,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil::cache {
 namespace {

@@ -54,7 +54,7 @@
 #include "vigil/base/spin_lock.h"
 #include "vigil/cache/entry.h"
 #include "vigil/cache/slab.h"
-#include "vigil/maps/internal/tag_group.h"
+#include "vigil/table/tag_group.h"
 
 namespace vigil::cache {
 
@@ -62,14 +62,14 @@ inline constexpr std::uint32_t kBucketSlots = 12;
 inline constexpr std::uint32_t kSegmentBuckets = 64;
 inline constexpr std::uint32_t kSegmentSlots = kBucketSlots * kSegmentBuckets;
 
-using Tags = maps::internal::TagGroup<kBucketSlots>;
+using Tags = table::TagGroup<kBucketSlots>;
 
 // Which segment, bucket and tag a hash selects; three disjoint groups of its bits.
 [[nodiscard]] constexpr std::uint32_t home_of(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash) & (kSegmentBuckets - 1);
 }
 [[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) {
-  return maps::internal::tag_from_bits(static_cast<std::uint8_t>(hash >> 6));
+  return table::tag_from_bits(static_cast<std::uint8_t>(hash >> 6));
 }
 [[nodiscard]] constexpr std::uint32_t other_bucket(std::uint32_t bucket, std::uint8_t tag) {
   return bucket ^ (1 + tag % (kSegmentBuckets - 1));
@@ -355,7 +355,7 @@ inline void Index::prefetch_entry(std::uint64_t hash) const {
   const std::uint8_t tag = tag_of(hash);
   const Bucket* bucket = &segment->buckets[home_of(hash)];
   Bucket::Snapshot snapshot = bucket->snapshot();
-  maps::internal::BitMask matches = snapshot.tags.match(tag);
+  table::BitMask matches = snapshot.tags.match(tag);
   if (!matches) {
     if (!snapshot.overflowed()) return;
     bucket = &segment->buckets[other_bucket(home_of(hash), tag)];

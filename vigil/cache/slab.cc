@@ -12,7 +12,7 @@
 namespace vigil::cache {
 namespace {
 
-using maps::internal::ReservedMemory;
+using table::ReservedMemory;
 
 constexpr std::uint32_t kUnitLimit = 1U << 20;  // what a Ref can name: 2^32 granules
 

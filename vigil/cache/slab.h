@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "vigil/base/spin_lock.h"
-#include "vigil/maps/internal/reserved_memory.h"
+#include "vigil/table/reserved_memory.h"
 
 namespace vigil::cache {
 
@@ -105,8 +105,8 @@ class Arena {
     bool warm;  // its pages were not returned
   };
 
-  maps::internal::ReservedMemory memory_;
-  maps::internal::ReservedMemory infos_;
+  table::ReservedMemory memory_;
+  table::ReservedMemory infos_;
   std::uint32_t unit_limit_;
   std::atomic<std::uint64_t> used_units_{0};
   SpinLock lock_;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "vigil/base/random.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil::cache {
 namespace {

@@ -13,10 +13,10 @@
 
 #include "vigil/base/random.h"
 #include "vigil/maps/map_family_test.h"
-#include "vigil/maps/testing/linearizability.h"
-#include "vigil/maps/testing/map_entry_model.h"
-#include "vigil/maps/testing/preemption.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/linearizability.h"
+#include "vigil/testing/map_entry_model.h"
+#include "vigil/testing/preemption.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil {
 namespace {

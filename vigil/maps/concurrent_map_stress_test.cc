@@ -13,8 +13,8 @@
 
 #include "vigil/base/random.h"
 #include "vigil/maps/map_family_test.h"
-#include "vigil/maps/testing/preemption.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/preemption.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil {
 namespace {

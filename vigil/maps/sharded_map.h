@@ -82,13 +82,13 @@
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/epoch.h"
 #include "vigil/maps/internal/key_codec.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/shard.h"
 #include "vigil/maps/internal/table.h"
 #include "vigil/maps/internal/value_codec.h"
 #include "vigil/maps/map_clock.h"
+#include "vigil/table/epoch.h"
 
 namespace vigil {
 
@@ -301,7 +301,7 @@ class ShardedMap {
   };
   [[nodiscard]] Reading read_again(lookup_type key) const;
   [[nodiscard]] bool contains(const Probe& probe) const {
-    const maps::internal::EpochGuard guard(probe.needs_guard());
+    const table::EpochGuard guard(probe.needs_guard());
     Words words;
     return read(probe, words);
   }

@@ -10,7 +10,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/maps/sharded_map.h"
-#include "vigil/maps/testing/seed.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil {
 namespace {

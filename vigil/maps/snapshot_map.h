@@ -51,10 +51,10 @@
 
 #include "vigil/base/mutex.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/epoch.h"
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/node.h"
 #include "vigil/maps/internal/reentry.h"
+#include "vigil/table/epoch.h"
 
 namespace vigil {
 
@@ -142,22 +142,22 @@ class SnapshotMap {
 
   // The current version, to keep.
   [[nodiscard]] Snapshot snapshot() const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     return Snapshot(latest());
   }
   // A copy of the value.
   [[nodiscard]] std::optional<Value> get(lookup_type key) const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     return latest().map.get(key);
   }
   // Calls visitor(const Value&); returns whether there was an entry.
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     return latest().map.visit(key, visitor);
   }
   [[nodiscard]] bool contains(lookup_type key) const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     return latest().map.contains(key);
   }
 
@@ -242,7 +242,7 @@ class SnapshotMap {
   // one that returns nothing sees them all.
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     latest().map.for_each(visitor);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many.
@@ -271,7 +271,7 @@ class SnapshotMap {
   // --- Statistics and debugging ----------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t size() const noexcept {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     return latest().map.size();
   }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
@@ -281,7 +281,7 @@ class SnapshotMap {
     return {table.entries, table.slots, table.table_bytes, versions_total_, waiting_.size()};
   }
   void check_invariants() const {
-    const maps::internal::EpochGuard guard;
+    const table::EpochGuard guard;
     latest().map.check_invariants();
   }
 
@@ -335,7 +335,7 @@ class SnapshotMap {
     ++versions_total_;
     // Versions are large: try to reclaim at once instead of once per thousands of nodes.
     static_cast<void>(waiting_.retire(retired.release()));
-    maps::internal::EpochDomain& domain = maps::internal::EpochDomain::process();
+    table::EpochDomain& domain = table::EpochDomain::process();
     if (domain.try_advance()) domain.try_advance();
     return waiting_.take_all_ready();
   }

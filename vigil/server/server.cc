@@ -12,11 +12,11 @@
 
 #include "vigil/base/check.h"
 #include "vigil/base/clock.h"
-#include "vigil/server/mailbox.h"
-#include "vigil/server/reactor.h"
-#include "vigil/server/resp_service.h"
-#include "vigil/server/resp_session.h"
-#include "vigil/server/socket.h"
+#include "vigil/server/reactor/mailbox.h"
+#include "vigil/server/reactor/reactor.h"
+#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/session.h"
+#include "vigil/server/transport/socket.h"
 
 namespace vigil::server {
 

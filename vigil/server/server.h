@@ -15,8 +15,8 @@
 #include <string>
 
 #include "vigil/base/result.h"
-#include "vigil/server/context.h"
-#include "vigil/server/options.h"
+#include "vigil/server/config/options.h"
+#include "vigil/server/reactor/server_state.h"
 
 namespace vigil::server {
 

@@ -44,8 +44,8 @@
 #include "vigil/base/check.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
-#include "vigil/maps/internal/reserved_memory.h"
 #include "vigil/maps/internal/segment.h"
+#include "vigil/table/reserved_memory.h"
 
 namespace vigil::maps::internal {
 
@@ -57,7 +57,8 @@ class Directory {
 
   // Room for 2^depth_limit entries. Throws std::bad_alloc. REQUIRES: depth_limit <= kMaxDepth.
   explicit Directory(std::uint32_t depth_limit) : depth_limit_(depth_limit) {
-    Result<ReservedMemory> memory = ReservedMemory::reserve(sizeof(Entry) << depth_limit);
+    Result<table::ReservedMemory> memory =
+        table::ReservedMemory::reserve(sizeof(Entry) << depth_limit);
     if (!memory) throw std::bad_alloc();
     memory_ = std::move(memory).value();
     entries_ = reinterpret_cast<Entry*>(memory_.data());
@@ -211,7 +212,7 @@ class Directory {
   std::uint32_t smallest_depth_ VIGIL_GUARDED_BY(lock_) = 0;
   std::array<std::uint64_t, kMaxDepth + 1> segments_of_depth_ VIGIL_GUARDED_BY(lock_) = {};
   std::uint32_t depth_limit_;
-  ReservedMemory memory_;
+  table::ReservedMemory memory_;
 };
 
 }  // namespace vigil::maps::internal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/maps/internal/epoch.h"
+#include "vigil/table/epoch.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ struct Counted final : Node {
   int& destroyed;
 };
 
-EpochDomain& domain() { return EpochDomain::process(); }
+table::EpochDomain& domain() { return table::EpochDomain::process(); }
 
 TEST(EpochTest, AdvancesWhenNobodyReads) {
   const std::uint64_t before = domain().epoch();
@@ -26,14 +26,14 @@ TEST(EpochTest, AdvancesWhenNobodyReads) {
 }
 
 TEST(EpochTest, AReaderOfThisEpochHoldsUpTheNextButOne) {
-  const EpochGuard guard;
+  const table::EpochGuard guard;
   EXPECT_TRUE(domain().try_advance());
   EXPECT_FALSE(domain().try_advance());
 }
 
 TEST(EpochTest, InnerGuardsChangeNothing) {
-  const EpochGuard guard;
-  { const EpochGuard inner; }
+  const table::EpochGuard guard;
+  { const table::EpochGuard inner; }
   EXPECT_TRUE(domain().try_advance());
   EXPECT_FALSE(domain().try_advance()) << "the outer guard was forgotten";
 }
@@ -42,7 +42,7 @@ TEST(EpochTest, ReadersOnOtherThreadsCount) {
   std::latch inside(1);
   std::latch leave(1);
   std::thread reader([&] {
-    const EpochGuard guard;
+    const table::EpochGuard guard;
     inside.count_down();
     leave.wait();
   });
@@ -73,7 +73,7 @@ TEST(LimboTest, ANodeOutlivesTheGuardThatMayHoldIt) {
   int destroyed = 0;
   Limbo limbo;
   {
-    const EpochGuard guard;
+    const table::EpochGuard guard;
     static_cast<void>(limbo.retire(new Counted(destroyed)));
     for (int i = 0; i < 5; ++i) static_cast<void>(domain().try_advance());
     { const Garbage garbage = limbo.take_all_ready(); }

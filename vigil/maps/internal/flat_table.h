@@ -38,7 +38,7 @@
 
 #include "vigil/base/check.h"
 #include "vigil/maps/internal/flat_keys.h"
-#include "vigil/maps/internal/tag_group.h"
+#include "vigil/table/tag_group.h"
 
 namespace vigil::maps::internal {
 
@@ -50,14 +50,14 @@ struct alignas(16) FlatGroup {
   std::array<std::uint8_t, kSlots> tags{};
   std::uint8_t overflow = 0;
 
-  [[nodiscard]] BitMask match(std::uint8_t tag) const noexcept {
+  [[nodiscard]] table::BitMask match(std::uint8_t tag) const noexcept {
     const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(this));
     const __m128i equal = _mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(tag)));
-    return BitMask(static_cast<std::uint32_t>(_mm_movemask_epi8(equal)) & kMask);
+    return table::BitMask(static_cast<std::uint32_t>(_mm_movemask_epi8(equal)) & kMask);
   }
-  [[nodiscard]] BitMask match_free() const noexcept { return match(0); }
-  [[nodiscard]] BitMask match_used() const noexcept {
-    return BitMask(~match_free().bits() & kMask);
+  [[nodiscard]] table::BitMask match_free() const noexcept { return match(0); }
+  [[nodiscard]] table::BitMask match_used() const noexcept {
+    return table::BitMask(~match_free().bits() & kMask);
   }
   [[nodiscard]] bool overflowed(std::uint64_t hash) const noexcept {
     return (overflow >> (hash & 7) & 1) != 0;
@@ -193,7 +193,7 @@ class FlatTable {
     return &group;
   }
   static std::uint8_t tag_of(std::uint64_t hash) noexcept {
-    return tag_from_bits(static_cast<std::uint8_t>(hash));
+    return table::tag_from_bits(static_cast<std::uint8_t>(hash));
   }
   [[nodiscard]] std::size_t home(std::uint64_t hash) const noexcept {
     return hash >> 8 & group_mask_;
@@ -267,7 +267,7 @@ class FlatTable {
     std::size_t at = hash >> 8 & mask;
     for (std::size_t step = 1;; ++step) {
       FlatGroup& group = groups[at];
-      if (const BitMask free = group.match_free()) {
+      if (const table::BitMask free = group.match_free()) {
         group.tags[free.first()] = tag_of(hash);
         return at * FlatGroup::kSlots + free.first();
       }

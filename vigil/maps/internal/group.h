@@ -44,7 +44,7 @@
 #include <cstdint>
 
 #include "vigil/base/spin_lock.h"
-#include "vigil/maps/internal/tag_group.h"
+#include "vigil/table/tag_group.h"
 
 namespace vigil::maps::internal {
 
@@ -67,13 +67,13 @@ template <class Layout>
 using SlotWords = std::array<std::uint64_t, Layout::kSlotWords>;
 
 inline constexpr std::uint32_t kSlotsPerGroup = 12;
-using Tags = TagGroup<kSlotsPerGroup>;
+using Tags = table::TagGroup<kSlotsPerGroup>;
 
 [[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) noexcept {
-  return tag_from_bits(static_cast<std::uint8_t>(hash >> 24));
+  return table::tag_from_bits(static_cast<std::uint8_t>(hash >> 24));
 }
-[[nodiscard]] inline TagPattern tag_pattern_of(std::uint64_t hash) noexcept {
-  return TagPattern::from_hash<3>(hash);
+[[nodiscard]] inline table::TagPattern tag_pattern_of(std::uint64_t hash) noexcept {
+  return table::TagPattern::from_hash<3>(hash);
 }
 
 // Word 1 of a group's metadata, taken apart.

@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "vigil/base/spin_lock.h"
-#include "vigil/maps/internal/epoch.h"
+#include "vigil/table/epoch.h"
 
 namespace vigil::maps::internal {
 
@@ -134,7 +134,7 @@ class Limbo {
   // REQUIRES: `node` was unlinked by this thread. Returns whether the caller should advance the
   // epoch after it released the shard.
   [[nodiscard]] bool retire(Node* node) noexcept {
-    EpochDomain& domain = EpochDomain::process();
+    table::EpochDomain& domain = table::EpochDomain::process();
     const std::uint64_t epoch = domain.epoch_after_unlinking();
     make_ready(epoch);
     Bag& bag = bags_[epoch % bags_.size()];
@@ -146,18 +146,18 @@ class Limbo {
 
   [[nodiscard]] Garbage take_some() noexcept {
     if (size_ == 0) return {};
-    if (ready_.head == nullptr) make_ready(EpochDomain::process().epoch());
+    if (ready_.head == nullptr) make_ready(table::EpochDomain::process().epoch());
     return take_ready(kDestroyedPerWrite);
   }
   [[nodiscard]] Garbage take_all_ready() noexcept {
-    make_ready(EpochDomain::process().epoch());
+    make_ready(table::EpochDomain::process().epoch());
     return take_ready(~std::uint64_t{0});
   }
 
   // Takes over the nodes of another limbo. They count as retired now, which can only keep them
   // longer.
   void absorb(Limbo& other) noexcept {
-    const std::uint64_t epoch = EpochDomain::process().epoch();
+    const std::uint64_t epoch = table::EpochDomain::process().epoch();
     make_ready(epoch);
     Bag& mine = bags_[epoch % bags_.size()];
     mine.epoch = epoch;

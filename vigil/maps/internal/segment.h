@@ -34,7 +34,7 @@
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/internal/group.h"
-#include "vigil/maps/internal/reserved_memory.h"
+#include "vigil/table/reserved_memory.h"
 
 namespace vigil::maps::internal {
 
@@ -188,17 +188,17 @@ class SegmentMemory {
     }
     return static_cast<std::uint32_t>(chunks);
   }
-  static ReservedMemory reserve(std::size_t bytes) {
-    Result<ReservedMemory> memory = ReservedMemory::reserve(bytes);
+  static table::ReservedMemory reserve(std::size_t bytes) {
+    Result<table::ReservedMemory> memory = table::ReservedMemory::reserve(bytes);
     if (!memory) throw std::bad_alloc();
     return std::move(memory).value();
   }
 
   std::size_t chunk_slot_bytes_;
   std::uint32_t chunk_limit_;
-  ReservedMemory metadata_;
-  ReservedMemory slots_;
-  ReservedMemory chunks_;
+  table::ReservedMemory metadata_;
+  table::ReservedMemory slots_;
+  table::ReservedMemory chunks_;
   mutable SpinLock lock_;
   std::uint32_t free_ VIGIL_GUARDED_BY(lock_) = kNoChunk;
   std::uint32_t free_count_ VIGIL_GUARDED_BY(lock_) = 0;

@@ -39,7 +39,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
       }
     }
     shard_.lock().unlock();
-    if (advance) maps::internal::EpochDomain::process().try_advance();
+    if (advance) table::EpochDomain::process().try_advance();
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -259,7 +259,7 @@ template <class Visitor>
 [[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_patiently(
     lookup_type key, Visitor& visitor) const {
   const Probe probe(keys_, key);
-  const maps::internal::EpochGuard guard(Values::kHasNode || probe.needs_guard());
+  const table::EpochGuard guard(Values::kHasNode || probe.needs_guard());
   const VisitMark mark(this);
   Words words;
   while (read(probe, words)) {
@@ -457,7 +457,7 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) c
   auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
   std::vector<Words> entries = segment_buffer();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
-    const maps::internal::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
+    const table::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
     entries.clear();
     {
       const Writer writer(self, Table::reverse(position));
@@ -549,7 +549,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired() {
   if (shards_.sum(&Counters::limbo) == 0) return;
-  maps::internal::EpochDomain& domain = maps::internal::EpochDomain::process();
+  table::EpochDomain& domain = table::EpochDomain::process();
   domain.try_advance();
   domain.try_advance();
   // Should their number change meanwhile, a few wait for the next writes.

@@ -108,7 +108,7 @@ class Table {
     const std::uint64_t version = directory_.now(hash);
     const std::uint32_t group = directory_.find(hash).home(hash);
     const auto view = groups.load_view(group);
-    const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+    const table::BitMask candidates = view.tags.match(tag_pattern_of(hash));
     if (!candidates) {
       return view.control.overflow() == 0 ? confirmed_miss(hash, version) : Search::kInterrupted;
     }
@@ -124,7 +124,7 @@ class Table {
   [[gnu::always_inline]] Search search(const Probe& probe, Words& words) const {
     const std::uint64_t hash = probe.hash();
     const Groups<Layout> groups = groups_;  // two addresses, which so can stay in registers
-    const TagPattern pattern = tag_pattern_of(hash);
+    const table::TagPattern pattern = tag_pattern_of(hash);
     const std::uint64_t version = directory_.now(hash);
     const Segment segment = directory_.find(hash);
     std::uint32_t group = segment.home(hash);
@@ -169,7 +169,7 @@ class Table {
     const std::uint64_t hash = probe.hash();
     const std::uint32_t group = directory_.find(hash).home(hash);
     const auto view = groups_.load_view(group);
-    const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+    const table::BitMask candidates = view.tags.match(tag_pattern_of(hash));
     if (!candidates) return false;
     const Word* slot = groups_.slot(group, candidates.first());
     if (!probe.may_match(slot)) return false;
@@ -185,7 +185,7 @@ class Table {
     const std::uint32_t group = directory_.lookup(hash).home(hash);
     const auto view = groups.load_view(group);
     if (!probe.needs_confirm()) [[likely]] {
-      const BitMask candidates = view.tags.match(tag_pattern_of(hash));
+      const table::BitMask candidates = view.tags.match(tag_pattern_of(hash));
       if (!candidates && view.control.overflow() == 0) return {};
       if (candidates && probe.may_match(groups.slot(group, candidates.first()))) [[likely]] {
         return {Position(group, candidates.first()), hash};
@@ -314,7 +314,7 @@ class Table {
     const std::uint64_t span = kEnd >> depth(segment);
     const std::uint64_t next = (position & ~(span - 1)) + span;
     for (std::uint32_t group = segment.first(); group != segment.end(); ++group) {
-      const BitMask used = groups_.load_view(group).tags.match_used();
+      const table::BitMask used = groups_.load_view(group).tags.match_used();
       groups_.vacate_all(group);
       for (const std::uint32_t index : used) {
         const Words words = groups_.read_slot(group, index);
@@ -468,7 +468,7 @@ class Table {
     const std::uint32_t home = segment.home(hash);
     std::uint32_t group = home;
     for (; reach != 0; --reach, group = segment.after(group)) {
-      const BitMask free_slots = groups_.load_view(group).tags.match_free();
+      const table::BitMask free_slots = groups_.load_view(group).tags.match_free();
       if (!free_slots) continue;
       for (std::uint32_t g = home; g != group; g = segment.after(g)) groups_.add_overflow(g);
       groups_.fill(group, free_slots.first(), tag_of(hash), words);

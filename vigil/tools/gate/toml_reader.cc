@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/toml_reader.h"
 
-#include "vigil/base/toml_text.h"
+#include "vigil/text/toml_text.h"
 
 namespace vigil::tools::gate {
 namespace {

@@ -14,7 +14,7 @@
 #include <toml++/toml.h>
 
 #include "vigil/base/check.h"
-#include "vigil/base/toml_text.h"
+#include "vigil/text/toml_text.h"
 #include "vigil/tools/layers/function_name.h"
 
 namespace vigil::tools::layers {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerOptions: everything that decides how a Server behaves, as plain data. config.h fills it
+// from a file and flags; tests fill it by hand.
+//
+// Thread safety: a plain value. The server copies it at construction and never changes its copy;
+// what CONFIG SET may change at run time lives in settings.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "vigil/cache/cache.h"
+#include "vigil/orders/order.h"
+
+namespace vigil::server {
+
+struct ServerOptions {
+  // --- Where it listens ------------------------------------------------------------------------
+  std::string bind = "127.0.0.1";  // numeric IPv4 or IPv6 address
+  std::uint16_t resp_port = 6390;  // 0: a free port
+  std::uint16_t http_port = 8390;  // 0: a free port
+  std::uint32_t threads = 0;       // reactors; 0: one per core this process may use
+  int listen_backlog = 511;
+
+  // --- Who may use it --------------------------------------------------------------------------
+  std::string password;     // of AUTH and HELLO; empty: none is asked for
+  std::string admin_token;  // bearer token of the HTTP /admin paths; empty: none is asked for
+
+  // --- What it stores --------------------------------------------------------------------------
+  cache::CacheOptions cache;
+  orders::OrderOptions orders;
+  std::string notify_keyspace_events;  // as in Redis: "KEA", "Ex"; empty: none
+
+  // --- Limits of one connection ----------------------------------------------------------------
+  std::uint32_t connections_max = 10'000;                 // over all reactors and protocols
+  std::size_t request_bytes_max = std::size_t{64} << 20;  // one request, header to last byte
+  std::uint32_t request_args_max = 1U << 20;              // arguments of one RESP request
+  std::size_t http_body_bytes_max = std::size_t{4} << 20;
+  std::size_t output_high_water_bytes = std::size_t{1} << 20;  // above: the peer is not read from
+  std::size_t output_limit_bytes = std::size_t{64} << 20;      // above: the peer is cut off
+  std::size_t pubsub_output_limit_bytes = std::size_t{32} << 20;
+
+  // --- Time-outs, milliseconds; 0: never -------------------------------------------------------
+  std::int64_t idle_timeout_ms = 0;              // RESP, between requests
+  std::int64_t http_idle_timeout_ms = 60'000;    // HTTP keep-alive
+  std::int64_t request_timeout_ms = 30'000;      // from the first byte of a request to its last
+  std::int64_t slow_client_timeout_ms = 30'000;  // pending output of which nothing could be sent
+  std::int64_t drain_timeout_ms = 5'000;         // at most, between request_stop() and the end
+};
+
+}  // namespace vigil::server

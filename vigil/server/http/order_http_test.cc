@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/server/http/order_http.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include <set>
+#include <string>
+
+#include "vigil/base/version.h"
+#include "vigil/server/http/openapi.h"
+#include "vigil/server/http/testing.h"
+#include "vigil/server/http/text.h"
+#include "vigil/text/json.h"
+
+namespace vigil::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OrderHttpTest : public ::testing::Test {
+ protected:
+  // `fields` are complete header lines.
+  HttpAnswer request(const std::string& method, const std::string& target,
+                     const std::string& body = "", const std::string& fields = "") {
+    std::string bytes = method + " " + target + " HTTP/1.1\r\nHost: x\r\n" + fields;
+    if (!body.empty()) {
+      if (fields.find("Content-Type") == std::string::npos) {
+        bytes += "Content-Type: application/json\r\n";
+      }
+      bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    }
+    HttpAnswer answer(testbed_.send(bytes + "\r\n" + body));
+    if (testbed_.closed()) testbed_.reconnect();
+    if (answer.field("Content-Type") == "application/problem+json") {
+      EXPECT_TRUE(is_json(answer.body)) << answer.body;
+      EXPECT_THAT(answer.body, HasSubstr("\"status\":" + std::to_string(answer.status)));
+    }
+    return answer;
+  }
+
+  HttpTestbed testbed_;
+};
+
+TEST_F(OrderHttpTest, PutCreatesThenReplaces) {
+  const HttpAnswer created =
+      request("PUT", "/orders/A-1", R"({"status":"pending","payload":{"amount" : "12.50"}})");
+  EXPECT_EQ(created.status, 201);
+  EXPECT_EQ(created.field("ETag"), "\"1\"");
+  EXPECT_EQ(created.field("Location"), "/orders/A-1");
+  EXPECT_THAT(created.body, HasSubstr(R"("version":1,"payload":{"amount":"12.50"})"));
+
+  const HttpAnswer replaced = request("PUT", "/orders/A-1", R"({"status":"paid","ttl_ms":60000})");
+  EXPECT_EQ(replaced.status, 200);
+  EXPECT_EQ(replaced.field("ETag"), "\"2\"");
+  EXPECT_THAT(replaced.body, HasSubstr(R"("payload":null)"));
+  EXPECT_THAT(replaced.body, HasSubstr("expires_at_ms"));
+  EXPECT_EQ(request("GET", "/orders/A-1").body, replaced.body);
+}
+
+TEST_F(OrderHttpTest, PatchKeepsWhatItLeavesOut) {
+  request("PUT", "/orders/1", R"({"status":"pending","payload":[1],"ttl_ms":60000})");
+  const HttpAnswer status = request("PATCH", "/orders/1", R"({"status":"paid"})");
+  EXPECT_EQ(status.status, 200);
+  EXPECT_THAT(status.body, HasSubstr(R"("status":"paid","version":2,"payload":[1])"));
+  EXPECT_THAT(status.body, HasSubstr("expires_at_ms"));
+  const HttpAnswer payload = request("PATCH", "/orders/1", R"({"payload":2,"ttl_ms":null})");
+  EXPECT_THAT(payload.body, HasSubstr(R"("status":"paid","version":3,"payload":2)"));
+  EXPECT_EQ(payload.body.find("expires_at_ms"), std::string::npos);
+  EXPECT_EQ(request("PATCH", "/orders/2", R"({"status":"paid"})").status, 404);
+}
+
+TEST_F(OrderHttpTest, IfMatchAppliesOnlyToTheVersionsItNames) {
+  request("PUT", "/orders/1", R"({"status":"pending"})");
+  const std::string paid = R"({"status":"paid"})";
+  const HttpAnswer stale = request("PATCH", "/orders/1", paid, "If-Match: \"9\"\r\n");
+  EXPECT_EQ(stale.status, 412);
+  EXPECT_THAT(stale.body, HasSubstr("\"version\":1"));
+  EXPECT_EQ(request("PATCH", "/orders/1", paid, "If-Match: W/\"1\"\r\n").status, 412);
+  EXPECT_EQ(request("PATCH", "/orders/1", paid, "If-Match: \"x\"\r\n").status, 412);
+  EXPECT_EQ(request("PATCH", "/orders/1", paid, "If-Match: 1\r\n").status, 400);
+  EXPECT_EQ(request("PATCH", "/orders/1", paid, "If-Match: \"9\", \"1\"\r\n").status, 200);
+  EXPECT_EQ(request("PATCH", "/orders/1", R"({"payload":1})", "If-Match: *\r\n").status, 200);
+  EXPECT_EQ(request("DELETE", "/orders/1", "", "If-Match: \"2\"\r\n").status, 412);
+  EXPECT_EQ(request("DELETE", "/orders/1", "", "If-Match: \"3\"\r\n").status, 204);
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})", "If-Match: *\r\n").status, 412);
+  EXPECT_EQ(request("DELETE", "/orders/2", "", "If-Match: *\r\n").status, 412);
+}
+
+TEST_F(OrderHttpTest, IfNoneMatchCreatesOnlyAndSavesTransfers) {
+  const std::string pending = R"({"status":"pending"})";
+  EXPECT_EQ(request("PUT", "/orders/1", pending, "If-None-Match: *\r\n").status, 201);
+  EXPECT_EQ(request("PUT", "/orders/1", pending, "If-None-Match: *\r\n").status, 412);
+  EXPECT_EQ(request("PUT", "/orders/1", pending, "If-None-Match: \"1\"\r\n").status, 400);
+
+  const HttpAnswer same = request("GET", "/orders/1", "", "If-None-Match: W/\"1\"\r\n");
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.field("ETag"), "\"1\"");
+  EXPECT_EQ(same.body, "");
+  EXPECT_EQ(request("GET", "/orders/1", "", "If-None-Match: *\r\n").status, 304);
+  EXPECT_EQ(request("GET", "/orders/1", "", "If-None-Match: \"2\"\r\n").status, 200);
+  EXPECT_EQ(request("GET", "/orders/1", "", "If-None-Match: 2\r\n").status, 400);
+}
+
+TEST_F(OrderHttpTest, RefusalsSayWhatIsStored) {
+  request("PUT", "/orders/1", R"({"status":"pending","version":5})");
+  const HttpAnswer late = request("PUT", "/orders/1", R"({"status":"pending","version":5})");
+  EXPECT_EQ(late.status, 409);
+  EXPECT_THAT(late.body, HasSubstr("urn:vigil:problem:stale-version"));
+  EXPECT_THAT(late.body, HasSubstr("\"version\":5"));
+  const HttpAnswer illegal = request("PATCH", "/orders/1", R"({"status":"refunded"})");
+  EXPECT_EQ(illegal.status, 409);
+  EXPECT_THAT(illegal.body, HasSubstr(R"(\"1\" is \"pending\" and cannot become \"refunded\")"));
+  const HttpAnswer unknown = request("PATCH", "/orders/1", R"({"status":"payed"})");
+  EXPECT_EQ(unknown.status, 422);
+  EXPECT_THAT(unknown.body, HasSubstr("expected one of: pending, processing, paid"));
+  request("PATCH", "/orders/1", R"({"status":"failed"})");
+  const HttpAnswer final_status = request("PATCH", "/orders/1", R"({"status":"paid"})");
+  EXPECT_EQ(final_status.status, 409);
+  EXPECT_THAT(final_status.body, HasSubstr("terminal-status"));
+  request("DELETE", "/orders/1");
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending","version":6})").status, 409);
+}
+
+TEST_F(OrderHttpTest, ARetryWithItsKeyIsAnsweredByteForByteAlike) {
+  const std::string key = "Idempotency-Key: k-1\r\n";
+  const std::string body = R"({"status":"pending","payload":{"a":1},"ttl_ms":60000})";
+  const HttpAnswer first = request("PUT", "/orders/1", body, key);
+  EXPECT_EQ(first.status, 201);
+  request("PATCH", "/orders/1", R"({"status":"paid"})");
+  const HttpAnswer retry = request("PUT", "/orders/1", body, key);
+  EXPECT_EQ(retry.status, 201);
+  EXPECT_EQ(retry.body, first.body);
+  EXPECT_EQ(retry.field("ETag"), first.field("ETag"));
+  EXPECT_EQ(first.field("Idempotency-Replayed"), "");
+  EXPECT_EQ(retry.field("Idempotency-Replayed"), "true");
+  EXPECT_THAT(request("GET", "/orders/1").body, HasSubstr("\"paid\""));
+
+  const HttpAnswer other = request("PUT", "/orders/1", R"({"status":"paid"})", key);
+  EXPECT_EQ(other.status, 422);
+  EXPECT_THAT(other.body, HasSubstr("idempotency-key-reused"));
+  const std::string long_key = "Idempotency-Key: " + std::string(256, 'k') + "\r\n";
+  EXPECT_EQ(request("PUT", "/orders/1", body, long_key).status, 400);
+}
+
+TEST_F(OrderHttpTest, DeleteLeavesNothingToRead) {
+  request("PUT", "/orders/1", R"({"status":"pending"})");
+  EXPECT_EQ(request("DELETE", "/orders/1").status, 204);
+  EXPECT_EQ(request("GET", "/orders/1").status, 404);
+  EXPECT_EQ(request("DELETE", "/orders/1").status, 404);
+}
+
+TEST_F(OrderHttpTest, HistoryIsOldestFirst) {
+  request("PUT", "/orders/1", R"({"status":"pending"})");
+  request("PATCH", "/orders/1", R"({"status":"processing"})");
+  const HttpAnswer history = request("GET", "/orders/1/history");
+  EXPECT_EQ(history.status, 200);
+  EXPECT_TRUE(is_json(history.body));
+  EXPECT_LT(history.body.find(R"({"status":"pending","version":1,)"),
+            history.body.find(R"({"status":"processing","version":2,)"));
+  EXPECT_EQ(request("GET", "/orders/2/history").status, 404);
+}
+
+TEST_F(OrderHttpTest, IdsAreDecodedAndLimited) {
+  EXPECT_EQ(request("PUT", "/orders/%E8%AE%A2%E5%8D%95%2F1", R"({"status":"pending"})").status,
+            201);
+  EXPECT_THAT(request("GET", "/orders/%E8%AE%A2%E5%8D%95%2f1").body,
+              HasSubstr("\"id\":\"订单/1\""));
+  EXPECT_EQ(request("PUT", "/orders/订单", R"({"status":"pending"})").status, 201);
+  EXPECT_EQ(request("GET", "/orders/%E8%AE%A2%E5%8D%95?x=1").status, 200);
+  EXPECT_EQ(request("GET", "/orders/%zz").status, 400);
+  EXPECT_EQ(request("GET", "/orders/%ff").status, 400);
+  EXPECT_EQ(request("GET", "/orders/" + std::string(513, 'a')).status, 400);
+  EXPECT_EQ(request("GET", "/orders/" + std::string(512, 'a')).status, 404);
+  EXPECT_EQ(request("GET", "/orders/a/b").status, 404);
+  EXPECT_EQ(request("GET", "/orders/").status, 404);
+  EXPECT_EQ(request("GET", "/ordersX").status, 404);
+}
+
+TEST_F(OrderHttpTest, BodiesAreCheckedBeforeAnythingHappens) {
+  EXPECT_EQ(request("PUT", "/orders/1", "{").status, 400);
+  EXPECT_EQ(request("PUT", "/orders/1", "{}").status, 400);
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"} x)").status, 400);
+  EXPECT_EQ(request("PUT", "/orders/1", "").status, 400);
+  EXPECT_EQ(request("PUT", "/orders/1", "a=b", "Content-Type: text/plain\r\n").status, 415);
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})",
+                    "Content-Type: application/json; charset=utf-8\r\n")
+                .status,
+            201);
+  EXPECT_EQ(request("PUT", "/orders/1", std::string(70'000, ' ')).status, 413);
+}
+
+TEST_F(OrderHttpTest, OtherMethodsNameThoseThatAreServed) {
+  const HttpAnswer post = request("POST", "/orders/1", "{}");
+  EXPECT_EQ(post.status, 405);
+  EXPECT_EQ(post.field("Allow"), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+  EXPECT_EQ(request("GET", "/orders:bulk").status, 405);
+  EXPECT_EQ(request("PUT", "/orders/1/history", "{}").status, 405);
+  EXPECT_EQ(request("POST", "/metrics").status, 405);
+  EXPECT_EQ(request("BREW", "/orders/1").status, 405);
+  const HttpAnswer options = request("OPTIONS", "/orders/1");
+  EXPECT_EQ(options.status, 204);
+  EXPECT_EQ(options.field("Allow"), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+}
+
+TEST_F(OrderHttpTest, BulkItemsSucceedOrFailOnTheirOwn) {
+  const HttpAnswer array = request("POST", "/orders:bulk", R"([
+      {"id":"a","status":"pending","payload":1},
+      {"id":"a","op":"patch","status":"paid"},
+      {"id":"b","op":"patch","status":"paid"},
+      {"id":"a","op":"patch","if_version":1,"payload":2},
+      {"id":"","status":"pending"},
+      {"id":"c"},
+      {"id":"a","op":"delete"}])");
+  EXPECT_EQ(array.status, 200);
+  EXPECT_TRUE(is_json(array.body)) << array.body;
+  EXPECT_THAT(array.body, ::testing::StartsWith(R"([{"id":"a","status":201,"version":1},)"
+                                                R"({"id":"a","status":200,"version":2},)"
+                                                R"({"id":"b","status":404,"problem":{)"));
+  EXPECT_THAT(array.body, HasSubstr(R"({"id":"a","status":412,"version":2,"problem":{)"));
+  EXPECT_THAT(array.body, HasSubstr(R"({"id":"","status":400,"problem":{)"));
+  EXPECT_THAT(array.body, HasSubstr(R"({"id":"c","status":400,"problem":{)"));
+  EXPECT_THAT(array.body, HasSubstr(R"({"id":"a","status":204,"version":3})"));
+  EXPECT_EQ(request("POST", "/orders:bulk", R"([{"id":"z","status":"pending"},{]})").status, 400);
+  EXPECT_EQ(request("GET", "/orders/z").status, 404);  // nothing of a broken array is applied
+}
+
+TEST_F(OrderHttpTest, BulkLinesAreAnsweredLineByLine) {
+  const HttpAnswer lines = request(
+      "POST", "/orders:bulk",
+      "{\"id\":\"a\",\"status\":\"pending\"}\r\n\nbroken\n{\"id\":\"b\",\"status\":\"paid\"}",
+      "Content-Type: application/x-ndjson\r\n");
+  EXPECT_EQ(lines.status, 200);
+  EXPECT_EQ(lines.field("Content-Type"), "application/x-ndjson");
+  EXPECT_THAT(lines.body, HasSubstr("{\"id\":\"a\",\"status\":201,\"version\":1}\n"));
+  EXPECT_THAT(lines.body, HasSubstr("{\"status\":400,\"problem\":{"));
+  EXPECT_THAT(lines.body, HasSubstr("{\"id\":\"b\",\"status\":409,\"problem\":{"));
+  EXPECT_EQ(request("POST", "/orders:bulk", std::string(1001, '\n'),
+                    "Content-Type: application/x-ndjson\r\n")
+                .status,
+            413);
+  EXPECT_EQ(request("POST", "/orders:bulk", "x", "Content-Type: text/csv\r\n").status, 415);
+}
+
+TEST_F(OrderHttpTest, AStringKeyIsNotAnOrder) {
+  cache::Cache& cache = testbed_.state().cache;
+  const cache::WriteStatus written =
+      cache.write(cache.key("s"), testbed_.clock().unix_ms(), [](cache::Slot& slot) {
+        EXPECT_EQ(slot.assign(cache::Kind::kString, "v", cache::kNoDeadline),
+                  cache::AssignStatus::kStored);
+      });
+  ASSERT_EQ(written, cache::WriteStatus::kApplied);
+  EXPECT_EQ(request("GET", "/orders/s").status, 404);
+  EXPECT_EQ(request("PUT", "/orders/s", R"({"status":"pending"})").status, 409);
+}
+
+TEST(HttpAccessTest, SecretsGuardWhatTheyShould) {
+  ServerOptions options = HttpTestbed::small_options();
+  options.password = "open";
+  options.admin_token = "sesame";
+  HttpTestbed testbed(options);
+  const auto status = [&](const std::string& target, const std::string& secret) {
+    const std::string field = secret.empty() ? "" : "Authorization: bearer " + secret + "\r\n";
+    return HttpAnswer(testbed.send("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + field + "\r\n"))
+        .status;
+  };
+  EXPECT_EQ(status("/orders/1", ""), 401);
+  EXPECT_EQ(status("/orders/1", "opeN"), 401);
+  EXPECT_EQ(status("/orders/1", "open"), 404);
+  EXPECT_EQ(status("/admin/stats", ""), 401);
+  EXPECT_EQ(status("/admin/stats", "open"), 401);
+  EXPECT_EQ(status("/admin/stats", "sesame"), 200);
+  EXPECT_EQ(status("/debug/threads", "open"), 401);
+  EXPECT_EQ(status("/debug/threads", "sesame"), 404);  // nothing is installed in this test
+  EXPECT_EQ(status("/healthz", ""), 200);
+  EXPECT_EQ(status("/metrics", ""), 200);
+}
+
+// What the description promises exists: every path and method answers, with a status it lists.
+TEST_F(OrderHttpTest, TheOpenApiDocumentTellsTheTruth) {
+  rapidjson::Document document;
+  const std::string served = request("GET", "/openapi.json").body;
+  ASSERT_EQ(served, openapi_document());
+  document.Parse(served.c_str());
+  ASSERT_FALSE(document.HasParseError());
+  EXPECT_EQ(std::string(document["info"]["version"].GetString()), version());
+
+  request("PUT", "/orders/known", R"({"status":"pending"})");
+  std::set<std::string> paths;
+  for (const auto& path : document["paths"].GetObject()) {
+    std::string target = path.name.GetString();
+    paths.insert(target);
+    if (const std::size_t at = target.find("{id}"); at != std::string::npos) {
+      target.replace(at, 4, "known");
+    }
+    for (const auto& operation : path.value.GetObject()) {
+      std::string method = operation.name.GetString();
+      if (method == "parameters") continue;
+      for (char& c : method) c = static_cast<char>(c - 'a' + 'A');
+      const bool bulk = target == "/orders:bulk";
+      const bool body = method == "PUT" || method == "PATCH" || method == "POST";
+      const int status =
+          request(method, target, body ? (bulk ? "[]" : R"({"status":"pending"})") : "").status;
+      EXPECT_TRUE(operation.value["responses"].HasMember(std::to_string(status).c_str()))
+          << method << " " << target << " answered " << status;
+      if (method == "DELETE") request("PUT", "/orders/known", R"({"status":"pending"})");
+    }
+  }
+  EXPECT_EQ(paths, (std::set<std::string>{"/orders/{id}", "/orders/{id}/history", "/orders:bulk",
+                                          "/healthz", "/readyz", "/metrics", "/openapi.json",
+                                          "/admin/stats", "/admin/config", "/debug/threads"}));
+}
+
+}  // namespace
+}  // namespace vigil::server

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpParser: turns the bytes of a connection into HTTP/1.x requests, one after the other.
+//
+// Complete plain requests take the fast path of http_scanner.h; everything else (bodies that
+// arrive in pieces, chunked bodies, Expect, HTTP/1.0, odd or malformed headers) goes through
+// Boost.Beast's parser, which then holds the request until it is complete.
+//
+// Errors carry the status to answer with; after one the connection must be closed, because where
+// the next request starts is unknown.
+//
+// Thread safety: belongs to one connection. Memory: nothing while only the fast path is used; else
+// the header and body of one request, within HttpLimits.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "vigil/server/http/request.h"
+
+namespace vigil::server {
+
+class HttpParser {
+ public:
+  enum class Outcome : std::uint8_t {
+    kNeedMore,
+    kContinueWanted,  // as kNeedMore; the peer waits for "100 Continue" before it sends the body
+    kRequest,
+    kError,
+  };
+
+  struct Step {
+    Outcome outcome = Outcome::kNeedMore;
+    std::size_t bytes = 0;  // taken from the front of the input, with any outcome
+    int status = 0;         // kError only
+    std::string_view detail;
+  };
+
+  explicit HttpParser(const HttpLimits& limits);
+  ~HttpParser();
+  HttpParser(const HttpParser&) = delete;
+  HttpParser& operator=(const HttpParser&) = delete;
+
+  // Input that was not taken must be offered again, with more behind it.
+  [[nodiscard]] Step parse(std::string_view input, HttpRequest* request);
+
+  // Whether the header of an incomplete request was taken.
+  [[nodiscard]] bool mid_request() const { return slow_ != nullptr; }
+
+ private:
+  class Slow;
+
+  Step parse_slowly(std::string_view input, HttpRequest* request);
+
+  HttpLimits limits_;
+  std::unique_ptr<Slow> slow_;
+  std::unique_ptr<Slow> served_;  // keeps the last request's bytes while it is handled
+};
+
+}  // namespace vigil::server

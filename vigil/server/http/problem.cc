@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/server/http/problem.h"
+
+#include <algorithm>
+#include <array>
+
+#include "vigil/base/check.h"
+#include "vigil/text/json.h"
+
+namespace vigil::server {
+
+namespace {
+
+constexpr std::array<ProblemSpec, 21> kProblems = {{
+    {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
+    {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
+    {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
+    {Problem::kNoSuchPath, 404, "no-such-path", "Nothing is served at this path"},
+    {Problem::kUnknownOrder, 404, "unknown-order", "There is no such order"},
+    {Problem::kMethodNotAllowed, 405, "method-not-allowed", "The method is not served here"},
+    {Problem::kStaleVersion, 409, "stale-version", "The version is not newer than the stored one"},
+    {Problem::kTerminalStatus, 409, "terminal-status", "The order has reached a final status"},
+    {Problem::kIllegalTransition, 409, "illegal-transition",
+     "The order cannot take this step from its status"},
+    {Problem::kWrongKind, 409, "wrong-kind", "The key holds a plain string, not an order"},
+    {Problem::kVersionMismatch, 412, "version-mismatch", "The order has another version"},
+    {Problem::kTooLarge, 413, "too-large", "The request is over a size limit"},
+    {Problem::kUnsupportedMediaType, 415, "unsupported-media-type",
+     "The body's media type is not served"},
+    {Problem::kExpectationFailed, 417, "expectation-failed", "The expectation is not served"},
+    {Problem::kUnknownStatus, 422, "unknown-status", "The status is not in the transition table"},
+    {Problem::kIdempotencyKeyReused, 422, "idempotency-key-reused",
+     "The idempotency key was used for another request"},
+    {Problem::kHeaderTooLarge, 431, "header-too-large", "The header is too large"},
+    {Problem::kNotImplemented, 501, "not-implemented", "The server does not implement this"},
+    {Problem::kBusy, 503, "busy", "The order's shard is busy; try again"},
+    {Problem::kDraining, 503, "draining", "The server is stopping"},
+    {Problem::kOutOfMemory, 507, "out-of-memory", "The memory limit is reached"},
+}};
+
+}  // namespace
+
+const ProblemSpec& problem_spec(Problem problem) {
+  const ProblemSpec& spec = kProblems[static_cast<std::size_t>(problem)];
+  VIGIL_CHECK(spec.problem == problem, "the table of problems follows the order of the enum");
+  return spec;
+}
+
+Problem problem_of_parser_status(int status) {
+  if (status == 400) return Problem::kMalformedRequest;
+  const auto* const found = std::find_if(kProblems.begin(), kProblems.end(),
+                                         [&](const ProblemSpec& s) { return s.status == status; });
+  return found == kProblems.end() ? Problem::kMalformedRequest : found->problem;
+}
+
+void append_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,
+                    std::string* out) {
+  const ProblemSpec& spec = problem_spec(problem);
+  out->append("{\"type\":\"urn:vigil:problem:").append(spec.name).append("\",\"title\":");
+  append_json_string(spec.title, out);
+  out->append(",\"status\":");
+  append_integer(spec.status, out);
+  out->append(",\"detail\":");
+  append_json_string_lossy(detail, out);
+  if (version) {
+    out->append(",\"version\":");
+    append_unsigned(*version, out);
+  }
+  out->push_back('}');
+}
+
+void reply_problem(Problem problem, std::string_view detail, HttpReply* reply,
+                   std::optional<std::uint64_t> version) {
+  reply->status = problem_spec(problem).status;
+  reply->content_type = "application/problem+json";
+  reply->body.clear();
+  append_problem(problem, detail, version, &reply->body);
+  if (problem == Problem::kUnauthorized) reply->add_field("WWW-Authenticate", "Bearer");
+  if (reply->status == 503) reply->add_field("Retry-After", "1");
+}
+
+void reply_method_not_allowed(std::string_view allowed, const HttpRequest& request,
+                              HttpReply* reply) {
+  if (request.method == HttpMethod::kOptions) {
+    reply->status = 204;
+  } else {
+    reply_problem(Problem::kMethodNotAllowed, std::string("allowed: ").append(allowed), reply);
+  }
+  reply->add_field("Allow", allowed);
+}
+
+}  // namespace vigil::server

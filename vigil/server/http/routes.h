@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HttpRoutes: who answers which path, and who may ask.
+//
+//   /orders...                            OrderHttp   the password as bearer token, if one is set
+//   /admin/...                            HttpAdmin   the admin token, if one is set; else as above
+//   /healthz /readyz /metrics /openapi.json  HttpAdmin   anybody
+//
+// Thread safety: belongs to one connection.
+#pragma once
+
+#include <string_view>
+
+#include "vigil/server/http/admin.h"
+#include "vigil/server/http/order_http.h"
+#include "vigil/server/http/reply.h"
+#include "vigil/server/http/request.h"
+#include "vigil/server/reactor/server_state.h"
+
+namespace vigil::server {
+
+class HttpRoutes {
+ public:
+  HttpRoutes(ReactorContext& context, std::string_view effective_config)
+      : context_(context), orders_(context), admin_(context.server, effective_config) {}
+
+  void handle(const HttpRequest& request, HttpReply* reply);
+
+ private:
+  [[nodiscard]] bool may_use_orders(const HttpRequest& request) const;
+  [[nodiscard]] bool may_administer(const HttpRequest& request) const;
+
+  ReactorContext& context_;
+  OrderHttp orders_;
+  HttpAdmin admin_;
+};
+
+}  // namespace vigil::server

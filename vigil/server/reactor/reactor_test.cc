@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The server over real loopback sockets: sharing, limits, hostile clients, drain.
+#include "vigil/server/reactor/reactor.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "vigil/server/server.h"
+
+namespace vigil::server {
+namespace {
+
+constexpr int kPatienceMs = 20'000;  // bounds a hang; no test waits for it when all is well
+
+// A blocking client socket.
+class TestSocket {
+ public:
+  explicit TestSocket(std::uint16_t port, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_buffer != 0) {
+      ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    }
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ =
+        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+
+  [[nodiscard]] bool connected() const { return connected_; }
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t size = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (size <= 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(size));
+    }
+  }
+  // Sends without waiting for room; false once the peer is gone.
+  bool send_some(std::string_view bytes) {
+    const ssize_t size = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return size >= 0 || errno == EAGAIN;
+  }
+  void finish_sending() { ::shutdown(fd_.get(), SHUT_WR); }
+
+  // Exactly `size` bytes, or fewer at the end of the stream.
+  std::string receive(std::size_t size) {
+    std::string bytes;
+    while (bytes.size() < size && wait_readable()) {
+      char buffer[65536];
+      const ssize_t got =
+          ::recv(fd_.get(), buffer, std::min(sizeof(buffer), size - bytes.size()), 0);
+      if (got <= 0) break;
+      bytes.append(buffer, static_cast<std::size_t>(got));
+    }
+    return bytes;
+  }
+  std::string receive_all() { return receive(static_cast<std::size_t>(-1)); }
+  std::string request(std::string_view bytes, std::size_t reply_size) {
+    send(bytes);
+    return receive(reply_size);
+  }
+  // Waits until the peer closed, discarding what it sent before.
+  bool wait_closed() {
+    for (;;) {
+      if (!wait_readable()) return false;
+      char buffer[65536];
+      if (::recv(fd_.get(), buffer, sizeof(buffer), 0) <= 0) return true;
+    }
+  }
+
+ private:
+  [[nodiscard]] bool wait_readable() const {
+    pollfd item{fd_.get(), POLLIN, 0};
+    return ::poll(&item, 1, kPatienceMs) == 1;
+  }
+
+  FileDescriptor fd_;
+  bool connected_ = false;
+};
+
+ServerOptions test_options() {
+  ServerOptions options;
+  options.resp_port = 0;
+  options.threads = 2;
+  options.cache.shards = 8;
+  options.cache.memory_limit_bytes = std::uint64_t{1} << 30;
+  return options;
+}
+
+class ReactorTest : public ::testing::Test {
+ protected:
+  void start(const ServerOptions& options = test_options()) {
+    server_ = std::make_unique<Server>(options);
+    const Result<void> started = server_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  [[nodiscard]] std::uint16_t port() const { return server_->state().resp_port; }
+  [[nodiscard]] std::uint64_t dropped() const {
+    std::uint64_t sum = 0;
+    for (const auto& counters : server_->state().counters) {
+      sum += counters->connections_dropped.value();
+    }
+    return sum;
+  }
+
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ReactorTest, ConnectionsOnAllReactorsSeeOneCache) {
+  start();
+  TestSocket first(port());
+  TestSocket second(port());
+  EXPECT_EQ(first.request("SET a 1\r\n", 5), "+OK\r\n");
+  EXPECT_EQ(second.request("GET a\r\n", 7), "$1\r\n1\r\n");
+  EXPECT_NE(server_->state().counters[0]->connections_open.value(), 0U);
+  EXPECT_NE(server_->state().counters[1]->connections_open.value(), 0U);
+}
+
+TEST_F(ReactorTest, MessagesAndExpiredEventsCrossReactors) {
+  ServerOptions options = test_options();
+  options.notify_keyspace_events = "Ex";
+  start(options);
+  TestSocket first(port());
+  TestSocket second(port());
+  TestSocket writer(port());
+  const std::string_view subscribe = "SUBSCRIBE __keyevent@0__:expired\r\n";
+  const std::string confirmation =
+      "*3\r\n$9\r\nsubscribe\r\n$22\r\n__keyevent@0__:expired\r\n:1\r\n";
+  EXPECT_EQ(first.request(subscribe, confirmation.size()), confirmation);
+  EXPECT_EQ(second.request(subscribe, confirmation.size()), confirmation);
+  // Several keys, so that each reactor owns the expiry of some.
+  std::size_t expected = 0;
+  for (int i = 0; i < 32; ++i) {
+    const std::string key = "key:" + std::to_string(10 + i);
+    EXPECT_EQ(writer.request("SET " + key + " x PX 1\r\n", 5), "+OK\r\n");
+    expected +=
+        ("*3\r\n$7\r\nmessage\r\n$22\r\n__keyevent@0__:expired\r\n$6\r\n" + key + "\r\n").size();
+  }
+  EXPECT_EQ(first.receive(expected).size(), expected);
+  EXPECT_EQ(second.receive(expected).size(), expected);
+}
+
+TEST_F(ReactorTest, LargeValuesAndLongPipelinesArriveWhole) {
+  start();
+  TestSocket client(port());
+  const std::string value(3'000'000, 'v');
+  EXPECT_EQ(client.request("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3000000\r\n" + value + "\r\n", 5),
+            "+OK\r\n");
+  const std::string reply = client.request("GET a\r\n", 3'000'012);
+  EXPECT_EQ(reply, "$3000000\r\n" + value + "\r\n");
+  std::string pings;
+  for (int i = 0; i < 100'000; ++i) pings += "PING\r\n";
+  std::thread sender([&] { client.send(pings); });
+  EXPECT_EQ(client.receive(700'000).size(), 700'000U);
+  sender.join();
+}
+
+TEST_F(ReactorTest, AHalfClosedClientGetsItsReplies) {
+  start();
+  TestSocket client(port());
+  client.send("SET a 1\r\nGET a\r\n");
+  client.finish_sending();
+  EXPECT_EQ(client.receive_all(), "+OK\r\n$1\r\n1\r\n");
+}
+
+TEST_F(ReactorTest, AProtocolErrorIsDeliveredBeforeTheClose) {
+  start();
+  TestSocket client(port());
+  client.send("*1\r\nfoo\r\n" + std::string(100'000, 'x'));
+  EXPECT_EQ(client.receive_all(), "-ERR Protocol error: expected '$', got 'f'\r\n");
+}
+
+TEST_F(ReactorTest, AClientThatDoesNotReadIsNotReadFromAndThenCutOff) {
+  ServerOptions options = test_options();
+  options.output_high_water_bytes = 64 * 1024;
+  options.slow_client_timeout_ms = 100;
+  start(options);
+  TestSocket writer(port());
+  const std::string value(100'000, 'v');
+  writer.request("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100000\r\n" + value + "\r\n", 5);
+  TestSocket greedy(port(), 4096);
+  std::string requests;
+  for (int i = 0; i < 20'000; ++i) requests += "GET a\r\n";
+  // 2 GB of replies are asked for and none is read: the server must neither keep them nor stall.
+  while (greedy.send_some(requests) && dropped() == 0) {
+    EXPECT_EQ(writer.request("PING\r\n", 7), "+PONG\r\n");
+  }
+  EXPECT_EQ(dropped(), 1U);
+  EXPECT_EQ(writer.request("PING\r\n", 7), "+PONG\r\n");
+}
+
+TEST_F(ReactorTest, ASubscriberThatDoesNotReadIsCutOffAtItsLimit) {
+  ServerOptions options = test_options();
+  options.pubsub_output_limit_bytes = 1 << 20;
+  start(options);
+  TestSocket subscriber(port(), 4096);
+  subscriber.request("SUBSCRIBE c\r\n", 30);
+  TestSocket publisher(port());
+  const std::string message(100'000, 'm');
+  const std::string publish = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100000\r\n" + message + "\r\n";
+  for (int i = 0; i < 1000 && dropped() == 0; ++i) publisher.request(publish, 4);
+  EXPECT_EQ(dropped(), 1U);
+  EXPECT_EQ(publisher.request("PING\r\n", 7), "+PONG\r\n");
+}
+
+TEST_F(ReactorTest, ARequestThatDoesNotEndIsCutOff) {
+  ServerOptions options = test_options();
+  options.request_timeout_ms = 100;
+  start(options);
+  TestSocket idle(port());
+  TestSocket loris(port());
+  EXPECT_EQ(idle.request("PING\r\n", 7), "+PONG\r\n");
+  loris.send("*2\r\n$3\r\nGET\r\n");
+  EXPECT_TRUE(loris.wait_closed());
+  EXPECT_EQ(dropped(), 1U);
+  EXPECT_EQ(idle.request("PING\r\n", 7), "+PONG\r\n");  // idle between requests is fine
+}
+
+TEST_F(ReactorTest, AnIdleClientIsClosedOnlyIfAsked) {
+  ServerOptions options = test_options();
+  options.idle_timeout_ms = 50;
+  start(options);
+  TestSocket client(port());
+  EXPECT_EQ(client.request("PING\r\n", 7), "+PONG\r\n");
+  EXPECT_TRUE(client.wait_closed());
+}
+
+TEST_F(ReactorTest, ConnectionsOverTheLimitAreRefusedWithAReason) {
+  ServerOptions options = test_options();
+  options.connections_max = 2;
+  start(options);
+  auto first = std::make_unique<TestSocket>(port());
+  TestSocket second(port());
+  EXPECT_EQ(first->request("PING\r\n", 7), "+PONG\r\n");
+  EXPECT_EQ(second.request("PING\r\n", 7), "+PONG\r\n");
+  TestSocket third(port());
+  EXPECT_EQ(third.receive_all(), "-ERR max number of clients reached\r\n");
+  EXPECT_EQ(second.request("PING\r\n", 7), "+PONG\r\n");
+}
+
+TEST_F(ReactorTest, OversizedRequestsAreRefused) {
+  ServerOptions options = test_options();
+  options.request_bytes_max = 100'000;
+  start(options);
+  TestSocket client(port());
+  client.send("*1\r\n$100001\r\n");
+  EXPECT_EQ(client.receive_all(), "-ERR Protocol error: invalid bulk length\r\n");
+}
+
+TEST_F(ReactorTest, ClientKillReachesOtherReactors) {
+  start();
+  TestSocket first(port());
+  TestSocket second(port());
+  EXPECT_EQ(first.request("CLIENT ID\r\n", 4), ":1\r\n");
+  EXPECT_EQ(second.request("CLIENT ID\r\n", 4), ":2\r\n");
+  EXPECT_EQ(second.request("CLIENT KILL ID 1\r\n", 4), ":1\r\n");
+  EXPECT_TRUE(first.wait_closed());
+}
+
+TEST_F(ReactorTest, StopAnswersWhatWasReceivedAndEnds) {
+  start();
+  TestSocket idle(port());
+  TestSocket busy(port());
+  EXPECT_EQ(idle.request("PING\r\n", 7), "+PONG\r\n");
+  EXPECT_EQ(busy.request("PING\r\n", 7), "+PONG\r\n");
+  busy.send("SET a 1\r\nGET a\r\n");
+  server_->request_stop();
+  EXPECT_EQ(busy.receive_all(), "+OK\r\n$1\r\n1\r\n");
+  EXPECT_EQ(idle.receive_all(), "");
+  server_->wait();
+  EXPECT_FALSE(TestSocket(port()).connected());
+}
+
+// Three batches of requests, whose replies fill socket and high-water mark after the first.
+TEST_F(ReactorTest, StopAnswersRequestsThatWaitBehindUnreadReplies) {
+  start();
+  constexpr int kGets = 180;
+  const std::string value(100'000, 'v');
+  TestSocket client(port(), 4096);
+  EXPECT_EQ(client.request("*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$100000\r\n" + value + "\r\n", 5),
+            "+OK\r\n");
+  std::string gets;
+  for (int i = 0; i < kGets; ++i) gets += "GET b\r\n";
+  client.send(gets);
+  EXPECT_EQ(client.receive(1), "$") << "the pipeline is being answered";
+  server_->request_stop();
+  const std::size_t reply_bytes = std::string("$100000\r\n").size() + value.size() + 2;
+  EXPECT_EQ(client.receive_all().size(), kGets * reply_bytes - 1);
+  server_->wait();
+}
+
+TEST_F(ReactorTest, ATakenPortIsAnError) {
+  start();
+  ServerOptions options = test_options();
+  options.resp_port = port();
+  Server second(options);
+  const Result<void> started = second.start();
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("cannot listen on 127.0.0.1:"), std::string::npos);
+}
+
+TEST_F(ReactorTest, AnIdleServerSleeps) {
+  start();
+  TestSocket client(port());
+  EXPECT_EQ(client.request("SET a 1 EX 1000\r\n", 5), "+OK\r\n");
+  const auto turns = [&] {
+    return server_->state().counters[0]->turns.value() +
+           server_->state().counters[1]->turns.value();
+  };
+  const std::uint64_t before = turns();
+  ::poll(nullptr, 0, 200);  // the server has nothing to do meanwhile
+  EXPECT_LT(turns() - before, 50U);
+}
+
+}  // namespace
+}  // namespace vigil::server

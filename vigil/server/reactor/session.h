@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Session: one protocol spoken over one connection. The reactor owns the socket and the buffers;
+// a session only turns input bytes into output bytes, so it can be driven by tests and fuzzers
+// without a network.
+//
+// Thread safety: a session belongs to the reactor of its connection and is called by no other
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "vigil/server/reactor/output.h"
+
+namespace vigil::server {
+
+struct Consumed {
+  std::size_t bytes = 0;  // taken from the front of the input; the rest is offered again with more
+  bool close = false;     // close the connection after the output was sent
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Handles the whole requests at the front of `input`, appending the replies to `output` in
+  // order. Stops early (leaving input) when `output` holds more than the reactor's high-water
+  // mark. `input` is followed by at least 64 readable bytes of unspecified content.
+  [[nodiscard]] virtual Consumed consume(std::string_view input, Output& output) = 0;
+
+  // Whether the peer is in the middle of a request: decides between the idle and the slow-client
+  // time-out.
+  [[nodiscard]] virtual bool mid_request() const = 0;
+};
+
+}  // namespace vigil::server

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/server/resp/clients.h"
+
+namespace vigil::server {
+
+Client::Client(Connection& client_connection, std::uint32_t client_reactor)
+    : connection(client_connection),
+      id(client_connection.id()),
+      reactor(client_reactor),
+      address(peer_address(client_connection.fd())),
+      local_address(server::local_address(client_connection.fd())),
+      fd(client_connection.fd()),
+      created_ms(client_connection.created_ms()),
+      active_ms(client_connection.created_ms()) {}
+
+void Clients::add(Client& client) {
+  const MutexLock lock(mutex_);
+  clients_.emplace(client.id, Registered{&client, {}});
+}
+
+void Clients::remove(Client& client) {
+  const MutexLock lock(mutex_);
+  clients_.erase(client.id);
+}
+
+void Clients::set_name(const Client& client, std::string_view name) {
+  const MutexLock lock(mutex_);
+  clients_.at(client.id).name = name;
+}
+
+std::string Clients::name(const Client& client) const {
+  const MutexLock lock(mutex_);
+  const auto entry = clients_.find(client.id);
+  return entry == clients_.end() ? std::string() : entry->second.name;
+}
+
+std::size_t Clients::size() const {
+  const MutexLock lock(mutex_);
+  return clients_.size();
+}
+
+std::string describe_client(const Client& client, std::string_view name, std::int64_t now_ms) {
+  const std::uint32_t channels = client.channels.load(std::memory_order_relaxed);
+  const std::uint32_t patterns = client.patterns.load(std::memory_order_relaxed);
+  std::string flags;
+  if (channels + patterns != 0) flags += 'P';
+  if (client.no_evict.load(std::memory_order_relaxed)) flags += 'e';
+  if (flags.empty()) flags = "N";
+  const std::int64_t active = client.active_ms.load(std::memory_order_relaxed);
+  return "id=" + std::to_string(client.id) + " addr=" + client.address +
+         " laddr=" + client.local_address + " fd=" + std::to_string(client.fd) +
+         " name=" + std::string(name) +
+         " age=" + std::to_string((now_ms - client.created_ms) / 1000) +
+         " idle=" + std::to_string((now_ms - active) / 1000) + " flags=" + flags +
+         " db=0 sub=" + std::to_string(channels) + " psub=" + std::to_string(patterns) +
+         " ssub=0 multi=-1 events=r cmd=" + client.last_command.load(std::memory_order_relaxed) +
+         " user=default redir=-1 resp=" +
+         std::to_string(client.protocol.load(std::memory_order_relaxed)) +
+         " reactor=" + std::to_string(client.reactor);
+}
+
+void Clients::for_each(const std::function<void(const Client&, std::string_view)>& visit) const {
+  const MutexLock lock(mutex_);
+  for (const auto& [id, registered] : clients_) visit(*registered.client, registered.name);
+}
+
+void Clients::kill(std::uint64_t id) {
+  Client* client = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    const auto entry = clients_.find(id);
+    if (entry != clients_.end()) client = entry->second.client;
+  }
+  if (client != nullptr) client->connection.request_kill();
+}
+
+}  // namespace vigil::server

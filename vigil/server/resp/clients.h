@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Clients: the RESP connections of all reactors, for CLIENT LIST and CLIENT KILL.
+//
+// Thread safety: any thread may list; a record is changed by the thread of its connection, and what
+// others may read of it meanwhile is atomic or guarded by the registry's mutex.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "vigil/base/mutex.h"
+#include "vigil/server/reactor/connection.h"
+
+namespace vigil::server {
+
+struct Client {
+  Client(Connection& client_connection, std::uint32_t client_reactor);
+
+  Connection& connection;  // used by the client's reactor only
+  const std::uint64_t id;
+  const std::uint32_t reactor;
+  const std::string address;
+  const std::string local_address;
+  const int fd;
+  const std::int64_t created_ms;
+
+  std::atomic<std::int64_t> active_ms;
+  std::atomic<const char*> last_command{"NULL"};
+  std::atomic<std::uint32_t> channels{0};
+  std::atomic<std::uint32_t> patterns{0};
+  std::atomic<int> protocol{2};
+  std::atomic<bool> no_evict{false};
+};
+
+// The line of CLIENT LIST, without its line end.
+[[nodiscard]] std::string describe_client(const Client& client, std::string_view name,
+                                          std::int64_t now_ms);
+
+class Clients {
+ public:
+  void add(Client& client);
+  void remove(Client& client);
+
+  void set_name(const Client& client, std::string_view name);
+  [[nodiscard]] std::string name(const Client& client) const;
+  [[nodiscard]] std::size_t size() const;
+
+  // Calls visit(client, name) for all in the order of their ids; it must not call this registry.
+  void for_each(const std::function<void(const Client&, std::string_view)>& visit) const;
+  // Closes the connection, if it still exists. REQUIRES: on the thread of its reactor.
+  void kill(std::uint64_t id);
+
+ private:
+  struct Registered {
+    Client* client;
+    std::string name;
+  };
+
+  mutable Mutex mutex_;
+  std::map<std::uint64_t, Registered> clients_ VIGIL_GUARDED_BY(mutex_);
+};
+
+}  // namespace vigil::server

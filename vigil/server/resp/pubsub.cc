@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/server/resp/pubsub.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "vigil/base/check.h"
+#include "vigil/server/resp/glob.h"
+
+namespace vigil::server {
+
+namespace {
+
+std::uint32_t sum(const std::vector<std::uint32_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), 0U);
+}
+
+}  // namespace
+
+PubSub::PubSub(std::vector<Mailbox*> mailboxes) : mailboxes_(std::move(mailboxes)) {
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) locals_.push_back(std::make_unique<Local>());
+}
+
+PubSub::~PubSub() = default;
+
+void PubSub::subscribe(std::uint32_t reactor, Subscriber& subscriber, Topic topic,
+                       std::string_view name) {
+  Local& local = *locals_[reactor];
+  auto& table = topic == Topic::kChannel ? local.channels : local.patterns;
+  table[std::string(name)].push_back(&subscriber);
+  {
+    const MutexLock lock(mutex_);
+    auto& counts = topic == Topic::kChannel ? channel_counts_ : pattern_counts_;
+    Counts& per_reactor = counts[std::string(name)];
+    per_reactor.resize(locals_.size());
+    ++per_reactor[reactor];
+  }
+  local.subscriptions.fetch_add(1, std::memory_order_release);
+}
+
+void PubSub::unsubscribe(std::uint32_t reactor, Subscriber& subscriber, Topic topic,
+                         std::string_view name) {
+  Local& local = *locals_[reactor];
+  auto& table = topic == Topic::kChannel ? local.channels : local.patterns;
+  const auto entry = table.find(name);
+  VIGIL_CHECK(entry != table.end(), "unsubscribed from what was not subscribed");
+  std::erase(entry->second, &subscriber);
+  if (entry->second.empty()) table.erase(entry);
+  {
+    const MutexLock lock(mutex_);
+    auto& counts = topic == Topic::kChannel ? channel_counts_ : pattern_counts_;
+    const auto counted = counts.find(name);
+    --counted->second[reactor];
+    if (sum(counted->second) == 0) counts.erase(counted);
+  }
+  local.subscriptions.fetch_sub(1, std::memory_order_release);
+}
+
+std::size_t PubSub::publish(std::string_view channel, std::string_view message) {
+  struct Message {
+    std::string channel;
+    std::string text;
+  };
+  std::shared_ptr<const Message> shared;
+  const MutexLock lock(mutex_);
+  Counts receivers(locals_.size());
+  const auto add = [&](const Counts& counts) {
+    for (std::size_t i = 0; i < counts.size(); ++i) receivers[i] += counts[i];
+  };
+  if (const auto exact = channel_counts_.find(channel); exact != channel_counts_.end()) {
+    add(exact->second);
+  }
+  for (const auto& [pattern, counts] : pattern_counts_) {
+    if (glob_match(pattern, channel)) add(counts);
+  }
+  for (std::size_t i = 0; i < receivers.size(); ++i) {
+    if (receivers[i] == 0) continue;
+    if (!shared) {
+      shared = std::make_shared<const Message>(Message{std::string(channel), std::string(message)});
+    }
+    mailboxes_[i]->post(
+        [local = locals_[i].get(), shared] { deliver(*local, shared->channel, shared->text); });
+  }
+  return sum(receivers);
+}
+
+void PubSub::publish_event(std::string_view key, std::string_view event, bool keyspace,
+                           bool keyevent) {
+  for (std::size_t i = 0; i < locals_.size(); ++i) {
+    if (locals_[i]->subscriptions.load(std::memory_order_acquire) == 0) continue;
+    mailboxes_[i]->post([local = locals_[i].get(), copy = std::string(key),
+                         name = std::string(event), keyspace, keyevent] {
+      if (keyspace) deliver(*local, "__keyspace@0__:" + copy, name);
+      if (keyevent) deliver(*local, "__keyevent@0__:" + name, copy);
+    });
+  }
+}
+
+void PubSub::deliver(Local& local, std::string_view channel, std::string_view message) {
+  if (const auto exact = local.channels.find(channel); exact != local.channels.end()) {
+    for (Subscriber* subscriber : exact->second) subscriber->on_message({}, channel, message);
+  }
+  for (const auto& [pattern, subscribers] : local.patterns) {
+    if (!glob_match(pattern, channel)) continue;
+    for (Subscriber* subscriber : subscribers) subscriber->on_message(pattern, channel, message);
+  }
+}
+
+std::vector<std::string> PubSub::channels(std::string_view pattern) const {
+  std::vector<std::string> names;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, counts] : channel_counts_) {
+      if (glob_match(pattern, name)) names.push_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::size_t PubSub::subscribers(std::string_view channel) const {
+  const MutexLock lock(mutex_);
+  const auto entry = channel_counts_.find(channel);
+  return entry == channel_counts_.end() ? 0 : sum(entry->second);
+}
+
+std::size_t PubSub::patterns() const {
+  const MutexLock lock(mutex_);
+  return pattern_counts_.size();
+}
+
+}  // namespace vigil::server

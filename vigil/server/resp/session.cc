@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/server/resp/session.h"
+
+#include <algorithm>
+#include <span>
+
+#include "vigil/base/clock.h"
+#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/writer.h"
+
+namespace vigil::server {
+
+namespace {
+
+KeyspaceEvents::Classes initial_events(const ServerOptions& options) {
+  return KeyspaceEvents::parse(options.notify_keyspace_events).value_or(0);
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const char other = b.empty() ? '\0' : b[i % b.size()];
+    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i] ^ other));
+  }
+  return difference == 0;
+}
+
+// At most `size` bytes of `text`, up to its first NUL: Redis prints it as a C string.
+std::string_view excerpt(std::string_view text, std::size_t size) {
+  return text.substr(0, std::min(size, text.find('\0')));
+}
+
+std::string unknown_command(std::span<const std::string_view> args) {
+  std::string message = "ERR unknown command '";
+  message.append(excerpt(args[0], 128)).append("', with args beginning with: ");
+  std::string shown;
+  for (std::size_t i = 1; i < args.size() && shown.size() < 128; ++i) {
+    const std::size_t room = 128 - shown.size();
+    shown.append("'").append(excerpt(args[i], room)).append("' ");
+  }
+  return message + shown;
+}
+
+}  // namespace
+
+RespShared::RespShared(ServerState& server_state, std::vector<Mailbox*> reactor_mailboxes)
+    : server(server_state),
+      mailboxes(std::move(reactor_mailboxes)),
+      pubsub(mailboxes),
+      events(pubsub, initial_events(server_state.options)) {}
+
+RespSession::RespSession(RespReactor& reactor, Connection& connection)
+    : reactor_(reactor),
+      connection_(connection),
+      client_(connection, reactor.context.reactor),
+      parser_({reactor.context.server.options.request_bytes_max,
+               reactor.context.server.options.request_args_max}),
+      authenticated_(reactor.context.server.options.password.empty()) {
+  reactor_.shared.clients.add(client_);
+}
+
+RespSession::~RespSession() {
+  unsubscribe_all();
+  reactor_.shared.clients.remove(client_);
+}
+
+Consumed RespSession::consume(std::string_view input, Output& output) {
+  const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
+  std::size_t used = 0;
+  Parsed parsed = Parsed::kFull;
+  while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
+    parsed = parse_batch(input.substr(used), &used);
+    execute_batch(output);
+  }
+  if (parsed == Parsed::kError && !closing_) {
+    RespWriter(output, protocol_).error(parser_.error());
+    ++reactor_.tally.errors;
+    closing_ = true;
+  }
+  mid_request_ = parsed == Parsed::kOutOfInput && used < input.size();
+  return {used, closing_};
+}
+
+// Parses up to a batch from the front of `input`, adding what it took to *used. Before the client
+// has authenticated a batch is one request, because AUTH changes what may be parsed after it.
+RespSession::Parsed RespSession::parse_batch(std::string_view input, std::size_t* used) {
+  RespBatch& batch = reactor_.batch;
+  batch.size = 0;
+  batch.arguments.clear();
+  const std::size_t size_max = authenticated_ ? RespBatch::kRequestsMax : 1;
+  std::size_t position = 0;
+  Parsed result = Parsed::kFull;
+  while (batch.size < size_max) {
+    const std::size_t first_arg = batch.arguments.views.size();
+    const auto status = parser_.parse(input.substr(position), authenticated_, batch.arguments);
+    if (status != RespParser::Status::kRequest) {
+      result = status == RespParser::Status::kError ? Parsed::kError : Parsed::kOutOfInput;
+      break;
+    }
+    position += parser_.consumed();
+    if (batch.arguments.views.size() != first_arg) add_request(first_arg);
+  }
+  *used += position;
+  return result;
+}
+
+// Pass 1 for one request.
+void RespSession::add_request(std::size_t first_arg) {
+  RespBatch& batch = reactor_.batch;
+  const auto& views = batch.arguments.views;
+  Request& request = batch.requests[batch.size];
+  // A pipeline mostly repeats its command.
+  const Request* const previous = batch.size == 0 ? nullptr : &request - 1;
+  request.command = previous != nullptr && views[previous->first_arg] == views[first_arg]
+                        ? previous->command
+                        : find_command(views[first_arg]);
+  ++batch.size;
+  request.first_arg = static_cast<std::uint32_t>(first_arg);
+  request.arg_count = static_cast<std::uint32_t>(views.size() - first_arg);
+  request.key = {};
+  if (request.command == nullptr || request.command->first_key == 0) return;
+  const auto key_index = static_cast<std::size_t>(request.command->first_key);
+  if (key_index >= request.arg_count) return;
+  const cache::Cache& cache = reactor_.context.server.cache;
+  request.key = cache.key(views[first_arg + key_index]);
+  cache.prefetch_index(request.key);
+}
+
+// Passes 2 and 3.
+void RespSession::execute_batch(Output& output) {
+  RespBatch& batch = reactor_.batch;
+  if (batch.size == 0) return;
+  const std::int64_t started_ns = monotonic_ns();
+  const std::span<const Request> requests(batch.requests.data(), batch.size);
+  const cache::Cache& cache = reactor_.context.server.cache;
+  for (const Request& request : requests) {
+    if (request.key.bytes.data() != nullptr) cache.prefetch_entry(request.key);
+  }
+  const std::int64_t now_ms = reactor_.context.clock.unix_ms();
+  client_.active_ms.store(now_ms, std::memory_order_relaxed);
+  for (const Request& request : requests) {
+    if (closing_) break;
+    execute(request, now_ms, output);
+  }
+  flush_tally(started_ns);
+}
+
+void RespSession::execute(const Request& request, std::int64_t now_ms, Output& output) {
+  const std::size_t before = output.size();
+  const bool silent = replies_ != Replies::kOn;
+  const auto& views = reactor_.batch.arguments.views;
+  const std::span<const std::string_view> args(views.data() + request.first_arg, request.arg_count);
+  const Command* const command = request.command;
+  ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
+                                                                        : CommandFamily::kUnknown)];
+  const bool usual = command != nullptr && command->accepts(request.arg_count) && authenticated_ &&
+                     channels_.empty() && patterns_.empty();
+  if (usual || !refuse(request, args[0], output)) [[likely]] {
+    client_.last_command.store(command->name.data(), std::memory_order_relaxed);
+    if ((command->flags & Command::kWrite) != 0) ++reactor_.tally.writes;
+    Call call{*this, reactor_, *command, args, request.key, now_ms, RespWriter(output, protocol_)};
+    command->handler(call);
+  }
+  if (output.size() > before && output.view()[before] == '-') ++reactor_.tally.errors;
+  if (silent) [[unlikely]] {
+    if (replies_ != Replies::kOn) output.truncate(before);
+    if (replies_ == Replies::kSkipNext) replies_ = Replies::kOn;
+  } else if (replies_ != Replies::kOn) {
+    output.truncate(before);  // CLIENT REPLY OFF and SKIP themselves are not answered
+  }
+}
+
+// Replies to what must not be executed; false if it may.
+bool RespSession::refuse(const Request& request, std::string_view name, Output& output) {
+  const Command* const command = request.command;
+  RespWriter reply(output, protocol_);
+  if (command == nullptr) {
+    if (name.size() == 5 && (name == "host:" || name == "Host:")) closing_ = true;
+    if (name == "POST" || name == "post") closing_ = true;  // a browser was sent here
+    const auto& views = reactor_.batch.arguments.views;
+    reply.error(unknown_command({views.data() + request.first_arg, request.arg_count}));
+  } else if (!command->accepts(request.arg_count)) {
+    reply.error("ERR wrong number of arguments for '" + std::string(command->name) + "' command");
+  } else if (!authenticated_ && (command->flags & Command::kNoAuth) == 0) {
+    reply.error("NOAUTH Authentication required.");
+  } else if (protocol_ == 2 && subscription_count() != 0 &&
+             (command->flags & Command::kInSubscriber) == 0) {
+    reply.error("ERR Can't execute '" + std::string(command->name) +
+                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+                "this context");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void RespSession::flush_tally(std::int64_t started_ns) {
+  ReactorCounters& counters = reactor_.context.counters;
+  RespTally& tally = reactor_.tally;
+  const auto elapsed = static_cast<std::uint64_t>(monotonic_ns() - started_ns);
+  const std::uint64_t requests = reactor_.batch.size;
+  counters.batch_latency.record(elapsed);
+  counters.batch_requests.add(requests);
+  if (tally.writes != 0) counters.write_latency.record(elapsed / requests, tally.writes);
+  for (std::size_t i = 0; i < kCommandFamilies; ++i) {
+    if (tally.commands[i] != 0) counters.commands[i].add(tally.commands[i]);
+  }
+  if (tally.hits != 0) counters.hits.add(tally.hits);
+  if (tally.misses != 0) counters.misses.add(tally.misses);
+  if (tally.errors != 0) counters.errors.add(tally.errors);
+  if (tally.busy != 0) counters.busy_rejections.add(tally.busy);
+  tally = {};
+}
+
+// --- For the commands ----------------------------------------------------------------------------
+
+void RespSession::set_protocol(int protocol) {
+  protocol_ = protocol;
+  client_.protocol.store(protocol, std::memory_order_relaxed);
+}
+
+bool RespSession::authenticate(std::string_view user, std::string_view password) {
+  const std::string& wanted = reactor_.context.server.options.password;
+  if (user != "default") return false;
+  if (!wanted.empty() && !equal_in_constant_time(password, wanted)) return false;
+  authenticated_ = true;
+  return true;
+}
+
+bool RespSession::set_name(std::string_view name) {
+  const bool fine =
+      std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
+  if (fine) reactor_.shared.clients.set_name(client_, name);
+  return fine;
+}
+
+void RespSession::reset() {
+  unsubscribe_all();
+  set_protocol(2);
+  replies_ = Replies::kOn;
+  authenticated_ = reactor_.context.server.options.password.empty();
+  client_.no_evict.store(false, std::memory_order_relaxed);
+  reactor_.shared.clients.set_name(client_, {});
+}
+
+bool RespSession::subscribe(PubSub::Topic topic, std::string_view name) {
+  Names& names = topic == PubSub::Topic::kChannel ? channels_ : patterns_;
+  if (!names.emplace(name).second) return false;
+  reactor_.shared.pubsub.subscribe(reactor_.context.reactor, *this, topic, name);
+  subscriptions_changed();
+  return true;
+}
+
+bool RespSession::unsubscribe(PubSub::Topic topic, std::string_view name) {
+  Names& names = topic == PubSub::Topic::kChannel ? channels_ : patterns_;
+  const auto entry = names.find(name);
+  if (entry == names.end()) return false;
+  reactor_.shared.pubsub.unsubscribe(reactor_.context.reactor, *this, topic, name);
+  names.erase(entry);
+  subscriptions_changed();
+  return true;
+}
+
+void RespSession::unsubscribe_all() {
+  while (!channels_.empty()) unsubscribe(PubSub::Topic::kChannel, std::string(*channels_.begin()));
+  while (!patterns_.empty()) unsubscribe(PubSub::Topic::kPattern, std::string(*patterns_.begin()));
+}
+
+void RespSession::subscriptions_changed() {
+  client_.channels.store(static_cast<std::uint32_t>(channels_.size()), std::memory_order_relaxed);
+  client_.patterns.store(static_cast<std::uint32_t>(patterns_.size()), std::memory_order_relaxed);
+  connection_.subscriber = subscription_count() != 0;
+}
+
+void RespSession::on_message(std::string_view pattern, std::string_view channel,
+                             std::string_view message) {
+  RespWriter writer(connection_.output(), protocol_);
+  if (pattern.data() == nullptr) {
+    writer.push(3);
+    writer.bulk("message");
+  } else {
+    writer.push(4);
+    writer.bulk("pmessage");
+    writer.bulk(pattern);
+  }
+  writer.bulk(channel);
+  writer.bulk(message);
+  reactor_.context.counters.messages_published.add(1);
+  connection_.request_attention();
+}
+
+}  // namespace vigil::server
