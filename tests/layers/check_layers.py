@@ -11,7 +11,11 @@ A module's files may include headers of the module itself and of its declared de
 sources of a program (binary, test, fuzz target, benchmark) may include headers of its modules and
 of everything those depend on, and headers that a program beside them names among its SOURCES.
 Every other header must be named in the HEADERS of its module, because only those are installed and
-checked to compile on their own.
+checked to compile on their own. What stands in a folder `internal` is included by files below that
+folder's parent only.
+
+A room is a header and its source together. Rooms must not include one another in a circle, inside a
+module either: whoever reads one room of a circle has to read them all.
 
 Exit code: 0 clean, 1 findings, 2 usage.
 """
@@ -20,7 +24,7 @@ import sys
 from pathlib import Path
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-SOURCE_SUFFIXES = {".h", ".cc"}
+SOURCE_SUFFIXES = {".h", ".cc", ".c"}
 
 
 class Layers:
@@ -95,6 +99,8 @@ def findings_in(path, text, layers):
             continue
         if target in layers.sources and Path(target).parent == Path(path).parent:
             continue
+        if is_foreign_internal(path, target):
+            yield f"{place}: {target} is internal to {Path(target).parent.parent}"
         module = layers.module_of(target)
         if module is None:
             yield f"{place}: {target} belongs to no module"
@@ -103,14 +109,64 @@ def findings_in(path, text, layers):
                    f"{', '.join(sorted(allowed))}")
 
 
+def is_foreign_internal(path, target):
+    """Whether `target` stands in an `internal` folder whose owner is not above `path`."""
+    owner, internal, _ = target.partition("/internal/")
+    return bool(internal) and not path.startswith(f"{owner}/")
+
+
+def room_of(path):
+    return path.rsplit(".", 1)[0]
+
+
+def room_arrows(texts):
+    """Which rooms each room includes, from {path: text}."""
+    arrows = {}
+    for path, text in texts.items():
+        targets = arrows.setdefault(room_of(path), set())
+        for line in text.splitlines():
+            match = INCLUDE.match(line)
+            if match and match.group(2) in texts:
+                targets.add(room_of(match.group(2)))
+        targets.discard(room_of(path))
+    return arrows
+
+
+def circles(arrows):
+    """The strongly connected components of more than one room (Tarjan, 1972), sorted."""
+    order, lowest, stack, found = {}, {}, [], []
+
+    def visit(room):
+        order[room] = lowest[room] = len(order)
+        stack.append(room)
+        for target in sorted(arrows[room]):
+            if target not in order:
+                visit(target)
+            if target in stack:
+                lowest[room] = min(lowest[room], lowest[target])
+        if lowest[room] == order[room]:
+            start = stack.index(room)
+            found.append(sorted(stack[start:]))
+            del stack[start:]
+
+    for room in sorted(arrows):
+        if room not in order:
+            visit(room)
+    return sorted(circle for circle in found if len(circle) > 1)
+
+
 def check(source_dir, layers):
     cycle = layers.cycle()
     if cycle:
         yield f"module {cycle} depends on itself"
+    texts = {}
     for file in sorted((source_dir / "vigil").rglob("*")):
         if file.suffix in SOURCE_SUFFIXES:
             path = file.relative_to(source_dir).as_posix()
-            yield from findings_in(path, file.read_text(encoding="utf-8"), layers)
+            texts[path] = file.read_text(encoding="utf-8")
+            yield from findings_in(path, texts[path], layers)
+    for circle in circles(room_arrows(texts)):
+        yield f"{len(circle)} rooms include one another in a circle: {', '.join(circle)}"
 
 
 def main(arguments):

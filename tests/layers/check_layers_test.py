@@ -65,6 +65,34 @@ class CheckLayersTest(unittest.TestCase):
         self.assertIsNotNone(layers.cycle())
         self.assertIsNone(check_layers.Layers(DECLARED).cycle())
 
+    def test_rejects_a_header_that_is_internal_to_another_folder(self):
+        text = '#include "vigil/maps/internal/segment.h"\n'
+        self.assertEqual(findings("vigil/maps/sharded_map.h", text), [])
+        found = findings("vigil/cache/cache.cc", text)
+        self.assertEqual(len(found), 1)
+        self.assertIn("internal to vigil/maps", found[0])
+
+    def test_finds_a_circle_that_only_header_and_source_together_close(self):
+        texts = {
+            "vigil/base/a.h": "",
+            "vigil/base/a.cc": '#include "vigil/base/a.h"\n#include "vigil/base/b.h"\n',
+            "vigil/base/b.h": '#include "vigil/base/c.h"\n',
+            "vigil/base/c.h": "",
+        }
+        self.assertEqual(check_layers.circles(check_layers.room_arrows(texts)), [])
+        texts["vigil/base/c.cc"] = '#include "vigil/base/a.h"\n'
+        self.assertEqual(check_layers.circles(check_layers.room_arrows(texts)),
+                         [["vigil/base/a", "vigil/base/b", "vigil/base/c"]])
+
+    def test_tells_two_circles_apart(self):
+        texts = {
+            "vigil/base/a.h": '#include "vigil/base/b.h"\n',
+            "vigil/base/b.h": '#include "vigil/base/a.h"\n#include "vigil/base/c.h"\n',
+            "vigil/base/c.h": '#include "vigil/base/d.h"\n',
+            "vigil/base/d.h": '#include "vigil/base/c.h"\n',
+        }
+        self.assertEqual(len(check_layers.circles(check_layers.room_arrows(texts))), 2)
+
     def test_walks_the_tree_and_fails_on_a_planted_violation(self):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -74,6 +102,16 @@ class CheckLayersTest(unittest.TestCase):
             self.assertEqual(check_layers.main([folder, str(root / "layers.txt")]), 1)
             (root / "vigil/base/check.h").write_text("#include <map>\n")
             self.assertEqual(check_layers.main([folder, str(root / "layers.txt")]), 0)
+
+    def test_walks_the_tree_and_fails_on_a_planted_circle(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "vigil/base").mkdir(parents=True)
+            (root / "vigil/base/check.h").write_text('#include "vigil/base/hash.h"\n')
+            (root / "vigil/base/hash.h").write_text('#include "vigil/base/check.h"\n')
+            (root / "layers.txt").write_text("module vigil/base base:\n"
+                                             "headers vigil/base base: check.h hash.h\n")
+            self.assertEqual(check_layers.main([folder, str(root / "layers.txt")]), 1)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ TEST_F(OrdersTest, ADeletionMayOvertakeTheCreation) {
 
 TEST_F(OrdersTest, AnExpiredOrderLeavesATombstoneThatLivesForItsRetention) {
   std::vector<std::string> expired;
-  cache_.add_expiry_listener([&](const ExpiredEntry& entry) {
+  cache_.add_expiry_listener([&](const cache::ExpiredEntry& entry) {
     Order order;
     ASSERT_TRUE(Orders::decode(entry.value, &order));
     expired.push_back(std::string(entry.key) + " " + order.payload);

@@ -17,15 +17,6 @@
 
 namespace vigil::server {
 
-struct Config {
-  ServerOptions server;
-  std::string password_file;     // its first line becomes server.password
-  std::string admin_token_file;  // its first line becomes server.admin_token
-  bool allow_unauthenticated = false;
-  std::string data_dir;  // holds vigild.ready while the server runs; empty: none
-  std::string log_level = "info";
-};
-
 // Applies the text of a TOML file to *config; `name` is what errors call the file.
 Result<void> apply_toml(std::string_view text, std::string_view name, Config* config);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ServerOptions: everything that decides how a Server behaves, as plain data. config.h fills it
-// from a file and flags; tests fill it by hand.
+// ServerOptions: everything that decides how a Server behaves, as plain data; Config: that, and how
+// the process around it behaves. config.h fills them from a file and flags, tests by hand.
 //
-// Thread safety: a plain value. The server copies it at construction and never changes its copy;
-// what CONFIG SET may change at run time lives in settings.h.
+// Thread safety: plain values. The server copies its options at construction and never changes the
+// copy.
 #pragma once
 
 #include <cstddef>
@@ -48,6 +48,16 @@ struct ServerOptions {
   std::int64_t request_timeout_ms = 30'000;      // from the first byte of a request to its last
   std::int64_t slow_client_timeout_ms = 30'000;  // pending output of which nothing could be sent
   std::int64_t drain_timeout_ms = 5'000;         // at most, between request_stop() and the end
+};
+
+// Of a vigild.
+struct Config {
+  ServerOptions server;
+  std::string password_file;     // its first line becomes server.password
+  std::string admin_token_file;  // its first line becomes server.admin_token
+  bool allow_unauthenticated = false;
+  std::string data_dir;  // holds vigild.ready while the server runs; empty: none
+  std::string log_level = "info";
 };
 
 }  // namespace vigil::server

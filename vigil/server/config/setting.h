@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "vigil/base/result.h"
-#include "vigil/server/config/config.h"
+#include "vigil/server/config/options.h"
 
 namespace vigil::server {
 
