@@ -69,6 +69,8 @@ function(vigil_test name)
   vigil_main_source(${name} main)
   vigil_program(${name} MODULES ${T_MODULES} SOURCES ${main} ${T_SOURCES}
     LINK GTest::gtest GTest::gmock GTest::gtest_main ${T_LINK})
+  # Templates and assertions by the thousand: what optimising them fully takes, no run gives back.
+  target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
   set(label unit)
   if(name MATCHES "_(model|stress)_test$")
     set(label ${CMAKE_MATCH_1})

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what is missing, builds, and runs every test in one ctest run: unit, model, stress, fuzz
-# regression, e2e, layers, style, format, tidy and install from the preset dev, and the tests of
-# the concurrent code again under AddressSanitizer and ThreadSanitizer, the latter through the
-# `vigil gate` that was just built.
+# Installs what is missing, looks at the house rules that need no compiler, builds, and runs every
+# test in one ctest run: unit, model, stress, fuzz regression, e2e, layers, style, format, tidy and
+# install from the preset dev, and the unit, model, stress and fuzz regression tests again under
+# AddressSanitizer and ThreadSanitizer, the latter through the `vigil gate` that was just built.
 #
 #   scripts/test.sh                         everything
 #   scripts/test.sh -L unit                 options of ctest choose tests: by label,
@@ -16,8 +16,12 @@ presets=(dev asan tsan)
 
 scripts/setup.sh
 for preset in "${presets[@]}"; do
-  echo "test: building $preset"
   cmake --preset "$preset" --log-level=WARNING -DVIGIL_GATE="$PWD/build/dev/vigil"
+done
+echo "test: the house rules that need no compiler"
+ctest --preset dev -L early -j "$(nproc)" </dev/null
+for preset in "${presets[@]}"; do
+  echo "test: building $preset"
   cmake --build --preset "$preset"
 done
 echo "test: compiling every header on its own"
