@@ -8,6 +8,19 @@ from gate_harness import GO_FIXTURES, GateTestCase, functions_of
 
 CLEAN_GO_LOG = "ok  \texample.com/svc/cache\t0.021s\nok  \texample.com/svc/cron\t0.013s\n"
 
+RACE_LOG = """+ go test -race ./...
+WARNING: DATA RACE
+Write at 0x00c000012345 by goroutine 7:
+  main.a()
+      /x/a.go:5 +0x1
+
+Previous write at 0x00c000012345 by goroutine 8:
+  main.b()
+      /x/a.go:9 +0x1
+==================
+ok  \tx\t0.1s
+"""
+
 
 class WrappedProgramTest(GateTestCase):
     def test_a_race_blocks_and_the_output_goes_through(self):
@@ -179,6 +192,13 @@ class LogTest(GateTestCase):
         run = self.run_vigil("gate", "--stage", "unit", "--log", "/dev/null")
         self.assertEqual(run.returncode, 2)
         self.assertIn("no regular file", run.stderr)
+
+    def test_a_log_that_is_not_read_to_its_end_does_not_pass(self):
+        for head in ("a\0b\n", "<?xml version='1.0'?>\n", "{\n", '{"status":"up"}\n'):
+            log = self.write("race.log", head + RACE_LOG)
+            for trust in ((), ("--trust-log",)):
+                run = self.run_vigil("gate", "--stage", "unit", "--log", log, *trust)
+                self.assertNotEqual(run.returncode, 0, head)
 
     def test_an_empty_log_is_refused(self):
         self.gate("--log", self.write("race.log", ""), code=1)
