@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using testing::Optional;
 
 Result<ScanResults> read(std::string_view json) {
-  return read_sarif(json, "scan.sarif", SourcePaths("/src"));
+  return read_sarif(json, SourcePaths("/src"));
 }
 
 std::string with_run(const std::string& members) {

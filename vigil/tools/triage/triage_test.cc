@@ -16,6 +16,7 @@ namespace vigil::tools::triage {
 namespace {
 
 using report::Operation;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -23,10 +24,11 @@ using testing::SizeIs;
 
 InputReport triage_fixture(const std::string& name, const std::string& source = {}) {
   SourceTree sources(source);
-  Result<InputReport> report =
+  std::vector<InputReport> reports =
       triage_input(VIGIL_FIXTURES "/" + name, {}, layers::Rules::defaults(), sources);
-  EXPECT_TRUE(report) << (report ? "" : report.error().message);
-  return report ? *report : InputReport();
+  EXPECT_THAT(reports, SizeIs(1));
+  EXPECT_THAT(reports.front().damage, IsEmpty());
+  return std::move(reports.front());
 }
 
 TEST(TriageTest, TheVerdictNamesLayersPlacesAndTheMap) {
@@ -77,16 +79,20 @@ TEST(TriageTest, ALogWithoutEvidenceIsClean) {
 
 TEST(TriageTest, AMissingInputIsAnError) {
   SourceTree sources("");
-  const Result<InputReport> report =
+  const std::vector<InputReport> reports =
       triage_input("/nowhere/log", {}, layers::Rules::defaults(), sources);
-  ASSERT_FALSE(report);
-  EXPECT_THAT(report.error().message, HasSubstr("/nowhere/log: No such file"));
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_THAT(reports[0].damage, ElementsAre(HasSubstr("/nowhere/log: No such file")));
+  EXPECT_EQ(reports[0].kind, "unreadable");
+  EXPECT_TRUE(reports[0].is_doubtful());
 }
 
 TEST(TriageJsonTest, HasTheAgreedShape) {
-  const InputReport input = triage_fixture("cpp/tsan-gcc.txt");
-  const std::vector<UnreadableInput> unreadable = {{"gone\xff.log", "No such file"}};
-  const std::string json = to_json(std::span(&input, 1), unreadable, layers::Rules::defaults());
+  std::vector<InputReport> inputs = {triage_fixture("cpp/tsan-gcc.txt"), InputReport()};
+  inputs[1].path = "gone\xff.log";
+  inputs[1].kind = "unreadable";
+  inputs[1].damage = {"No such file"};
+  const std::string json = to_json(inputs, layers::Rules::defaults());
   rapidjson::Document document;
   document.Parse<rapidjson::kParseValidateEncodingFlag>(json.c_str());
   ASSERT_FALSE(document.HasParseError());
@@ -107,6 +113,7 @@ TEST(TriageJsonTest, HasTheAgreedShape) {
   EXPECT_STREQ(side["layer"].GetString(), "timer/cron");
   EXPECT_TRUE(first["groups"].IsArray());
   EXPECT_STREQ(document["inputs"][1]["kind"].GetString(), "unreadable");
+  EXPECT_STREQ(document["inputs"][1]["error"].GetString(), "No such file");
 }
 
 TEST(TriageTextTest, LinesFitTheTerminalAndControlCharactersDoNotReachIt) {
