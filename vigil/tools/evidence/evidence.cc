@@ -74,8 +74,8 @@ Result<void> read_part(input::Part& part, const ReadOptions& options, Sink& sink
   }
   input::TextInput text(part.content, options.on_text);
   text.ahead();
-  const bool begins_binary = text.binary_line().has_value();
-  if (!begins_binary) MixedText(text, options.format, options.on_sarif, sink).read();
+  const bool is_program = text.binary_line() == 1;
+  if (!is_program) MixedText(text, options.format, options.on_sarif, sink).read();
   judge_text(text, part.is_in_archive, sink);
   if (text.error()) return failed_in_line(text);
   return {};

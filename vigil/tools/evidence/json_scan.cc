@@ -56,7 +56,7 @@ class Stream {
   std::size_t at_ = 0;
 };
 
-// Looks at the keys of the outermost object.
+// Looks at the keys of the outermost object, and for such objects further inside.
 class Keys : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Keys> {
  public:
   // What comes last is missing if the value is not complete.
@@ -64,6 +64,9 @@ class Keys : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Keys> {
     if (has_runs_) return JsonScan::Shape::kSarif;
     const bool is_vigil = has_findings_ && (has_origin_ || !is_complete);
     return is_vigil ? JsonScan::Shape::kVigil : JsonScan::Shape::kOther;
+  }
+  [[nodiscard]] bool has_report_inside(bool is_complete) const {
+    return has_inner_ && (is_list_ || !is_complete);
   }
   [[nodiscard]] bool has_content() const { return events_ > 1; }
 
@@ -74,15 +77,18 @@ class Keys : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Keys> {
   }
   bool Key(const char* text, rapidjson::SizeType size, bool /*copy*/) {
     ++events_;
-    if (depth_ == 1) key_.assign(text, size);
+    key_.assign(text, size);
     // A run says how many schedules it had, one input of triage its format.
     has_origin_ = has_origin_ || (depth_ == 1 && (key_ == "schedules" || key_ == "format"));
     return true;
   }
   bool StartObject() { return open(); }
   bool StartArray() {
-    has_runs_ = has_runs_ || key_ == "runs";
-    has_findings_ = has_findings_ || key_ == "findings";
+    const bool is_list_of_reports = key_ == "runs" || key_ == "findings";
+    is_list_ = is_list_ || depth_ == 0;
+    has_runs_ = has_runs_ || (depth_ == 1 && key_ == "runs");
+    has_findings_ = has_findings_ || (depth_ == 1 && key_ == "findings");
+    has_inner_ = has_inner_ || (depth_ > 1 && is_list_of_reports);
     return open();
   }
   bool EndObject(rapidjson::SizeType /*members*/) { return close(); }
@@ -100,7 +106,9 @@ class Keys : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Keys> {
 
   std::uint64_t events_ = 0;
   std::uint64_t depth_ = 0;
-  std::string key_;  // of the outermost object, whose value comes next
+  std::string key_;  // whose value comes next
+  bool is_list_ = false;
+  bool has_inner_ = false;  // runs or findings of an inner object
   bool has_runs_ = false;
   bool has_findings_ = false;
   bool has_origin_ = false;
@@ -119,6 +127,7 @@ JsonScan scan_json(input::TextInput& input) {
   stream.finish();
   scan.is_complete = !result.IsError();
   scan.shape = keys.shape(scan.is_complete);
+  scan.has_report_inside = keys.has_report_inside(scan.is_complete);
   scan.has_content = keys.has_content();
   if (scan.is_complete) return scan;
   const bool is_too_large = scan.text.size() >= kDocumentBytesMax;

@@ -21,6 +21,8 @@ struct JsonScan {
   Shape shape = Shape::kOther;
   bool is_complete = false;
   bool ends_early = false;   // the input ends within the value
+  // A list, or a value that is not complete, in which what may be a document stands.
+  bool has_report_inside = false;
   bool has_content = false;  // more than a bracket was understood
   std::string error;         // of what is not complete: "line 3: ..."
 };

@@ -74,12 +74,13 @@ void MixedText::read_everything() {
 bool MixedText::read_document() {
   constexpr std::size_t kBytesToTell = 32;
   const std::string_view ahead = text_.ahead(kBytesToTell);
-  if (begins_json(ahead)) {
+  const bool is_xml_wanted = format_.empty() || format_ == "valgrind-xml";
+  if (begins_json(ahead) && (format_.empty() || !is_xml_wanted)) {
     if (!is_at_beginning() && is_line_of_other_json()) return false;
     read_json();
     return true;
   }
-  if (!begins_markup(ahead)) return false;
+  if (!begins_markup(ahead) || !is_xml_wanted) return false;
   read_xml();
   return true;
 }
@@ -100,7 +101,9 @@ void MixedText::read_json() {
   const JsonScan scan = scan_json(text_);
   if (scan.shape != JsonScan::Shape::kOther) return read_known(scan, where);
   feed(scan.text);
-  if (scan.is_complete) {
+  if (scan.has_report_inside) {
+    sink_.on_damage(where + "JSON with a report inside, which is not read");
+  } else if (scan.is_complete) {
     if (is_beginning) strange_document_ = where + "JSON of no known format";
   } else if (scan.ends_early && scan.has_content) {
     sink_.on_warning(scan.error);
