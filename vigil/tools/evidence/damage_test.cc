@@ -213,8 +213,8 @@ TEST(DamageTest, DamageInsideADocumentIsSaidWithItsLine) {
     for (const Evidences& one : all_formats()) {
       if (std::string_view(one.format) != format) continue;
       std::string text = one.text;
-      const std::size_t at = text.find(format == std::string_view("valgrind-xml") ? "</error>" : ":[",
-                                       1);
+      const std::size_t at =
+          text.find(format == std::string_view("valgrind-xml") ? "</error>" : ":[", 1);
       text.insert(at == std::string::npos ? 10 : at + 2, "#<&");
       const Outcome outcome = read(text);
       ASSERT_FALSE(outcome.damage.empty()) << format;
@@ -251,7 +251,11 @@ TEST(DamageTest, SarifWhoseResultsAreElsewhereIsDamage) {
 TEST(DamageTest, WhatIsNoTextIsDamage) {
   std::string program;
   for (int i = 0; i < 20'000; ++i) program += static_cast<char>(i * i / 7);
-  EXPECT_THAT(read("\x7f" "ELF" + program).damage, Contains(HasSubstr("is binary")));
+  EXPECT_THAT(read("\x7f"
+                   "ELF" +
+                   program)
+                  .damage,
+              Contains(HasSubstr("is binary")));
   const std::string report = fixture("go/gorace_log.txt");
   const Outcome outcome = read(report + program);
   EXPECT_TRUE(outcome.has_found());

@@ -131,11 +131,11 @@ JsonScan scan_json(input::TextInput& input) {
   scan.has_content = keys.has_content();
   if (scan.is_complete) return scan;
   const bool is_too_large = scan.text.size() >= kDocumentBytesMax;
-  scan.error = "line " + std::to_string(input.line()) + ": " +
-               (is_too_large ? "the document is larger than " +
-                                   std::to_string(kDocumentBytesMax >> 20) + " MiB"
-                             : std::string("not valid JSON: ") +
-                                   rapidjson::GetParseError_En(result.Code()));
+  scan.error =
+      "line " + std::to_string(input.line()) + ": " +
+      (is_too_large
+           ? "the document is larger than " + std::to_string(kDocumentBytesMax >> 20) + " MiB"
+           : std::string("not valid JSON: ") + rapidjson::GetParseError_En(result.Code()));
   return scan;
 }
 

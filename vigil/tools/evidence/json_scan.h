@@ -14,13 +14,13 @@
 
 namespace vigil::tools::evidence {
 
-struct JsonScan {
+struct [[nodiscard]] JsonScan {
   enum class Shape : std::uint8_t { kOther, kSarif, kVigil };
 
   std::string text;  // what was taken: all of the value, or what stands before the error
   Shape shape = Shape::kOther;
   bool is_complete = false;
-  bool ends_early = false;   // the input ends within the value
+  bool ends_early = false;  // the input ends within the value
   // A list, or a value that is not complete, in which what may be a document stands.
   bool has_report_inside = false;
   bool has_content = false;  // more than a bracket was understood

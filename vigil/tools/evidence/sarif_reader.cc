@@ -121,8 +121,10 @@ bool is_whole_run(const Value& run) {
   const Value& results = member(run, "results");
   if (!run.IsObject() || !(results.IsArray() || results.IsNull())) return false;
   bool has_objects_only = true;
-  each(results, [&](const Value& result) { has_objects_only = has_objects_only && result.IsObject(); });
-  return has_objects_only && member(member(run, "externalPropertyFileReferences"), "results").IsNull();
+  each(results,
+       [&](const Value& result) { has_objects_only = has_objects_only && result.IsObject(); });
+  return has_objects_only &&
+         member(member(run, "externalPropertyFileReferences"), "results").IsNull();
 }
 
 }  // namespace

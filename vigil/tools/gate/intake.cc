@@ -146,8 +146,7 @@ void Intake::add_log(const std::string& path, const std::string& format) {
   input::OnProgress on_progress;
   if (isatty(STDERR_FILENO) == 1) on_progress = show_progress;
   const std::size_t inputs_before = inputs_.size();
-  note_unread(path, inputs_before,
-              input::for_each_part(path, on_progress, [&](input::Part& part) {
+  note_unread(path, inputs_before, input::for_each_part(path, on_progress, [&](input::Part& part) {
                 return add_log_part(part, format);
               }));
 }

@@ -165,8 +165,8 @@ Result<ScanResults> read_sarif(std::string_view json, const SourcePaths& paths) 
   rapidjson::Document document;
   document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
   if (document.HasParseError()) {
-    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) +
-                 ": " + rapidjson::GetParseError_En(document.GetParseError())};
+    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
+                 rapidjson::GetParseError_En(document.GetParseError())};
   }
   const Json* const runs = at(document, {"runs"});
   if (runs == nullptr || !runs->IsArray()) {

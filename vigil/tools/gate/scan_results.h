@@ -5,7 +5,8 @@
 // A file proves that the scanner ran if one of its runs says so: results, or an invocation that
 // was successful. An empty result list without an invocation proves nothing.
 //
-// Thread safety: pure functions. Errors: what is no SARIF, or has its results elsewhere, gives an Error.
+// Thread safety: pure functions. Errors: what is no SARIF, or has its results elsewhere, gives an
+// Error.
 #pragma once
 
 #include <optional>

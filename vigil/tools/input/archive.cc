@@ -49,7 +49,10 @@ int support(Libarchive* archive, Archive::Format format) {
 std::optional<Archive::Format> Archive::format_of(std::string_view head) {
   constexpr std::size_t kTarMagicAt = 257;
   if (head.starts_with(kZipFile) || head.starts_with(kZipWithoutFiles)) return Format::kZip;
-  if (head.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return Format::kXz;
+  if (head.starts_with(std::string_view("\xfd"
+                                        "7zXZ\0",
+                                        6)))
+    return Format::kXz;
   if (head.starts_with("\x28\xb5\x2f\xfd")) return Format::kZstd;
   if (head.starts_with("BZh") && head.substr(4).starts_with("1AY&SY")) return Format::kBzip2;
   if (head.starts_with("\x04\x22\x4d\x18")) return Format::kLz4;
@@ -88,7 +91,8 @@ la_ssize_t Archive::feed(Libarchive* archive, void* self, const void** bytes) {
     return ARCHIVE_FATAL;
   }
   that.fed_ = *piece;
-  that.tail_.append(that.fed_.substr(that.fed_.size() - std::min(that.fed_.size(), kTarBlockBytes)));
+  that.tail_.append(
+      that.fed_.substr(that.fed_.size() - std::min(that.fed_.size(), kTarBlockBytes)));
   that.tail_.erase(0, that.tail_.size() - std::min(that.tail_.size(), kTarBlockBytes));
   *bytes = that.fed_.data();
   return static_cast<la_ssize_t>(that.fed_.size());
@@ -97,8 +101,8 @@ la_ssize_t Archive::feed(Libarchive* archive, void* self, const void** bytes) {
 Error Archive::error() const {
   if (source_error_) return *source_error_;
   const char* const text = archive_error_string(archive_.get());
-  return Error{"archive or compressed file: " +
-               std::string(text == nullptr ? "damaged or cut short" : text)};
+  return Error{"archive or compressed file, damaged or cut short: " +
+               std::string(text == nullptr ? "the end is missing" : text)};
 }
 
 Result<bool> Archive::next() {
@@ -153,8 +157,8 @@ Result<bool> Archive::finish() {
 }
 
 Result<void> Archive::check_end(std::string_view rest) {
-  const bool is_good = format_ == Format::kZip ? rest.find(kZipFile) == std::string_view::npos
-                                               : is_zero(rest);
+  const bool is_good =
+      format_ == Format::kZip ? rest.find(kZipFile) == std::string_view::npos : is_zero(rest);
   if (!is_good) return Error{"something else follows the archive or the compressed data"};
   return {};
 }

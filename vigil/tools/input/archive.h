@@ -67,7 +67,7 @@ class Archive : public ByteSource {
   bool is_open_ = false;
   std::string name_;
   std::optional<Error> source_error_;
-  std::string_view fed_;        // the last piece that libarchive got
+  std::string_view fed_;         // the last piece that libarchive got
   std::uint64_t fed_begin_ = 0;  // where that stands in the source
   std::string tail_;             // the last bytes of the source so far
 };

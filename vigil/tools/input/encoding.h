@@ -37,7 +37,7 @@ class Utf16Source : public ByteSource {
   std::optional<unsigned char> odd_;  // the first byte of a unit
   std::optional<char16_t> high_;      // the first half of a surrogate pair
   bool is_at_end_ = false;
-  std::uint64_t position_ = 0;    // in the source
+  std::uint64_t position_ = 0;     // in the source
   std::uint64_t plain_bytes_ = 0;  // that look like plain text, up to here
   std::string text_;
 };

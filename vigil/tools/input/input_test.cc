@@ -97,7 +97,7 @@ TEST(PartsTest, CompressedFilesAreRead) {
     const Read result = read(packed({{"log", long_text()}}, "raw", filter));
     EXPECT_EQ(result.error, "") << filter;
     ASSERT_EQ(result.texts.size(), 1U) << filter;
-  EXPECT_TRUE(result.texts.at("in") == long_text()) << filter;
+    EXPECT_TRUE(result.texts.at("in") == long_text()) << filter;
   }
 }
 
@@ -213,7 +213,9 @@ TEST(TextInputTest, Utf16KeepsItsCharacters) {
   EXPECT_EQ(decoded(std::string(little)), "A\u00e4\u4e2d\U0001f600\n");
   const std::string_view big("\xfe\xff\0\x41\0\xe4\x4e\x2d\xd8\x3d\xde\x00\0\x0a", 14);
   EXPECT_EQ(decoded(std::string(big)), "A\u00e4\u4e2d\U0001f600\n");
-  EXPECT_EQ(decoded(std::string("\xff\xfe\x3d\xd8\x41\0", 6)), "\ufffd" "A");
+  EXPECT_EQ(decoded(std::string("\xff\xfe\x3d\xd8\x41\0", 6)),
+            "\ufffd"
+            "A");
   EXPECT_THAT(read(std::string("\xff\xfe\x41\0\x41", 5)).error, HasSubstr("within a character"));
 }
 

@@ -94,7 +94,8 @@ void TextInput::look_for_binary(std::string_view piece) {
 
 void TextInput::count_zero_bytes(std::string_view piece, std::string_view text) {
   if (piece.size() == text.size()) return;
-  if (zero_bytes_ == 0) first_zero_line_ = lines_read_ + lines_in(piece.substr(0, piece.find('\0')));
+  if (zero_bytes_ == 0)
+    first_zero_line_ = lines_read_ + lines_in(piece.substr(0, piece.find('\0')));
   zero_bytes_ += piece.size() - text.size();
 }
 

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -85,6 +87,43 @@ TEST(TriageTest, AMissingInputIsAnError) {
   EXPECT_THAT(reports[0].damage, ElementsAre(HasSubstr("/nowhere/log: No such file")));
   EXPECT_EQ(reports[0].kind, "unreadable");
   EXPECT_TRUE(reports[0].is_doubtful());
+}
+
+std::vector<InputReport> triage_text(const std::string& text) {
+  const std::string path = testing::TempDir() + "vigil_triage_input";
+  std::ofstream(path, std::ios::binary) << text;
+  SourceTree sources("");
+  std::vector<InputReport> reports = triage_input(path, {}, layers::Rules::defaults(), sources);
+  std::remove(path.c_str());
+  return reports;
+}
+
+TEST(TriageTest, AnInputThatEndsEarlyIsNotClean) {
+  const InputReport report = triage_text("<valgrindoutput><state>").at(0);
+  EXPECT_EQ(report.kind, "incomplete");
+  EXPECT_TRUE(report.is_doubtful());
+}
+
+TEST(TriageTest, DamageStandsBesideWhatWasFound) {
+  const InputReport report =
+      triage_text(
+          "WARNING: DATA RACE\nRead at 0x1 by goroutine 9:\n  main.f()\n      /a.go:3 +0x1\n"
+          "==================\n{\"runs\": [}\n")
+          .at(0);
+  EXPECT_EQ(report.kind, "data race");
+  EXPECT_THAT(report.damage, ElementsAre(HasSubstr("vigil_triage_input: line 6: not valid JSON")));
+  EXPECT_TRUE(report.is_doubtful());
+}
+
+TEST(TriageTest, WithoutAFindingDamageIsUnreadable) {
+  EXPECT_EQ(triage_text("").at(0).kind, "unreadable");
+  EXPECT_EQ(triage_text("\x1f\x8b\x08").at(0).kind, "unreadable");
+  EXPECT_EQ(triage_text(std::string("\x7f"
+                                    "ELF\2\1\1\0\0\0\0\0\0\0\0\0\4\0\x3e\0",
+                                    20))
+                .at(0)
+                .kind,
+            "unreadable");
 }
 
 TEST(TriageJsonTest, HasTheAgreedShape) {
