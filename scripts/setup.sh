@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 
 run_packages=(
   g++ cmake ninja-build pkg-config
-  libboost1.81-dev libcli11-dev libexpat1-dev libdw-dev libelf-dev libsimdjson-dev libspdlog-dev
-  libssl-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
+  libarchive-dev libboost1.81-dev libcli11-dev libdw-dev libelf-dev libexpat1-dev libsimdjson-dev
+  libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
+  zlib1g-dev
 )
 test_packages=(
   ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm

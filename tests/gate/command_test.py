@@ -1,12 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """`vigil gate` around real commands and on real logs: what passes, what blocks and why."""
 
+import bz2
+import gzip
+import io
 import json
+import lzma
+import os
+import subprocess
+import threading
 import unittest
+import zipfile
 
 from gate_harness import GO_FIXTURES, GateTestCase, functions_of
 
 CLEAN_GO_LOG = "ok  \texample.com/svc/cache\t0.021s\nok  \texample.com/svc/cron\t0.013s\n"
+
+RACE_LOG = """+ go test -race ./...
+WARNING: DATA RACE
+Write at 0x00c000012345 by goroutine 7:
+  main.a()
+      /x/a.go:5 +0x1
+
+Previous write at 0x00c000012345 by goroutine 8:
+  main.b()
+      /x/a.go:9 +0x1
+==================
+ok  \tx\t0.1s
+"""
 
 
 class WrappedProgramTest(GateTestCase):
@@ -175,13 +196,11 @@ class LogTest(GateTestCase):
         log = self.write("race.log", "+ go test -race ./...\n" + CLEAN_GO_LOG)
         self.gate("--log", log, code=0)
 
-    def test_a_pipe_is_no_log(self):
-        run = self.run_vigil("gate", "--stage", "unit", "--log", "/dev/null")
-        self.assertEqual(run.returncode, 2)
-        self.assertIn("no regular file", run.stderr)
-
     def test_an_empty_log_is_refused(self):
-        self.gate("--log", self.write("race.log", ""), code=1)
+        verdict, _ = self.gate("--log", self.write("race.log", ""), "--trust-log", code=2)
+        self.assertEqual(verdict["reasons"], [f"{self.folder}/race.log: is empty"])
+        _, run = self.gate("--log", "/dev/null", code=2)
+        self.assertIn("/dev/null: is a device", run.stdout)
 
     def test_globs_name_many_logs_and_each_needs_proof(self):
         self.copy_fixture("gotest_race.txt")
@@ -200,6 +219,138 @@ class LogTest(GateTestCase):
         for crash in crashes:
             verdict, _ = self.gate("--log", crash, "--trust-log", stage="integration", code=1)
             self.assertFalse(verdict["next_stage_may_run"], crash.name)
+
+
+class DamagedLogTest(GateTestCase):
+    """Whatever stands in a log beside its race: the race blocks, or the damage does."""
+
+    SARIF = json.dumps({"runs": [{"tool": {"driver": {"name": "s"}}, "results": [
+        {"ruleId": "r", "level": "error", "message": {"text": "m"}}]}]})
+
+    def blocked(self, content, name="race.log"):
+        """Expects one race, with and without --trust-log."""
+        file = self.folder / name
+        file.write_bytes(content)
+        for trust in ((), ("--trust-log",)):
+            verdict, _ = self.gate("--log", name, *trust, code=1)
+            self.assertEqual(len(verdict["issues"]), 1)
+
+    def unread(self, content, *parts, name="race.log", option="--log"):
+        """Expects exit code 2 and a sentence with these parts."""
+        (self.folder / name).write_bytes(content)
+        for trust in ((), ("--trust-log",)):
+            verdict, run = self.gate(option, name, *trust, code=2)
+            self.assertFalse(verdict["next_stage_may_run"])
+            for part in parts:
+                self.assertIn(part, run.stdout)
+
+    def test_a_zero_byte_hides_no_race(self):
+        race = RACE_LOG.encode()
+        for at in range(0, len(race), 41):
+            self.blocked(race[:at] + b"\0" + race[at:])
+
+    def test_a_foreign_first_line_hides_no_race(self):
+        for line in (b"{", b"[", b"<", b'{"status":"up"}', b"<?xml version='1.0'?>", b"<html>",
+                     b"[ RUN ] x", b'{"a": b'):
+            self.blocked(line + b"\n" + RACE_LOG.encode())
+
+    def test_encodings_are_read(self):
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"):
+            self.blocked(RACE_LOG.encode(encoding))
+
+    def test_compressed_logs_and_archives_are_read(self):
+        race = RACE_LOG.encode()
+        self.blocked(gzip.compress(race))
+        self.blocked(lzma.compress(race))
+        self.blocked(bz2.compress(race))
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("logs/race.log", gzip.compress(race))
+            files.writestr("empty.log", b"")
+        self.folder.joinpath("a.zip").write_bytes(archive.getvalue())
+        verdict, _ = self.gate("--log", "a.zip", code=1)
+        self.assertEqual([one["name"] for one in verdict["inputs"]],
+                         ["a.zip/logs/race.log", "a.zip/empty.log"])
+        self.assertEqual(len(verdict["issues"]), 1)
+
+    def test_what_is_cut_short_does_not_pass(self):
+        log = ("+ go test -race ./...\n" + CLEAN_GO_LOG).encode() * 100
+        self.unread(gzip.compress(log)[:-9], "race.log: line ", "cut short")
+        self.unread(lzma.compress(log)[:-9], "race.log: ", "cut short")
+        self.unread(self.SARIF.encode()[:-9], "race.log: line 1: not valid JSON")
+        self.unread(self.SARIF.encode()[:-9], "race.log: not valid JSON", option="--scan")
+
+    def test_what_is_not_understood_does_not_pass(self):
+        log = ("+ go test -race ./...\n" + CLEAN_GO_LOG).encode()
+        broken = b'{"Action":"output","Package":"p","Output":"WARNI'
+        self.unread(log + broken + b"NG}\n" + log, "race.log: line 4: go test -json")
+        self.unread(bytes(range(256)) * 64, "race.log: line 1: is binary")
+        self.unread(log + b"{\"runs\": [}\n", "race.log: line 4: not valid JSON")
+        self.unread(log + gzip.compress(os.urandom(9000)), "is binary")
+        self.unread(b"\xff\xfe\n" + RACE_LOG.encode(), "goes on in plain text from byte 2")
+
+    def test_both_of_two_documents_count(self):
+        self.blocked(RACE_LOG.encode() + b'{"a": 1}\n')
+        self.folder.joinpath("two").write_text(RACE_LOG + self.SARIF + self.SARIF)
+        verdict, _ = self.gate("--log", "two", stage="predeploy", code=1)
+        self.assertEqual([one["name"] for one in verdict["inputs"]], ["two", "two", "two"])
+        self.assertEqual(len(verdict["issues"]), 2)
+        self.unread((self.SARIF + self.SARIF).encode(), "two", name="two", option="--scan")
+
+    def test_pipes_are_read_once(self):
+        os.mkfifo(self.folder / "fifo")
+        race = RACE_LOG.encode()
+        writer = threading.Thread(target=(self.folder / "fifo").write_bytes, args=(race,))
+        writer.start()
+        verdict, _ = self.gate("--log", "fifo", code=1)
+        writer.join()
+        self.assertEqual(len(verdict["issues"]), 1)
+        run = subprocess.run([self.vigil, "gate", "--stage", "unit", "--log", "/dev/stdin"],
+                             input=race, capture_output=True, check=False, timeout=60)
+        self.assertEqual(run.returncode, 1, run.stdout)
+
+    def test_zero_bytes_of_a_command_hide_no_race(self):
+        self.folder.joinpath("race.bin").write_bytes(RACE_LOG.replace("DATA", "DA\0TA").encode())
+        self.plant("go", f"cat {self.folder}/race.bin\n")
+        verdict, _ = self.gate("--", "go", "test", "-race", code=1)
+        self.assertEqual(len(verdict["issues"]), 1)
+
+
+class TriageTest(GateTestCase):
+    """The same readers, and the exit codes of `vigil triage`."""
+
+    def triage(self, content, code, *arguments):
+        run = subprocess.run([self.vigil, "triage", *arguments], input=content, timeout=60,
+                             capture_output=True, check=False, cwd=self.folder)
+        self.assertEqual(run.returncode, code, run.stdout + run.stderr)
+        return (run.stdout + run.stderr).decode()
+
+    def test_a_pipe_is_read_once(self):
+        race = (GO_FIXTURES / "gotest_race.txt").read_bytes()
+        for path in ("-", "/dev/stdin", "/dev/fd/0"):
+            self.assertIn("13 reports, 8 collisions", self.triage(race, 1, path))
+        self.assertIn("13 reports, 8 collisions", self.triage(gzip.compress(race), 1, "-"))
+
+    def test_damage_is_never_clean(self):
+        self.assertIn("is empty", self.triage(b"", 3, "-"))
+        self.assertIn("incomplete", self.triage(b'{"a": "b', 3, "-"))
+        self.assertIn("standard input: line 1: ", self.triage(b"<?xml version='1.0'?><a></a>", 3,
+                                                              "-"))
+        self.assertIn("cut short", self.triage(gzip.compress(b"text" * 99)[:-9], 3, "-"))
+
+    def test_findings_are_shown_beside_the_damage(self):
+        text = self.triage(RACE_LOG.encode() + b"{\"runs\": [}\n", 3, "-", "--json", "t.json")
+        self.assertIn("1 report, 1 collision", text)
+        [report] = json.loads((self.folder / "t.json").read_text())["inputs"]
+        self.assertEqual(report["kind"], "data race")
+        self.assertIn("standard input: line 12: not valid JSON", report["error"])
+
+    def test_a_core_may_come_from_a_pipe_or_be_compressed(self):
+        core = b"\x7fELF\2\1\1" + bytes(9) + b"\4\0\x3e\0" + bytes(44)
+        plain = self.triage(core, 3, "-")
+        self.assertIn("standard input: ", plain)
+        self.assertNotIn("binary", plain)
+        self.assertNotIn("binary", self.triage(gzip.compress(core), 3, "-"))
 
 
 class AcceptedIssuesTest(GateTestCase):

@@ -23,7 +23,7 @@
 namespace vigil {
 
 // What went wrong and what to do about it, in one sentence for a person.
-struct Error {
+struct [[nodiscard]] Error {
   std::string message;
 
   // "while reading vigild.toml: expected a number"

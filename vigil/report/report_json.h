@@ -26,15 +26,15 @@
 
 namespace vigil::report {
 
-struct ParseError {
+struct [[nodiscard]] ParseError {
   std::string message;
 };
 
 std::string to_json(const RunReport& report);
-std::variant<RunReport, ParseError> run_report_from_json(std::string_view text);
+[[nodiscard]] std::variant<RunReport, ParseError> run_report_from_json(std::string_view text);
 
 // One input of `vigil triage` with everything that its reader found, in the same manner.
 std::string to_json(const Evidence& evidence);
-std::variant<Evidence, ParseError> evidence_from_json(std::string_view text);
+[[nodiscard]] std::variant<Evidence, ParseError> evidence_from_json(std::string_view text);
 
 }  // namespace vigil::report

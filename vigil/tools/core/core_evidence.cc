@@ -221,12 +221,10 @@ class EvidenceMaker {
 
 }  // namespace
 
-bool is_core_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+bool is_core(std::string_view head) {
   Elf64_Ehdr header = {};
-  file.read(reinterpret_cast<char*>(&header), sizeof header);
-  return file.gcount() > EI_NIDENT + 1 && std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-         header.e_type == ET_CORE;
+  std::memcpy(&header, head.data(), std::min(head.size(), sizeof header));
+  return head.size() > EI_NIDENT + 1 && head.starts_with(ELFMAG) && header.e_type == ET_CORE;
 }
 
 Result<report::Evidence> read_core_evidence(const std::string& path, const CoreOptions& options) {

@@ -24,14 +24,15 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
 #include "vigil/base/result.h"
 #include "vigil/report/report.h"
 
 namespace vigil::tools {
 
-// Whether the file begins as an ELF core file does, a cut-off one too.
-bool is_core_file(const std::string& path);
+// Whether a file that begins like this is an ELF core file, a cut-off one too.
+bool is_core(std::string_view head);
 
 struct CoreOptions {
   std::string executable;  // empty: the one that the core names

@@ -10,6 +10,8 @@ namespace vigil::tools::evidence {
 
 namespace {
 
+constexpr std::size_t kWarningsMax = 100;
+
 void append_stack(const report::Stack& stack, std::string* text) {
   for (const report::Frame& frame : stack) {
     text->append(frame.function).append("\n");
@@ -75,8 +77,11 @@ void Collector::on_program(std::string_view program) {
 }
 
 void Collector::on_warning(std::string message) {
-  constexpr std::size_t kWarningsMax = 100;
   if (evidence_.warnings.size() < kWarningsMax) evidence_.warnings.push_back(std::move(message));
+}
+
+void Collector::on_damage(std::string message) {
+  if (damage_.size() < kWarningsMax) damage_.push_back(std::move(message));
 }
 
 void Collector::on_truncated() { evidence_.truncated = true; }

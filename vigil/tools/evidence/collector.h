@@ -14,9 +14,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "vigil/report/report.h"
-#include "vigil/tools/evidence/evidence.h"
+#include "vigil/tools/evidence/sink.h"
 
 namespace vigil::tools::evidence {
 
@@ -30,13 +31,17 @@ class Collector : public Sink {
   void on_proof(std::string_view line) override;
   void on_program(std::string_view program) override;
   void on_warning(std::string message) override;
+  void on_damage(std::string message) override;
   void on_truncated() override;
 
+  // What was not understood.
+  [[nodiscard]] const std::vector<std::string>& damage() const { return damage_; }
   // What was collected. REQUIRES: called once, at the end.
-  report::Evidence take();
+  [[nodiscard]] report::Evidence take();
 
  private:
   report::Evidence evidence_;
+  std::vector<std::string> damage_;
   std::unordered_map<std::uint64_t, std::size_t> index_of_;  // by what makes findings equal
   std::uint64_t findings_left_out_ = 0;
   std::uint64_t threads_left_out_ = 0;

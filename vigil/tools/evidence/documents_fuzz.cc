@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   static constexpr const char* kFormats[] = {"", "vigil-race", "sarif", "valgrind-xml"};
   std::istringstream stream(std::string(reinterpret_cast<const char*>(data + 1), size - 1));
-  const evidence::ReadOptions options{.format = kFormats[data[0] % 4], .progress = {}};
+  const evidence::ReadOptions options{
+      .format = kFormats[data[0] % 4], .on_text = {}, .on_sarif = {}};
   const Result<report::Evidence> read = evidence::read_evidence(stream, "fuzz", options);
   if (read) evidence::collisions_of(*read, layers::Rules::defaults());
   return 0;

@@ -3,18 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <system_error>
 #include <utility>
 
 #include "vigil/tools/evidence/collector.h"
-#include "vigil/tools/evidence/documents.h"
-#include "vigil/tools/evidence/input.h"
-#include "vigil/tools/evidence/log_reader.h"
+#include "vigil/tools/evidence/mixed_text.h"
 
 namespace vigil::tools::evidence {
 
@@ -47,94 +39,75 @@ bool is_known(std::string_view name) {
                      [&](const Format& format) { return format.name == name; });
 }
 
-// The first character that is no space, 0 if there is none.
-char first_character(std::string_view head) {
-  if (head.starts_with("\xef\xbb\xbf")) head.remove_prefix(3);
-  const std::size_t at = head.find_first_not_of(" \t\r\n");
-  return at == std::string_view::npos ? '\0' : head[at];
+std::string why_binary() {
+  return "is binary and of no known format; known: " + names_of_formats() +
+         ", and in triage core files";
 }
 
-// The document that begins like this; empty: text.
-std::string_view detect(std::string_view head) {
-  const char first = first_character(head);
-  if (first == '<') {
-    const bool is_xml = head.find("<?xml") != head.npos || head.find("<valgrind") != head.npos;
-    return is_xml ? "valgrind-xml" : "";
+// What is to be said about the text as such.
+void judge_text(const input::TextInput& text, bool is_in_archive, Sink& sink) {
+  if (text.zero_bytes() > 0) {
+    sink.on_warning("line " + std::to_string(text.first_zero_line()) +
+                    ": zero bytes were passed over, " + std::to_string(text.zero_bytes()) +
+                    " from here on");
   }
-  if (first != '{') return "";
-  const std::string_view line = head.substr(0, head.find('\n', head.find('{')));
-  if (line.find("\"Action\":") != line.npos) return "";  // go test -json
-  const std::string_view start = head.substr(0, 4096);
-  const bool is_sarif = start.find("\"runs\"") != start.npos || start.find("sarif") != start.npos;
-  return is_sarif ? "sarif" : "vigil-race";
+  if (text.binary_line()) {
+    sink.on_damage("line " + std::to_string(*text.binary_line()) + ": " + why_binary());
+  }
+  // An archive may hold the empty output of something; an input that is empty got lost.
+  if (text.is_empty() && !is_in_archive && !text.error()) {
+    sink.on_damage(text.zero_bytes() > 0 ? "holds nothing but zero bytes" : "is empty");
+  }
 }
 
-// Text has no zero bytes, not even in a log with a few broken lines.
-bool is_binary(std::string_view head) { return head.find('\0') != std::string_view::npos; }
-
-Result<void> read_log(Input& input, std::string_view format, Sink& sink) {
-  LogReader reader(sink, format);
-  for (std::string_view piece = input.read(); !piece.empty(); piece = input.read()) {
-    reader.feed(piece);
-  }
-  reader.finish();
-  sink.on_format(format.empty() ? "log" : format);
-  return {};
-}
-
-Result<void> read_input(Input& input, const std::string& wanted, Sink& sink) {
-  if (!wanted.empty() && !is_known(wanted)) {
-    return Error{"unknown format \"" + wanted + "\"; known: " + names_of_formats()};
-  }
-  const std::string_view head = input.head();
-  if (input.failed()) return Error{"cannot be read"};
-  if (is_binary(head)) {
-    return Error{"is binary and of no known format; known: " + names_of_formats() +
-                 ", and core files"};
-  }
-  const std::string format = wanted.empty() ? std::string(detect(head)) : wanted;
-  if (format == "vigil-race") return read_vigil_json(input, sink);
-  if (format == "sarif") return read_sarif(input, sink);
-  if (format == "valgrind-xml") return read_valgrind_xml(input, sink);
-  return read_log(input, format, sink);
+Error failed_in_line(const input::TextInput& text) {
+  return Error{"line " + std::to_string(text.line()) + ": " + text.error()->message};
 }
 
 }  // namespace
 
 std::span<const Format> formats() { return kFormats; }
 
-Result<void> stream_evidence(std::istream& stream, const std::string& path,
-                             const ReadOptions& options, Sink& sink) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  Input input(stream, error ? 0 : size, options);
-  Result<void> done = read_input(input, options.format, sink);
-  if (done && input.failed()) done = Error{"cannot be read to its end"};
-  return done ? done : Error{path + ": " + done.error().message};
+Result<void> read_part(input::Part& part, const ReadOptions& options, Sink& sink) {
+  if (!options.format.empty() && !is_known(options.format)) {
+    return Error{"unknown format \"" + options.format + "\"; known: " + names_of_formats()};
+  }
+  input::TextInput text(part.content, options.on_text);
+  text.ahead();
+  const bool is_program = text.binary_line() == 1;
+  if (!is_program) MixedText(text, options.format, options.on_sarif, sink).read();
+  judge_text(text, part.is_in_archive, sink);
+  if (text.error()) return failed_in_line(text);
+  return {};
 }
 
-Result<void> stream_evidence(const std::string& path, const ReadOptions& options, Sink& sink) {
-  if (path == "-") return stream_evidence(std::cin, "standard input", options, sink);
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return Error{path + ": is a folder"};
-  std::ifstream file(path, std::ios::binary);
-  if (!file.is_open()) return Error{path + ": " + std::strerror(errno)};
-  return stream_evidence(file, path, options, sink);
+namespace {
+
+Result<report::Evidence> evidence_of(Collector collector, const Result<void>& done) {
+  if (!done) return done.error();
+  report::Evidence evidence = collector.take();
+  if (!collector.damage().empty()) {
+    return Error{evidence.path + ": " + collector.damage().front()};
+  }
+  return evidence;
 }
+
+}  // namespace
 
 Result<report::Evidence> read_evidence(std::istream& stream, const std::string& path,
                                        const ReadOptions& options) {
   Collector collector(path);
-  if (Result<void> done = stream_evidence(stream, path, options, collector); !done) {
-    return done.error();
-  }
-  return collector.take();
+  input::StreamSource source(stream);
+  const Result<void> done = input::for_each_part(
+      source, path, [&](input::Part& part) { return read_part(part, options, collector); });
+  return evidence_of(std::move(collector), done);
 }
 
 Result<report::Evidence> read_evidence(const std::string& path, const ReadOptions& options) {
   Collector collector(path);
-  if (Result<void> done = stream_evidence(path, options, collector); !done) return done.error();
-  return collector.take();
+  const Result<void> done = input::for_each_part(
+      path, {}, [&](input::Part& part) { return read_part(part, options, collector); });
+  return evidence_of(std::move(collector), done);
 }
 
 }  // namespace vigil::tools::evidence

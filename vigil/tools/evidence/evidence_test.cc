@@ -370,9 +370,15 @@ TEST(ReadEvidenceTest, WhatIsNoEvidenceGivesAnError) {
     return evidence ? std::string() : evidence.error().message;
   };
   EXPECT_THAT(error_of(std::string("\0\1\2", 3)), HasSubstr("binary"));
-  EXPECT_THAT(error_of("{\"runs\": [}"), HasSubstr("not valid JSON at byte"));
-  EXPECT_THAT(error_of("<?xml version=\"1.0\"?><a></b>"), HasSubstr("line 1: mismatched tag"));
-  EXPECT_THAT(error_of("{\"schedules\": 1, "), HasSubstr("in: "));
+  EXPECT_THAT(error_of("\n{\"runs\":\n [}"), HasSubstr("in: line 3: not valid JSON: "));
+  EXPECT_THAT(error_of("<?xml version=\"1.0\"?>\n<valgrindoutput></b>"),
+              HasSubstr("in: line 2: not valid XML: mismatched tag"));
+  EXPECT_THAT(error_of("{\"name\": \"a package\"}\n"), HasSubstr("in: line 1: JSON of no known"));
+  EXPECT_THAT(error_of("{\"name\": a}\n"), HasSubstr("in: line 1: not valid JSON"));
+  EXPECT_THAT(error_of("<?xml version=\"1.0\"?><a></a>"), HasSubstr("XML or HTML of no known"));
+  EXPECT_THAT(error_of("<!DOCTYPE html><p>404"), HasSubstr("XML or HTML of no known"));
+  EXPECT_THAT(error_of(""), HasSubstr("in: is empty"));
+  EXPECT_THAT(error_of(std::string(9000, '\0')), HasSubstr("nothing but zero bytes"));
 }
 
 TEST(ReadEvidenceTest, XmlThatEndsEarlyIsTruncated) {
@@ -383,7 +389,7 @@ TEST(ReadEvidenceTest, XmlThatEndsEarlyIsTruncated) {
 TEST(ReadEvidenceTest, AnUnknownFormatIsNamed) {
   std::istringstream stream("text");
   const Result<report::Evidence> evidence =
-      read_evidence(stream, "in", {.format = "gcd", .progress = {}});
+      read_evidence(stream, "in", {.format = "gcd", .on_text = {}, .on_sarif = {}});
   ASSERT_FALSE(evidence);
   EXPECT_THAT(evidence.error().message, HasSubstr("unknown format \"gcd\"; known: vigil-race, "));
 }

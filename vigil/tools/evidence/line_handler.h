@@ -3,13 +3,14 @@
 // LineHandler: a reader of one text format. It sees every line of a log, also those that belong to
 // none or to another format, and recognises the beginning and the end of its own reports.
 //
-// Thread safety: none. Errors: none: what does not fit ends the report at hand.
+// Thread safety: none. Errors: what does not fit ends the report at hand; what belongs to the
+// format and cannot be understood goes to Sink::on_damage.
 #pragma once
 
 #include <memory>
 #include <string_view>
 
-#include "vigil/tools/evidence/evidence.h"
+#include "vigil/tools/evidence/sink.h"
 
 namespace vigil::tools::evidence {
 

@@ -81,9 +81,48 @@ std::string_view without_prefix(std::string_view text) {
 
 }  // namespace
 
-LogReader::LogReader(Sink& sink, std::string_view format) {
+// Adds the line to what is said about the text, and notes whether anything is found in it.
+class LogReader::LineSink : public Sink {
+ public:
+  LineSink(Sink& sink, const std::uint64_t& line) : sink_(sink), line_(line) {}
+
+  void on_format(std::string_view name) override {
+    has_found_ = true;
+    sink_.on_format(name);
+  }
+  void on_finding(report::Finding&& finding) override {
+    has_found_ = true;
+    sink_.on_finding(std::move(finding));
+  }
+  void on_thread(report::Thread&& thread, std::uint64_t count) override {
+    has_found_ = true;
+    sink_.on_thread(std::move(thread), count);
+  }
+  void on_proof(std::string_view line) override {
+    has_found_ = true;
+    sink_.on_proof(line);
+  }
+  void on_program(std::string_view program) override { sink_.on_program(program); }
+  void on_warning(std::string message) override { sink_.on_warning(with_line(message)); }
+  void on_damage(std::string message) override { sink_.on_damage(with_line(message)); }
+  void on_truncated() override { sink_.on_truncated(); }
+
+  [[nodiscard]] bool has_found() const { return has_found_; }
+
+ private:
+  [[nodiscard]] std::string with_line(const std::string& message) const {
+    return "line " + std::to_string(line_) + ": " + message;
+  }
+
+  Sink& sink_;
+  const std::uint64_t& line_;
+  bool has_found_ = false;
+};
+
+LogReader::LogReader(Sink& sink, std::string_view format)
+    : line_sink_(std::make_unique<LineSink>(sink, line_)) {
   for (const TextFormat& known : kTextFormats) {
-    if (format.empty() || format == known.name) handlers_.push_back(known.make(sink));
+    if (format.empty() || format == known.name) handlers_.push_back(known.make(*line_sink_));
   }
 }
 
@@ -94,6 +133,8 @@ LogReader::LogReader(Sink& sink, Nested) {
 }
 
 LogReader::~LogReader() = default;
+
+bool LogReader::has_found() const { return line_sink_ != nullptr && line_sink_->has_found(); }
 
 bool LogReader::reads(std::string_view format) {
   for (const TextFormat& known : kTextFormats) {
@@ -110,19 +151,31 @@ void LogReader::feed(std::string_view bytes) {
     bytes.remove_prefix(ends ? end + 1 : bytes.size());
     if (ends && partial_.empty() && part.size() <= kLineBytesMax) {
       line(part);
+      ++line_;
       continue;
     }
-    partial_.append(part.substr(0, kLineBytesMax - partial_.size()));
+    const std::string_view kept = part.substr(0, kLineBytesMax - partial_.size());
+    partial_.append(kept);
+    is_cut_ = is_cut_ || kept.size() < part.size();
     if (!ends) continue;
-    line(partial_);
-    partial_.clear();
+    end_partial();
+    ++line_;
   }
 }
 
 void LogReader::finish() {
-  if (!partial_.empty()) line(partial_);
-  partial_.clear();
+  if (!partial_.empty()) end_partial();
   for (const std::unique_ptr<LineHandler>& handler : handlers_) handler->finish();
+}
+
+void LogReader::end_partial() {
+  line(partial_);
+  partial_.clear();
+  if (is_cut_ && line_sink_ != nullptr && cut_lines_++ == 0) {
+    line_sink_->on_warning("longer than " + std::to_string(kLineBytesMax >> 10) +
+                           " KiB: the rest of such lines is not read");
+  }
+  is_cut_ = false;
 }
 
 void LogReader::line(std::string_view text) {

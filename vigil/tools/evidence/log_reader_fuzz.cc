@@ -7,6 +7,7 @@
 
 #include "vigil/tools/evidence/collector.h"
 #include "vigil/tools/evidence/collision.h"
+#include "vigil/tools/evidence/evidence.h"
 #include "vigil/tools/evidence/log_reader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

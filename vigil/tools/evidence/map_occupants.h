@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "vigil/report/report.h"
-#include "vigil/tools/evidence/evidence.h"
+#include "vigil/tools/evidence/sink.h"
 
 namespace vigil::tools::evidence {
 

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 namespace vigil::tools::gate {
 namespace {
@@ -93,6 +94,7 @@ struct Stream {
   Descriptor write_end;
   int to = -1;
   const OnOutput* on_output = nullptr;
+  std::optional<Error> error;  // what it said is not known to its end
 
   Result<void> open(int destination, const OnOutput& callback) {
     std::array<int, 2> ends = {};
@@ -112,6 +114,7 @@ struct Stream {
       const ssize_t got = read(read_end.number(), buffer.data(), buffer.size());
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno == EAGAIN) return;
+      if (got < 0) error = system_error("cannot read what the command prints");
       if (got <= 0) {
         read_end.close_now();
         return;
@@ -154,17 +157,20 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, const Stream& out
 }
 
 // Until both streams end, or the command has ended and what it wrote is passed on.
-void pump(Stream* out, Stream* err, int child_descriptor) {
+Result<void> pump(Stream* out, Stream* err, int child_descriptor) {
   bool has_ended = false;
   while (!has_ended && (out->read_end.number() >= 0 || err->read_end.number() >= 0)) {
     std::array<pollfd, 3> waited = {pollfd{out->read_end.number(), POLLIN, 0},
                                     pollfd{err->read_end.number(), POLLIN, 0},
                                     pollfd{child_descriptor, POLLIN, 0}};
-    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) return;
+    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
+      return system_error("cannot wait for what the command prints");
+    }
     has_ended = (waited[2].revents & POLLIN) != 0;
     out->drain();
     err->drain();
   }
+  return {};
 }
 
 }  // namespace
@@ -182,13 +188,16 @@ Result<CommandResult> run_command(const std::vector<std::string>& arguments,
   out.write_end.close_now();
   err.write_end.close_now();
   const Descriptor child_descriptor(static_cast<int>(syscall(SYS_pidfd_open, *child, 0)));
-  pump(&out, &err, child_descriptor.number());
+  const Result<void> pumped = pump(&out, &err, child_descriptor.number());
   int status = 0;
   while (waitpid(*child, &status, 0) < 0) {
     if (errno != EINTR) return system_error("cannot wait for " + arguments.front());
   }
   out.drain();
   err.drain();
+  if (!pumped) return pumped.error();
+  if (out.error) return *out.error;
+  if (err.error) return *err.error;
   if (WIFSIGNALED(status)) return CommandResult{128 + WTERMSIG(status), WTERMSIG(status)};
   return CommandResult{WEXITSTATUS(status), 0};
 }

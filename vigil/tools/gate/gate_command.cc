@@ -115,14 +115,10 @@ Result<void> take_in(const GateOptions& options, gate::Intake* intake) {
   }
   const Result<std::vector<std::string>> logs = files_of(options.logs);
   if (!logs) return logs.error();
-  for (const std::string& file : *logs) {
-    if (Result<void> done = intake->add_log(file, options.format); !done) return done.error();
-  }
+  for (const std::string& file : *logs) intake->add_log(file, options.format);
   const Result<std::vector<std::string>> scans = files_of(options.scans);
   if (!scans) return scans.error();
-  for (const std::string& file : *scans) {
-    if (Result<void> done = intake->add_scan(file); !done) return done.error();
-  }
+  for (const std::string& file : *scans) intake->add_scan(file);
   return {};
 }
 
@@ -233,6 +229,7 @@ int judge(const GateOptions& options) {
   if (Result<void> written = write_files(options, verdict, on_github); !written) {
     return report_error(kInternal, written.error());
   }
+  if (verdict.has_damaged_input) return kUsage;
   return verdict.outcome == gate::Outcome::kPassed ? kClean : kFindings;
 }
 

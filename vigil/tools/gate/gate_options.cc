@@ -26,7 +26,8 @@ Other subjects:
                                else 1
   vigil gate verdict FILE...   0 if all of them passed, else 1
 
-Exit codes: 0 passed, 1 blocked, 2 usage or configuration, 3 internal.)";
+Exit codes: 0 passed, 1 blocked, 2 usage, configuration, or an input that was not read to its end
+or not understood, 3 internal.)";
 
 constexpr const char* kExplainHelp = R"(Examples:
   vigil gate explain
@@ -42,8 +43,10 @@ std::vector<const char*> words_of(const char* program, std::span<const char* con
 void define_inputs(CLI::App* app, GateOptions* options) {
   app->add_option("--stage", options->stage, "stage of the policy: unit, integration, predeploy")
       ->option_text("NAME");
-  app->add_option("--log", options->logs,
-                  "race log, report or test output; wildcards are expanded; repeatable")
+  app->add_option(
+         "--log", options->logs,
+         "race log, report or test output, also compressed, an archive or a pipe; wildcards "
+         "are expanded; repeatable")
       ->option_text("FILE|GLOB")
       ->expected(1)
       ->take_all();

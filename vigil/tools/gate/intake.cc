@@ -46,7 +46,7 @@ bool is_newer(const fs::path& file, fs::file_time_type start) {
   return !error && written >= start;
 }
 
-void show_progress(const evidence::Progress& progress) {
+void show_progress(const input::Progress& progress) {
   constexpr std::uint64_t kMegabyte = 1'000'000;
   if (progress.bytes_total < 20 * kMegabyte) return;
   std::fprintf(stderr, "\rvigil gate: %llu of %llu MB\x1b[K%s",
@@ -108,12 +108,11 @@ class Intake::EvidenceSink : public evidence::Sink {
   EvidenceSink(const Intake& intake, Input* input, IssueTable* table)
       : intake_(intake), input_(*input), table_(*table) {}
 
-  // Levels and rules of a scanner's results decide, which a finding does not have: see add_scan().
-  void on_format(std::string_view name) override { is_sarif_ = is_sarif_ || name == "sarif"; }
-  [[nodiscard]] bool is_sarif() const { return is_sarif_; }
+  void on_format(std::string_view /*name*/) override { has_format_ = true; }
+  // Whether there was anything else than SARIF, which goes to add_sarif().
+  [[nodiscard]] bool has_format() const { return has_format_; }
 
   void on_finding(report::Finding&& finding) override {
-    if (is_sarif_) return;
     ++input_.reports;
     evidence::CollisionTable collisions(intake_.rules_);
     collisions.add(finding);
@@ -131,53 +130,61 @@ class Intake::EvidenceSink : public evidence::Sink {
   void on_warning(std::string message) override {
     add_once(std::move(message), kNotesMax, &input_.notes);
   }
+  void on_damage(std::string message) override {
+    add_once(input_.name + ": " + message, kNotesMax, &input_.damage);
+  }
   void on_truncated() override { input_.is_cut_short = true; }
 
  private:
   const Intake& intake_;
   Input& input_;
   IssueTable& table_;
-  bool is_sarif_ = false;
+  bool has_format_ = false;
 };
 
-Result<void> Intake::add_log(const std::string& path, const std::string& format) {
-  // It is read twice: for what the tests did, and for what the detector said.
-  if (!fs::is_regular_file(path)) {
-    return Error{path + ": no regular file; save the log first, or let the gate run the command"};
-  }
+void Intake::add_log(const std::string& path, const std::string& format) {
+  input::OnProgress on_progress;
+  if (isatty(STDERR_FILENO) == 1) on_progress = show_progress;
+  const std::size_t inputs_before = inputs_.size();
+  note_unread(path, inputs_before, input::for_each_part(path, on_progress, [&](input::Part& part) {
+                return add_log_part(part, format);
+              }));
+}
+
+Result<void> Intake::add_log_part(input::Part& part, const std::string& format) {
   Input input;
-  input.name = path;
+  input.name = part.name;
   RunLog run_log;
-  char first = '\0';
-  const auto look = [&](std::string_view bytes) {
-    const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
-    if (first == '\0' && begin != std::string_view::npos) first = bytes[begin];
-    run_log.feed(bytes);
-  };
-  if (Result<void> done = stream_file(path, look); !done) return done.error();
-  run_log.finish();
   EvidenceSink sink(*this, &input, &table_);
   evidence::ReadOptions options;
   options.format = format;
-  if (isatty(STDERR_FILENO) == 1) options.progress = show_progress;
-  const Result<void> read = evidence::stream_evidence(path, options, sink);
-  if (sink.is_sarif()) return add_scan(path);
-  // A log of passing tests has nothing that a reader knows; a document that no reader knows is
-  // damaged, or none of a detector.
-  const bool is_document = first == '{' || first == '[' || first == '<';
-  if (!read && (!format.empty() || (is_document && !run_log.tests_run()))) return read.error();
+  // What the tests did is in the same text as what the detector said.
+  options.on_text = [&](std::string_view bytes) { run_log.feed(bytes); };
+  // Levels and rules of a scanner's results decide, which a finding does not have.
+  options.on_sarif = [&](const std::string& text) { return add_sarif(text, part.name); };
+  const Result<void> read = evidence::read_part(part, options, sink);
+  run_log.finish();
   take_over(run_log, &input, &input.failures);
-  inputs_.push_back(std::move(input));
-  return {};
+  const bool is_scan_only = read && !sink.has_format() && input.damage.empty();
+  if (!is_scan_only) inputs_.push_back(std::move(input));
+  return read;
 }
 
-Result<void> Intake::add_scan(const std::string& path) {
-  const Result<std::string> text = read_file(path);
-  if (!text) return text.error();
-  Result<ScanResults> results = read_sarif(*text, path, paths_);
+void Intake::add_scan(const std::string& path) {
+  const auto read = [&](input::Part& part) -> Result<void> {
+    input::TextInput content(part.content);
+    const Result<std::string> text = content.take_all(evidence::kDocumentBytesMax);
+    return text ? add_sarif(*text, part.name) : text.error();
+  };
+  const std::size_t inputs_before = inputs_.size();
+  note_unread(path, inputs_before, input::for_each_part(path, {}, read));
+}
+
+Result<void> Intake::add_sarif(const std::string& text, const std::string& name) {
+  Result<ScanResults> results = read_sarif(text, paths_);
   if (!results) return results.error();
   Input input;
-  input.name = path;
+  input.name = name;
   input.is_scan = true;
   input.reports = results->issues.size();
   if (results->proof) input.proofs.push_back(*results->proof);
@@ -185,6 +192,14 @@ Result<void> Intake::add_scan(const std::string& path) {
   for (Issue& issue : results->issues) table_.add(std::move(issue));
   inputs_.push_back(std::move(input));
   return {};
+}
+
+// The Error begins with the name of the file that was not read to its end.
+void Intake::note_unread(const std::string& path, std::size_t inputs_before,
+                         const Result<void>& read) {
+  if (read) return;
+  if (inputs_.size() == inputs_before) inputs_.emplace_back().name = path;
+  inputs_.back().damage.push_back(read.error().message);
 }
 
 Result<void> Intake::add_command(const std::vector<std::string>& arguments) {
@@ -204,16 +219,15 @@ Result<void> Intake::add_command(const std::vector<std::string>& arguments) {
   RunLog out_log;
   RunLog err_log;
   const fs::file_time_type start = fs::file_time_type::clock::now();
+  std::string buffer;
+  const auto feed = [&](std::string_view bytes, evidence::LogReader* reader, RunLog* log) {
+    const std::string_view text = input::without_zero_bytes(bytes, &buffer);
+    reader->feed(text);
+    log->feed(text);
+  };
   const Result<CommandResult> result = run_command(
-      arguments,
-      [&](std::string_view bytes) {
-        out_reader.feed(bytes);
-        out_log.feed(bytes);
-      },
-      [&](std::string_view bytes) {
-        err_reader.feed(bytes);
-        err_log.feed(bytes);
-      });
+      arguments, [&](std::string_view bytes) { feed(bytes, &out_reader, &out_log); },
+      [&](std::string_view bytes) { feed(bytes, &err_reader, &err_log); });
   if (!result) return result.error();
   out_reader.finish();
   err_reader.finish();
@@ -245,16 +259,15 @@ void Intake::add_ctest_log(const fs::path& file, Input* input, IssueTable* table
   EvidenceSink sink(*this, input, table);
   evidence::LogReader reader(sink);
   CtestLog log;
+  std::string buffer;
   const Result<void> read = stream_file(file, [&](std::string_view bytes) {
-    reader.feed(bytes);
-    log.feed(bytes);
+    const std::string_view text = input::without_zero_bytes(bytes, &buffer);
+    reader.feed(text);
+    log.feed(text);
   });
   reader.finish();
   log.finish();
-  if (!read) {
-    input->failures.push_back(read.error().message);
-    return;
-  }
+  if (!read) input->damage.push_back(read.error().message);
   std::size_t instrumented = 0;
   outcome->failures.clear();
   for (const CtestLog::Test& test : log.tests()) {
@@ -281,9 +294,7 @@ void Intake::add_log_paths(fs::file_time_type start) {
   for (const std::string& path : log_paths_of(environment_)) {
     for (const std::string& file : expand_glob(path + ".*")) {
       if (!is_newer(file, start)) continue;
-      if (Result<void> done = add_log(file, ""); !done) {
-        inputs_.front().failures.push_back(done.error().message);
-      }
+      add_log(file, "");
     }
   }
 }

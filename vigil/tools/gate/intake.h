@@ -32,6 +32,8 @@ struct Input {
   std::optional<std::uint64_t> tests_run;
   std::uint64_t reports = 0;
   bool is_cut_short = false;
+  // What was not read to its end or not understood ("race.log: line 3: ..."): it may hold a race.
+  std::vector<std::string> damage;
   std::vector<std::string> failures;  // why the run does not count as complete
   std::vector<std::string> notes;
 
@@ -67,10 +69,11 @@ class Intake {
   Intake(const layers::Rules& rules, const SourcePaths& paths, Environment environment)
       : rules_(rules), paths_(paths), environment_(std::move(environment)) {}
 
-  // A race log, a report, a dump: any format of vigil/tools/evidence, or just the output of tests.
-  // SARIF goes to add_scan().
-  Result<void> add_log(const std::string& path, const std::string& format);
-  Result<void> add_scan(const std::string& path);
+  // A race log, a report, a dump: any format of vigil/tools/evidence, or just the output of tests;
+  // compressed ones, and archives of such files, each of which is an Input of its own. SARIF counts
+  // as results of a scanner. What cannot be read or understood is damage of an Input.
+  void add_log(const std::string& path, const std::string& format);
+  void add_scan(const std::string& path);
   // Runs the command. Error: it cannot be started.
   Result<void> add_command(const std::vector<std::string>& arguments);
 
@@ -82,6 +85,9 @@ class Intake {
  private:
   class EvidenceSink;
 
+  Result<void> add_log_part(input::Part& part, const std::string& format);
+  Result<void> add_sarif(const std::string& text, const std::string& name);
+  void note_unread(const std::string& path, std::size_t inputs_before, const Result<void>& read);
   void add_ctest_log(const std::filesystem::path& file, Input* input, IssueTable* table,
                      CommandOutcome* outcome);
   void add_log_paths(std::filesystem::file_time_type start);

@@ -72,6 +72,17 @@ std::string without_digits(std::string text) {
   return text;
 }
 
+// Whether all of its results are here: none is something else than an object, or in another file.
+bool is_whole_run(const Json& run) {
+  const Json* const results = at(run, {"results"});
+  if (!run.IsObject() || at(run, {"externalPropertyFileReferences", "results"}) != nullptr) {
+    return false;
+  }
+  if (results == nullptr || results->IsNull()) return true;
+  return results->IsArray() && std::all_of(results->Begin(), results->End(),
+                                           [](const Json& result) { return result.IsObject(); });
+}
+
 class RunReader {
  public:
   RunReader(const Json& run, const SourcePaths& paths) : run_(run), paths_(paths) {
@@ -150,17 +161,19 @@ class RunReader {
 
 }  // namespace
 
-Result<ScanResults> read_sarif(std::string_view json, std::string_view name,
-                               const SourcePaths& paths) {
+Result<ScanResults> read_sarif(std::string_view json, const SourcePaths& paths) {
   rapidjson::Document document;
   document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
   if (document.HasParseError()) {
-    return Error{std::string(name) + ": at byte " + std::to_string(document.GetErrorOffset()) +
-                 ": " + rapidjson::GetParseError_En(document.GetParseError())};
+    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
+                 rapidjson::GetParseError_En(document.GetParseError())};
   }
   const Json* const runs = at(document, {"runs"});
   if (runs == nullptr || !runs->IsArray()) {
-    return Error{std::string(name) + ": no SARIF: there is no array \"runs\""};
+    return Error{"no SARIF: there is no array \"runs\""};
+  }
+  if (!std::all_of(runs->Begin(), runs->End(), is_whole_run)) {
+    return Error{"SARIF with runs or results that are missing or no objects"};
   }
   ScanResults results;
   each(runs, [&](const Json& run) { RunReader(run, paths).read(&results); });

@@ -5,7 +5,8 @@
 // A file proves that the scanner ran if one of its runs says so: results, or an invocation that
 // was successful. An empty result list without an invocation proves nothing.
 //
-// Thread safety: pure functions. Errors: what is no SARIF gives an Error that begins with the name.
+// Thread safety: pure functions. Errors: what is no SARIF, or has its results elsewhere, gives an
+// Error.
 #pragma once
 
 #include <optional>
@@ -24,7 +25,6 @@ struct ScanResults {
   std::vector<std::string> failures;  // runs that say that they did not complete
 };
 
-Result<ScanResults> read_sarif(std::string_view json, std::string_view name,
-                               const SourcePaths& paths);
+Result<ScanResults> read_sarif(std::string_view json, const SourcePaths& paths);
 
 }  // namespace vigil::tools::gate

@@ -10,9 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Optional;
 
-Result<ScanResults> read(std::string_view json) {
-  return read_sarif(json, "scan.sarif", SourcePaths("/src"));
-}
+Result<ScanResults> read(std::string_view json) { return read_sarif(json, SourcePaths("/src")); }
 
 std::string with_run(const std::string& members) {
   return R"({"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scan","rules":[

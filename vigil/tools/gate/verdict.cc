@@ -45,6 +45,7 @@ class Judge {
     verdict.outcome = reasons_.empty() ? Outcome::kPassed : Outcome::kBlocked;
     verdict.next_stage_may_run = run_is_good && !stops_;
     verdict.stage = std::move(case_.stage);
+    verdict.has_damaged_input = has_damaged_input_;
     verdict.reasons = std::move(reasons_);
     verdict.notes = std::move(notes_);
     verdict.issues = std::move(case_.issues);
@@ -95,7 +96,9 @@ class Judge {
   }
 
   void judge_input(const Input& input) {
-    if (input.proofs.empty()) {
+    has_damaged_input_ = has_damaged_input_ || !input.damage.empty();
+    for (const std::string& damage : input.damage) reasons_.push_back(damage);
+    if (input.proofs.empty() && input.damage.empty()) {
       const std::string text = input.name + ": nothing in it proves that " +
                                (input.is_scan ? "the scanner" : "a race detector") + " ran";
       if (case_.trust_log) {
@@ -145,6 +148,7 @@ class Judge {
   Case case_;
   std::uint64_t chains_ = 0;
   bool stops_ = false;
+  bool has_damaged_input_ = false;
   std::vector<std::string> reasons_;
   std::vector<std::string> notes_;
 };

@@ -29,6 +29,8 @@ struct Verdict {
   Outcome outcome = Outcome::kPassed;
   // False after a write-write conflict, and after a run that failed or proves nothing.
   bool next_stage_may_run = true;
+  // Something was not read to its end or not understood: nothing is known about the rest of it.
+  bool has_damaged_input = false;
   std::vector<std::string> reasons;  // why it blocks; empty if it does not
   std::vector<std::string> notes;    // what somebody should look at
   std::vector<Issue> issues;         // blocking ones first, then as they came

@@ -110,6 +110,17 @@ TEST(PolicyTableTest, AMapsOwnReportOfTwoWritesIsAWriteWriteConflictWithOneStack
 
 // ---- What a policy may change ----
 
+TEST(VerdictTest, WhatWasNotUnderstoodBlocksWhateverIsTrusted) {
+  Case judged = case_at("unit", {});
+  judged.trust_log = true;
+  judged.inputs[0].damage = {"race.log: line 3: not valid JSON"};
+  const Verdict verdict = judge(std::move(judged));
+  EXPECT_EQ(verdict.outcome, Outcome::kBlocked);
+  EXPECT_TRUE(verdict.has_damaged_input);
+  EXPECT_FALSE(verdict.next_stage_may_run);
+  EXPECT_THAT(verdict.reasons, ElementsAre("race.log: line 3: not valid JSON"));
+}
+
 TEST(VerdictTest, ARuleNamedHighRiskBlocksAtAnyLevel) {
   Case judged = case_at("predeploy", {scanned("vigil-unlocked-map", "note")});
   judged.stage.scan_rules_to_block = {"vigil-*"};

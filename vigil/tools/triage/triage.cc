@@ -9,6 +9,8 @@
 
 #include "vigil/tools/core/core_evidence.h"
 #include "vigil/tools/evidence/collector.h"
+#include "vigil/tools/input/parts.h"
+#include "vigil/tools/input/spooled_file.h"
 #include "vigil/tools/triage/frame_namer.h"
 
 namespace vigil::tools::triage {
@@ -36,9 +38,11 @@ class TriageSink : public evidence::Sink {
   void on_proof(std::string_view line) override { findings_.on_proof(line); }
   void on_program(std::string_view program) override { findings_.on_program(program); }
   void on_warning(std::string message) override { findings_.on_warning(std::move(message)); }
+  void on_damage(std::string message) override { findings_.on_damage(std::move(message)); }
   void on_truncated() override { findings_.on_truncated(); }
 
-  report::Evidence take() { return findings_.take(); }
+  [[nodiscard]] report::Evidence take() { return findings_.take(); }
+  [[nodiscard]] const std::vector<std::string>& damage() const { return findings_.damage(); }
   [[nodiscard]] const GroupTable& groups() const { return groups_; }
 
  private:
@@ -90,8 +94,24 @@ InputReport report_of(report::Evidence&& evidence, const GroupTable& groups,
   result.detector_proof = std::move(evidence.detector_proof);
   result.groups = groups.sorted(rules);
   result.threads = groups.threads();
-  if (result.kind.empty()) result.kind = result.threads > 0 ? "dump" : "clean";
+  if (result.kind.empty()) {
+    const bool is_dump = result.threads > 0;
+    result.kind = is_dump ? "dump" : result.truncated ? "incomplete" : "clean";
+  }
   return result;
+}
+
+void add_damage(const std::string& message, InputReport* report) {
+  report->damage.push_back(message);
+  if (report->kind == "clean" || report->kind == "incomplete") report->kind = "unreadable";
+}
+
+InputReport unreadable(const std::string& path, const Error& error) {
+  InputReport report;
+  report.path = path;
+  report.kind = "unreadable";
+  report.damage.push_back(error.message);
+  return report;
 }
 
 // The number of a process, unless there is a file of that name.
@@ -105,14 +125,71 @@ std::optional<pid_t> process_of(const std::string& path) {
   return process;
 }
 
-Result<InputReport> report_of_memory(Result<report::Evidence> read, const std::string& path,
-                                     const layers::Rules& rules, SourceTree& sources) {
-  if (!read) return Error{path + ": " + read.error().message};
+InputReport report_of_memory(Result<report::Evidence> read, const std::string& path,
+                             const layers::Rules& rules, SourceTree& sources) {
+  if (!read) return unreadable(path, Error{path + ": " + read.error().message});
   GroupTable groups;
   for (report::Thread& thread : read->threads) groups.add(std::move(thread), 1);
   read->path = path;
   return report_of(*std::move(read), groups, rules, sources);
 }
+
+// Whether its bytes can be read again, from any place.
+bool is_plain_file(const input::Part& part, const std::string& path) {
+  std::error_code ignored;
+  return !part.is_packed && std::filesystem::is_regular_file(path, ignored);
+}
+
+// The parts of one input.
+class PartReader {
+ public:
+  PartReader(const std::string& path, const TriageOptions& options, const layers::Rules& rules,
+             SourceTree& sources)
+      : path_(path), options_(options), rules_(rules), sources_(sources) {}
+
+  std::vector<InputReport> read() {
+    const Result<void> done = input::for_each_part(
+        path_, options_.on_progress, [this](input::Part& part) { return read_part(part); });
+    if (done) return std::move(reports_);
+    if (reports_.empty()) return {unreadable(path_, done.error())};
+    add_damage(done.error().message, &reports_.back());
+    return std::move(reports_);
+  }
+
+ private:
+  Result<void> read_part(input::Part& part) {
+    if (is_core(part.content.head())) return read_core(part);
+    TriageSink sink(part.name, options_.executable);
+    evidence::ReadOptions options;
+    options.format = options_.format;
+    const Result<void> read = evidence::read_part(part, options, sink);
+    reports_.push_back(report_of(sink.take(), sink.groups(), rules_, sources_));
+    for (const std::string& message : sink.damage()) {
+      add_damage(part.name + ": " + message, &reports_.back());
+    }
+    return read;
+  }
+
+  Result<void> read_core(input::Part& part) {
+    const CoreOptions options{options_.executable};
+    if (is_plain_file(part, path_)) {
+      reports_.push_back(
+          report_of_memory(read_core_evidence(path_, options), path_, rules_, sources_));
+      return {};
+    }
+    const Result<input::SpooledFile> file = input::SpooledFile::of(part.content);
+    if (!file) return file.error();
+    reports_.push_back(
+        report_of_memory(read_core_evidence(file->path(), options), part.name, rules_, sources_));
+    return {};
+  }
+
+  const std::string& path_;
+  const TriageOptions& options_;
+  const layers::Rules& rules_;
+  SourceTree& sources_;
+  std::vector<InputReport> reports_;
+};
 
 }  // namespace
 
@@ -120,19 +197,12 @@ std::string kind_name(report::Kind kind) {
   return kind == report::Kind::kRace ? "data race" : std::string(report::to_string(kind));
 }
 
-Result<InputReport> triage_input(const std::string& path, const TriageOptions& options,
-                                 const layers::Rules& rules, SourceTree& sources) {
+std::vector<InputReport> triage_input(const std::string& path, const TriageOptions& options,
+                                      const layers::Rules& rules, SourceTree& sources) {
   if (const std::optional<pid_t> process = process_of(path)) {
-    return report_of_memory(read_process_evidence(*process), path, rules, sources);
+    return {report_of_memory(read_process_evidence(*process), path, rules, sources)};
   }
-  if (is_core_file(path)) {
-    return report_of_memory(read_core_evidence(path, {options.executable}), path, rules, sources);
-  }
-  TriageSink sink(path, options.executable);
-  if (Result<void> done = evidence::stream_evidence(path, options.read, sink); !done) {
-    return done.error();
-  }
-  return report_of(sink.take(), sink.groups(), rules, sources);
+  return PartReader(path, options, rules, sources).read();
 }
 
 }  // namespace vigil::tools::triage

@@ -4,10 +4,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -22,7 +24,6 @@ namespace vigil::tools {
 namespace {
 
 using triage::InputReport;
-using triage::UnreadableInput;
 
 struct Options {
   std::vector<std::string> inputs;
@@ -42,7 +43,8 @@ Examples:
   vigil triage core.1234 --executable build/server
   vigil triage --json - logs/*.txt
 
-Exit codes: 0 nothing found, 1 findings, 2 usage, 3 an input could not be read.)";
+Exit codes: 0 nothing found, 1 findings, 2 usage, 3 an input was not read to its end or not
+understood.)";
 
 void define(CLI::App& app, Options* options) {
   app.footer(kFooter);
@@ -82,7 +84,7 @@ triage::TextStyle style_of_output(bool all) {
 }
 
 // Progress is for a person who waits: only on a terminal, only for large inputs.
-void show_progress(const evidence::Progress& progress) {
+void show_progress(const input::Progress& progress) {
   constexpr std::uint64_t kLargeBytes = std::uint64_t{64} << 20;
   if (progress.bytes_read < kLargeBytes) return;
   const std::uint64_t mebibytes = progress.bytes_read >> 20;
@@ -111,39 +113,44 @@ bool write_file(const std::string& path, const std::string& text) {
   return done;
 }
 
+// What is known about the inputs, in an exit code: doubt comes before findings.
+int exit_code_of(const std::vector<InputReport>& reports) {
+  const auto any = [&](bool (InputReport::*holds)() const) {
+    return std::any_of(reports.begin(), reports.end(),
+                       [&](const InputReport& report) { return (report.*holds)(); });
+  };
+  if (any(&InputReport::is_doubtful)) return kInternal;
+  return any(&InputReport::has_findings) ? kFindings : kClean;
+}
+
 int run(const Options& options, const layers::Rules& rules) {
   const bool has_terminal = isatty(STDERR_FILENO) != 0;
   triage::TriageOptions reading;
-  reading.read.format = options.format;
+  reading.format = options.format;
   reading.executable = options.executable;
-  if (has_terminal) reading.read.progress = show_progress;
+  if (has_terminal) reading.on_progress = show_progress;
   triage::SourceTree sources(options.source);
   const triage::TextStyle style = style_of_output(options.all);
   std::vector<InputReport> reports;
-  std::vector<UnreadableInput> unreadable;
+  const char* gap = "";
   for (const std::string& input : options.inputs) {
-    Result<InputReport> report = triage::triage_input(input, reading, rules, sources);
+    std::vector<InputReport> found = triage::triage_input(input, reading, rules, sources);
     if (has_terminal) clear_progress();
-    if (!report) {
-      std::fprintf(stderr, "vigil triage: %s\n", report.error().message.c_str());
-      unreadable.push_back({input, report.error().message});
-      continue;
+    for (InputReport& report : found) {
+      for (const std::string& message : report.damage) {
+        std::fprintf(stderr, "vigil triage: %s\n", message.c_str());
+      }
+      if (options.json != "-" && report.kind != "unreadable") {
+        std::fputs(std::exchange(gap, "\n"), stdout);
+        std::fputs(triage::to_text(report, rules, style).c_str(), stdout);
+      }
+      reports.push_back(std::move(report));
     }
-    if (options.json != "-") {
-      if (!reports.empty()) std::fputs("\n", stdout);
-      std::fputs(triage::to_text(*report, rules, style).c_str(), stdout);
-    }
-    reports.push_back(*std::move(report));
   }
-  if (!options.json.empty() &&
-      !write_file(options.json, triage::to_json(reports, unreadable, rules))) {
+  if (!options.json.empty() && !write_file(options.json, triage::to_json(reports, rules))) {
     return kInternal;
   }
-  if (!unreadable.empty()) return kInternal;
-  for (const InputReport& report : reports) {
-    if (report.has_findings()) return kFindings;
-  }
-  return kClean;
+  return exit_code_of(reports);
 }
 
 int usage_error(const std::string& message) {

@@ -40,6 +40,12 @@ std::string valid_utf8(std::string_view text) {
   return valid;
 }
 
+std::string joined(const std::vector<std::string>& sentences) {
+  std::string text;
+  for (const std::string& sentence : sentences) text.append(text.empty() ? "" : "; ") += sentence;
+  return text;
+}
+
 class ReportWriter {
  public:
   explicit ReportWriter(const layers::Rules& rules) : rules_(rules), json_(buffer_) {
@@ -47,13 +53,11 @@ class ReportWriter {
     json_.SetFormatOptions(rapidjson::kFormatSingleLineArray);
   }
 
-  std::string write(std::span<const InputReport> inputs,
-                    std::span<const UnreadableInput> unreadable) {
+  std::string write(std::span<const InputReport> inputs) {
     json_.StartObject();
     json_.Key("inputs");
     json_.StartArray();
     for (const InputReport& input : inputs) write(input);
-    for (const UnreadableInput& input : unreadable) write(input);
     json_.EndArray();
     json_.EndObject();
     return std::string(buffer_.GetString(), buffer_.GetSize()) + "\n";
@@ -75,19 +79,12 @@ class ReportWriter {
     json_.Uint64(value);
   }
 
-  void write(const UnreadableInput& input) {
-    json_.StartObject();
-    text("path", input.path);
-    text("kind", "unreadable");
-    text("error", input.error);
-    json_.EndObject();
-  }
-
   void write(const InputReport& input) {
     json_.StartObject();
     text("path", input.path);
     text("format", input.format);
     text("kind", input.kind);
+    if (!input.damage.empty()) text("error", joined(input.damage));
     optional_text("program", input.program);
     number("reports", input.reports);
     number("threads", input.threads);
@@ -194,9 +191,8 @@ class ReportWriter {
 
 }  // namespace
 
-std::string to_json(std::span<const InputReport> inputs,
-                    std::span<const UnreadableInput> unreadable, const layers::Rules& rules) {
-  return ReportWriter(rules).write(inputs, unreadable);
+std::string to_json(std::span<const InputReport> inputs, const layers::Rules& rules) {
+  return ReportWriter(rules).write(inputs);
 }
 
 }  // namespace vigil::tools::triage

@@ -7,19 +7,11 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "vigil/tools/triage/triage.h"
 
 namespace vigil::tools::triage {
 
-// An input that could not be read.
-struct UnreadableInput {
-  std::string path;
-  std::string error;
-};
-
-std::string to_json(std::span<const InputReport> inputs,
-                    std::span<const UnreadableInput> unreadable, const layers::Rules& rules);
+std::string to_json(std::span<const InputReport> inputs, const layers::Rules& rules);
 
 }  // namespace vigil::tools::triage

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@ namespace vigil::tools::triage {
 namespace {
 
 using report::Operation;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -23,10 +26,11 @@ using testing::SizeIs;
 
 InputReport triage_fixture(const std::string& name, const std::string& source = {}) {
   SourceTree sources(source);
-  Result<InputReport> report =
+  std::vector<InputReport> reports =
       triage_input(VIGIL_FIXTURES "/" + name, {}, layers::Rules::defaults(), sources);
-  EXPECT_TRUE(report) << (report ? "" : report.error().message);
-  return report ? *report : InputReport();
+  EXPECT_THAT(reports, SizeIs(1));
+  EXPECT_THAT(reports.front().damage, IsEmpty());
+  return std::move(reports.front());
 }
 
 TEST(TriageTest, TheVerdictNamesLayersPlacesAndTheMap) {
@@ -77,16 +81,57 @@ TEST(TriageTest, ALogWithoutEvidenceIsClean) {
 
 TEST(TriageTest, AMissingInputIsAnError) {
   SourceTree sources("");
-  const Result<InputReport> report =
+  const std::vector<InputReport> reports =
       triage_input("/nowhere/log", {}, layers::Rules::defaults(), sources);
-  ASSERT_FALSE(report);
-  EXPECT_THAT(report.error().message, HasSubstr("/nowhere/log: No such file"));
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_THAT(reports[0].damage, ElementsAre(HasSubstr("/nowhere/log: No such file")));
+  EXPECT_EQ(reports[0].kind, "unreadable");
+  EXPECT_TRUE(reports[0].is_doubtful());
+}
+
+std::vector<InputReport> triage_text(const std::string& text) {
+  const std::string path = testing::TempDir() + "vigil_triage_input";
+  std::ofstream(path, std::ios::binary) << text;
+  SourceTree sources("");
+  std::vector<InputReport> reports = triage_input(path, {}, layers::Rules::defaults(), sources);
+  std::remove(path.c_str());
+  return reports;
+}
+
+TEST(TriageTest, AnInputThatEndsEarlyIsNotClean) {
+  const InputReport report = triage_text("<valgrindoutput><state>").at(0);
+  EXPECT_EQ(report.kind, "incomplete");
+  EXPECT_TRUE(report.is_doubtful());
+}
+
+TEST(TriageTest, DamageStandsBesideWhatWasFound) {
+  const InputReport report =
+      triage_text(
+          "WARNING: DATA RACE\nRead at 0x1 by goroutine 9:\n  main.f()\n      /a.go:3 +0x1\n"
+          "==================\n{\"runs\": [}\n")
+          .at(0);
+  EXPECT_EQ(report.kind, "data race");
+  EXPECT_THAT(report.damage, ElementsAre(HasSubstr("vigil_triage_input: line 6: not valid JSON")));
+  EXPECT_TRUE(report.is_doubtful());
+}
+
+TEST(TriageTest, WithoutAFindingDamageIsUnreadable) {
+  EXPECT_EQ(triage_text("").at(0).kind, "unreadable");
+  EXPECT_EQ(triage_text("\x1f\x8b\x08").at(0).kind, "unreadable");
+  EXPECT_EQ(triage_text(std::string("\x7f"
+                                    "ELF\2\1\1\0\0\0\0\0\0\0\0\0\4\0\x3e\0",
+                                    20))
+                .at(0)
+                .kind,
+            "unreadable");
 }
 
 TEST(TriageJsonTest, HasTheAgreedShape) {
-  const InputReport input = triage_fixture("cpp/tsan-gcc.txt");
-  const std::vector<UnreadableInput> unreadable = {{"gone\xff.log", "No such file"}};
-  const std::string json = to_json(std::span(&input, 1), unreadable, layers::Rules::defaults());
+  std::vector<InputReport> inputs = {triage_fixture("cpp/tsan-gcc.txt"), InputReport()};
+  inputs[1].path = "gone\xff.log";
+  inputs[1].kind = "unreadable";
+  inputs[1].damage = {"No such file"};
+  const std::string json = to_json(inputs, layers::Rules::defaults());
   rapidjson::Document document;
   document.Parse<rapidjson::kParseValidateEncodingFlag>(json.c_str());
   ASSERT_FALSE(document.HasParseError());
@@ -107,6 +152,7 @@ TEST(TriageJsonTest, HasTheAgreedShape) {
   EXPECT_STREQ(side["layer"].GetString(), "timer/cron");
   EXPECT_TRUE(first["groups"].IsArray());
   EXPECT_STREQ(document["inputs"][1]["kind"].GetString(), "unreadable");
+  EXPECT_STREQ(document["inputs"][1]["error"].GetString(), "No such file");
 }
 
 TEST(TriageTextTest, LinesFitTheTerminalAndControlCharactersDoNotReachIt) {

@@ -23,15 +23,25 @@ std::string_view text_of(const Value& object, const char* key) {
   return {member->value.GetString(), member->value.GetStringLength()};
 }
 
+// Whether the line, which has an "Action", is one of `go test` or `go build`.
+bool is_event(std::string_view line) {
+  return line.find("\"Package\":") != std::string_view::npos ||
+         line.find("\"ImportPath\":") != std::string_view::npos;
+}
+
 class GoTestJsonReader : public LineHandler {
  public:
   explicit GoTestJsonReader(Sink& sink) : sink_(sink) {}
 
   void line(std::string_view text) override {
-    if (!text.starts_with('{') || text.find("\"Action\"") == std::string_view::npos) return;
+    if (!text.starts_with('{') || text.find("\"Action\":") == std::string_view::npos) return;
     rapidjson::Document document;
     document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
-    if (document.HasParseError() || !document.IsObject()) return;
+    if (document.HasParseError()) {
+      // Its output may be a part of a report.
+      if (is_event(text)) sink_.on_damage("go test -json: the event is not valid JSON");
+      return;
+    }
     if (!seen_) sink_.on_format("go-test-json");
     seen_ = true;
     const std::string_view package = text_of(document, "Package");

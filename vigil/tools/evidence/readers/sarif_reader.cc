@@ -28,7 +28,7 @@ const Value& member(const Value& object, const char* key) {
   return found == object.MemberEnd() ? nothing : found->value;
 }
 
-std::string text(const Value& value) {
+std::string text_of(const Value& value) {
   return value.IsString() ? std::string(value.GetString(), value.GetStringLength()) : std::string();
 }
 
@@ -44,14 +44,14 @@ void each(const Value& array, Use use) {
 report::Frame frame_of(const Value& location) {
   report::Frame frame;
   const Value& physical = member(location, "physicalLocation");
-  frame.file = text(member(member(physical, "artifactLocation"), "uri"));
+  frame.file = text_of(member(member(physical, "artifactLocation"), "uri"));
   frame.line = number(member(member(physical, "region"), "startLine"));
   frame.column = number(member(member(physical, "region"), "startColumn"));
   each(member(location, "logicalLocations"), [&](const Value& logical) {
-    frame.function = text(member(logical, "fullyQualifiedName"));
-    if (frame.function.empty()) frame.function = text(member(logical, "name"));
+    frame.function = text_of(member(logical, "fullyQualifiedName"));
+    if (frame.function.empty()) frame.function = text_of(member(logical, "name"));
   });
-  if (frame.function.empty()) frame.function = text(member(member(location, "message"), "text"));
+  if (frame.function.empty()) frame.function = text_of(member(member(location, "message"), "text"));
   return frame;
 }
 
@@ -88,15 +88,15 @@ report::Access access_of(const Value& thread_flow) {
   });
   std::reverse(access.stack.begin(), access.stack.end());
   const report::Operation named =
-      operation_of(text(member(member(thread_flow, "message"), "text")));
+      operation_of(text_of(member(member(thread_flow, "message"), "text")));
   access.operation = refine(named, access.stack);
   return access;
 }
 
 report::Finding finding_of(const Value& result) {
   report::Finding finding;
-  finding.message = text(member(member(result, "message"), "text"));
-  finding.kind = kind_of(text(member(result, "ruleId")), finding.message);
+  finding.message = text_of(member(member(result, "message"), "text"));
+  finding.kind = kind_of(text_of(member(result, "ruleId")), finding.message);
   const auto add = [&](report::Access&& access) {
     if (!access.stack.empty() && finding.accesses.size() < kAccessesMax) {
       finding.accesses.push_back(std::move(access));
@@ -116,26 +116,38 @@ report::Finding finding_of(const Value& result) {
   return finding;
 }
 
+// Whether all of its results are here: none is something else than an object, or in another file.
+bool is_whole_run(const Value& run) {
+  const Value& results = member(run, "results");
+  if (!run.IsObject() || !(results.IsArray() || results.IsNull())) return false;
+  bool has_objects_only = true;
+  each(results,
+       [&](const Value& result) { has_objects_only = has_objects_only && result.IsObject(); });
+  return has_objects_only &&
+         member(member(run, "externalPropertyFileReferences"), "results").IsNull();
+}
+
 }  // namespace
 
-Result<void> read_sarif(Input& input, Sink& sink) {
-  Result<std::string> content = input.read_all();
-  if (!content) return content.error();
+Result<void> read_sarif(const std::string& text, Sink& sink) {
   rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(content->data(), content->size());
+  document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
   if (document.HasParseError()) {
     return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
                  rapidjson::GetParseError_En(document.GetParseError())};
   }
   if (!member(document, "runs").IsArray()) return Error{"not SARIF: there is no list of \"runs\""};
   sink.on_format("sarif");
+  bool is_understood = true;
   each(member(document, "runs"), [&](const Value& run) {
-    const std::string tool = text(member(member(member(run, "tool"), "driver"), "name"));
+    is_understood = is_understood && is_whole_run(run);
+    const std::string tool = text_of(member(member(member(run, "tool"), "driver"), "name"));
     if (!tool.empty()) sink.on_proof("SARIF of " + tool);
     each(member(run, "results"), [&](const Value& result) {
       if (result.IsObject()) sink.on_finding(finding_of(result));
     });
   });
+  if (!is_understood) return Error{"SARIF with runs or results that are missing or no objects"};
   return {};
 }
 

@@ -8,6 +8,8 @@
 // for the other side, without an address, which makes the collision likely rather than certain.
 #include <expat.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -245,45 +247,106 @@ class ValgrindReader {
   bool finished_ = false;
 };
 
-// Expat's callbacks.
-void on_start(void* reader, const char* name, const char** /*attributes*/) {
-  static_cast<ValgrindReader*>(reader)->start(name);
-}
-void on_end(void* reader, const char* name) { static_cast<ValgrindReader*>(reader)->end(name); }
-void on_text(void* reader, const char* text, int size) {
-  static_cast<ValgrindReader*>(reader)->text({text, static_cast<std::size_t>(size)});
-}
-
 struct ParserDeleter {
   void operator()(XML_Parser parser) const { XML_ParserFree(parser); }
 };
 
+// One document: it ends with its outermost element.
+class ValgrindDocument {
+ public:
+  enum class State : std::uint8_t { kProlog, kOther, kInside, kDone };
+
+  explicit ValgrindDocument(Sink& sink)
+      : reader_(sink), sink_(sink), parser_(XML_ParserCreate("UTF-8")) {
+    XML_SetUserData(parser_.get(), this);
+    XML_SetElementHandler(parser_.get(), on_start, on_end);
+    XML_SetCharacterDataHandler(parser_.get(), on_text);
+  }
+
+  // False: the text is no XML from some byte on, or ends. REQUIRES: every piece is ahead of `text`
+  // and is taken, as far as was parsed, afterwards.
+  bool parse(std::string_view piece) {
+    const XML_Status status = XML_Parse(parser_.get(), piece.data(), static_cast<int>(piece.size()),
+                                        static_cast<int>(piece.empty()));
+    return status == XML_STATUS_OK;
+  }
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool is_finished() const { return reader_.is_finished(); }
+  // Bytes of all pieces up to the end of the document, or to what is no XML.
+  [[nodiscard]] std::size_t parsed_bytes() const {
+    const XML_Index at = XML_GetCurrentByteIndex(parser_.get());
+    const int token = state_ == State::kDone ? XML_GetCurrentByteCount(parser_.get()) : 0;
+    return static_cast<std::size_t>(std::max<XML_Index>(at, 0) + token);
+  }
+  // Lines before the one at hand.
+  [[nodiscard]] std::uint64_t lines() const { return XML_GetCurrentLineNumber(parser_.get()) - 1; }
+  [[nodiscard]] std::string error() const {
+    return XML_ErrorString(XML_GetErrorCode(parser_.get()));
+  }
+
+ private:
+  // Expat's callbacks.
+  static void on_start(void* self, const char* name, const char** /*attributes*/) {
+    auto& that = *static_cast<ValgrindDocument*>(self);
+    ++that.depth_;
+    if (that.state_ == State::kInside) return that.reader_.start(name);
+    const bool is_valgrind = std::string_view(name) == "valgrindoutput";
+    that.state_ = is_valgrind ? State::kInside : State::kOther;
+    if (is_valgrind) return that.sink_.on_format("valgrind-xml");
+    XML_StopParser(that.parser_.get(), XML_FALSE);
+  }
+  static void on_end(void* self, const char* name) {
+    auto& that = *static_cast<ValgrindDocument*>(self);
+    if (that.state_ != State::kInside) return;
+    if (--that.depth_ > 0) return that.reader_.end(name);
+    that.state_ = State::kDone;
+    XML_StopParser(that.parser_.get(), XML_FALSE);
+  }
+  static void on_text(void* self, const char* text, int size) {
+    static_cast<ValgrindDocument*>(self)->reader_.text({text, static_cast<std::size_t>(size)});
+  }
+
+  ValgrindReader reader_;
+  Sink& sink_;
+  std::unique_ptr<XML_ParserStruct, ParserDeleter> parser_;
+  State state_ = State::kProlog;
+  int depth_ = 0;
+};
+
 }  // namespace
 
-Result<void> read_valgrind_xml(Input& input, Sink& sink) {
-  const std::unique_ptr<XML_ParserStruct, ParserDeleter> parser(XML_ParserCreate(nullptr));
-  ValgrindReader reader(sink);
-  XML_SetUserData(parser.get(), &reader);
-  XML_SetElementHandler(parser.get(), on_start, on_end);
-  XML_SetCharacterDataHandler(parser.get(), on_text);
-  sink.on_format("valgrind-xml");
-  for (;;) {
-    const std::string_view bytes = input.read();
-    const XML_Status status =
-        XML_Parse(parser.get(), bytes.data(), static_cast<int>(bytes.size()), bytes.empty());
-    if (status != XML_STATUS_OK) {
-      const XML_Error code = XML_GetErrorCode(parser.get());
-      const std::string where = "line " + std::to_string(XML_GetCurrentLineNumber(parser.get())) +
-                                ": " + XML_ErrorString(code);
-      if (!bytes.empty()) return Error{"not valid XML, " + where};
-      sink.on_warning("the XML ends early, " + where);
-      sink.on_truncated();
-      return {};
+bool read_valgrind_xml(input::TextInput& text, std::string* taken, Sink& sink) {
+  using State = ValgrindDocument::State;
+  constexpr std::size_t kPrologBytesMax = std::size_t{64} << 10;
+  ValgrindDocument document(sink);
+  const std::uint64_t first_line = text.line();
+  for (std::size_t bytes_before = 0;;) {
+    const std::string_view piece = text.ahead();
+    const bool is_xml = document.parse(piece);
+    const State state = document.state();
+    if (state == State::kOther || (state == State::kProlog && !is_xml)) return false;
+    if (is_xml && !piece.empty()) {
+      if (state == State::kProlog) taken->append(piece);
+      if (taken->size() > kPrologBytesMax) return false;
+      bytes_before += piece.size();
+      text.take(piece.size());
+      continue;
     }
-    if (bytes.empty()) break;
+    text.take(std::min(piece.size(), document.parsed_bytes() - bytes_before));
+    if (state == State::kDone) {
+      if (!document.is_finished()) sink.on_truncated();
+      return true;
+    }
+    const std::string where = "line " + std::to_string(first_line + document.lines()) + ": ";
+    if (piece.empty()) {
+      sink.on_warning(where + "the XML ends early: " + document.error());
+      sink.on_truncated();
+    } else {
+      sink.on_damage(where + "not valid XML: " + document.error());
+    }
+    return true;
   }
-  if (!reader.is_finished()) sink.on_truncated();
-  return {};
 }
 
 }  // namespace vigil::tools::evidence

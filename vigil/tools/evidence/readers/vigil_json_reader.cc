@@ -20,11 +20,9 @@ void pass_on(report::Evidence&& evidence, Sink& sink) {
 
 }  // namespace
 
-Result<void> read_vigil_json(Input& input, Sink& sink) {
-  Result<std::string> text = input.read_all();
-  if (!text) return text.error();
+Result<void> read_vigil_json(const std::string& text, Sink& sink) {
   // An evidence has "path", a report of a run has "schedules".
-  std::variant<report::RunReport, report::ParseError> run = report::run_report_from_json(*text);
+  std::variant<report::RunReport, report::ParseError> run = report::run_report_from_json(text);
   if (const auto* error = std::get_if<report::ParseError>(&run)) return Error{error->message};
   auto& report = std::get<report::RunReport>(run);
   sink.on_format("vigil-race");
@@ -35,7 +33,7 @@ Result<void> read_vigil_json(Input& input, Sink& sink) {
     for (report::Finding& finding : report.findings) sink.on_finding(std::move(finding));
     return {};
   }
-  std::variant<report::Evidence, report::ParseError> other = report::evidence_from_json(*text);
+  std::variant<report::Evidence, report::ParseError> other = report::evidence_from_json(text);
   if (const auto* error = std::get_if<report::ParseError>(&other)) return Error{error->message};
   pass_on(std::get<report::Evidence>(std::move(other)), sink);
   return {};
