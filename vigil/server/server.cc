@@ -12,7 +12,8 @@
 #include "vigil/base/check.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/reactor.h"
-#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/commands/all_commands.h"
+#include "vigil/server/resp/reactor_state.h"
 #include "vigil/server/resp/session.h"
 #include "vigil/server/transport/socket.h"
 
@@ -38,7 +39,7 @@ Server::Server(ServerOptions options, SessionFactory http_sessions)
     impl.reactors.push_back(std::make_unique<Reactor>(*state_, i, impl.factories));
     mailboxes.push_back(&impl.reactors.back()->mailbox());
   }
-  impl.resp = std::make_unique<RespShared>(*state_, mailboxes);
+  impl.resp = std::make_unique<RespShared>(*state_, all_commands(), mailboxes);
   for (const auto& reactor : impl.reactors) {
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));
