@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The error replies that more than one command gives, as Redis 7.0 words them.
+//
+// Thread safety: constants.
 #pragma once
 
 #include <string_view>

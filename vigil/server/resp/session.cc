@@ -34,7 +34,8 @@ std::string unknown_command(std::span<const std::string_view> args) {
   std::string shown;
   for (const std::string_view arg : args.subspan(1)) {
     if (shown.size() >= kShownMax) break;
-    shown.append("'").append(excerpt(arg, kShownMax - shown.size())).append("' ");
+    const std::string_view part = excerpt(arg, kShownMax - shown.size());
+    shown.append("'").append(part).append("' ");
   }
   return message + shown;
 }

@@ -50,7 +50,7 @@ void describe(Call& call, const Command* command) {
   std::vector<std::string> categories;
   for (const Category& category : kCategories) {
     if ((command->all_categories() & category.bit) != 0) {
-      categories.push_back("@" + std::string(category.name));
+      categories.push_back(std::string("@").append(category.name));
     }
   }
   reply.set(categories.size());

@@ -24,12 +24,13 @@ struct TimeUnit {
 };
 inline constexpr TimeUnit kSecondsFromNow{1000, false};
 inline constexpr TimeUnit kMillisecondsFromNow{1, false};
-inline constexpr TimeUnit kUnixSeconds{1000, true};
-inline constexpr TimeUnit kUnixMilliseconds{1, true};
+inline constexpr TimeUnit kSecondsSinceEpoch{1000, true};
+inline constexpr TimeUnit kMillisecondsSinceEpoch{1, true};
 
-inline constexpr std::array kTimeUnits = {
-    Choice<TimeUnit>{"ex", kSecondsFromNow}, Choice<TimeUnit>{"px", kMillisecondsFromNow},
-    Choice<TimeUnit>{"exat", kUnixSeconds}, Choice<TimeUnit>{"pxat", kUnixMilliseconds}};
+inline constexpr std::array kTimeUnits = {Choice<TimeUnit>{"ex", kSecondsFromNow},
+                                          Choice<TimeUnit>{"px", kMillisecondsFromNow},
+                                          Choice<TimeUnit>{"exat", kSecondsSinceEpoch},
+                                          Choice<TimeUnit>{"pxat", kMillisecondsSinceEpoch}};
 
 // The Unix time in milliseconds; nothing if it is beyond 64 bits.
 [[nodiscard]] std::optional<std::int64_t> absolute_ms(std::int64_t number, TimeUnit unit,

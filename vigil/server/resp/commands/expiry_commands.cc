@@ -92,8 +92,8 @@ void expire_generic(Call& call, TimeUnit unit) {
 
 void expire(Call& call) { expire_generic(call, kSecondsFromNow); }
 void pexpire(Call& call) { expire_generic(call, kMillisecondsFromNow); }
-void expireat(Call& call) { expire_generic(call, kUnixSeconds); }
-void pexpireat(Call& call) { expire_generic(call, kUnixMilliseconds); }
+void expireat(Call& call) { expire_generic(call, kSecondsSinceEpoch); }
+void pexpireat(Call& call) { expire_generic(call, kMillisecondsSinceEpoch); }
 
 void ttl_generic(Call& call, TimeUnit unit) {
   cache::EntryHeader header;
@@ -111,8 +111,8 @@ void ttl_generic(Call& call, TimeUnit unit) {
 
 void ttl(Call& call) { ttl_generic(call, kSecondsFromNow); }
 void pttl(Call& call) { ttl_generic(call, kMillisecondsFromNow); }
-void expiretime(Call& call) { ttl_generic(call, kUnixSeconds); }
-void pexpiretime(Call& call) { ttl_generic(call, kUnixMilliseconds); }
+void expiretime(Call& call) { ttl_generic(call, kSecondsSinceEpoch); }
+void pexpiretime(Call& call) { ttl_generic(call, kMillisecondsSinceEpoch); }
 
 void persist(Call& call) {
   const auto changed = change_key(call, call.key, [&](cache::Slot& slot) -> Changed<bool> {

@@ -30,7 +30,7 @@ std::uint64_t read_version(Arguments& args, std::int64_t least) {
 // EX seconds, PX milliseconds, PXAT milliseconds.
 constexpr std::array kOrderTimeUnits = {Choice<TimeUnit>{"ex", kSecondsFromNow},
                                         Choice<TimeUnit>{"px", kMillisecondsFromNow},
-                                        Choice<TimeUnit>{"pxat", kUnixMilliseconds}};
+                                        Choice<TimeUnit>{"pxat", kMillisecondsSinceEpoch}};
 
 // One option with its value; each names what follows it.
 void read_option(Arguments& args, const Call& call, OrderEvent* event) {
