@@ -276,6 +276,39 @@ class RedisDifferentialTest(harness.TestCase):
                 pass  # closed with input unread: what was received before still counts
             return bytes(received)
 
+    def test_commands_are_described_as_redis_describes_them(self):
+        """Arity, key positions, categories and those flags that vigild has, subcommands included."""
+        with self.redis.resp() as redis, self.vigild.resp() as vigild:
+            names = [name for name in vigild.call("COMMAND", "LIST") if b"." not in name]
+            expected = {info[0]: info for info in redis.call("COMMAND", "INFO", *names) if info}
+            actual = {info[0]: info for info in vigild.call("COMMAND", "INFO", *names)}
+            self.assertEqual(sorted(actual), sorted(names))
+            # Redis has CLIENT SETINFO from 7.2 on.
+            self.assertEqual(set(actual) - set(expected), {b"client|setinfo"})
+            for name, info in expected.items():
+                with self.subTest(command=name):
+                    self.assertEqual(self._described(info), self._described(actual[name]))
+                    subcommands = {subcommand[0] for subcommand in actual[name][9]}
+                    prefix = name + b"|"
+                    self.assertEqual(
+                        subcommands, {other for other in actual if other.startswith(prefix)}
+                    )
+            for category in (b"keyspace", b"Dangerous", b"connection", b"admin", b"nosuch"):
+                words = ("COMMAND", "LIST", "FILTERBY", "ACLCAT", category)
+                known = set(redis.call(*words)) & set(actual)
+                listed = {name for name in vigild.call(*words) if name in expected}
+                self.assertEqual(known, listed, category)
+            for pattern in (b"CLIENT|I*", b"*ex*", b"nosuch"):
+                words = ("COMMAND", "LIST", "FILTERBY", "PATTERN", pattern)
+                known = set(redis.call(*words)) & set(actual)
+                listed = {name for name in vigild.call(*words) if name in expected}
+                self.assertEqual(known, listed, pattern)
+
+    @staticmethod
+    def _described(info):
+        named = {b"write", b"readonly", b"denyoom", b"admin", b"pubsub", b"fast", b"no_auth"}
+        return info[1], set(info[2]) & named, info[3:6], set(info[6])
+
     def test_inline_and_malformed_requests_get_the_bytes_of_redis(self):
         cases = [
             b"PING\r\n", b"PING\n", b"\r\n\r\nPING\r\n", b"   PING   \r\n",

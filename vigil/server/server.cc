@@ -2,7 +2,6 @@
 #include "vigil/server/server.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <string>
@@ -11,40 +10,14 @@
 #include <vector>
 
 #include "vigil/base/check.h"
-#include "vigil/base/clock.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/reactor.h"
-#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/commands/all_commands.h"
+#include "vigil/server/resp/reactor_state.h"
 #include "vigil/server/resp/session.h"
 #include "vigil/server/transport/socket.h"
 
 namespace vigil::server {
-
-namespace {
-
-std::uint32_t usable_cores() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof(cores), &cores) != 0) return 1;
-  return static_cast<std::uint32_t>(std::max(CPU_COUNT(&cores), 1));
-}
-
-ServerOptions with_threads(ServerOptions options) {
-  if (options.threads == 0) options.threads = usable_cores();
-  return options;
-}
-
-}  // namespace
-
-ServerState::ServerState(ServerOptions server_options)
-    : options(with_threads(std::move(server_options))),
-      cache(options.cache),
-      orders(cache, options.orders),
-      started_ms(unix_ms()) {
-  for (std::uint32_t i = 0; i < options.threads; ++i) {
-    counters.push_back(std::make_unique<ReactorCounters>());
-  }
-}
 
 struct Server::Impl {
   SessionFactories factories;
@@ -66,7 +39,7 @@ Server::Server(ServerOptions options, SessionFactory http_sessions)
     impl.reactors.push_back(std::make_unique<Reactor>(*state_, i, impl.factories));
     mailboxes.push_back(&impl.reactors.back()->mailbox());
   }
-  impl.resp = std::make_unique<RespShared>(*state_, mailboxes);
+  impl.resp = std::make_unique<RespShared>(*state_, all_commands(), mailboxes);
   for (const auto& reactor : impl.reactors) {
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));

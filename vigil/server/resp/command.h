@@ -1,61 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The RESP commands: one table of {name, arity, flags, keys, family, handler, summary}, filled by
-// one file per family, and what a handler works with.
+// Command: one row of the command table, and Call: what its handler works with.
 //
-// A handler reads all its arguments, checks them, acts, and writes exactly one reply (none or many
-// for the subscribe family). Errors are replies; handlers do not throw.
+//   Command{.name = "incr",
+//           .arity = 2,
+//           .flags = Command::kWrite | Command::kDenyOom | Command::kFast,
+//           .categories = Category::kString,
+//           .keys = {1, 1, 1},
+//           .family = CommandFamily::kWrite,
+//           .handler = incr,
+//           .summary = "Adds one to an integer value"}
 //
-// Thread safety: the table is constant; a Call belongs to one reactor.
+// A handler reads all its arguments (arguments.h), checks them once, acts, and writes exactly one
+// reply (none or many for the subscribe family). Errors are replies; handlers do not throw.
+//
+// Thread safety: a Command is constant; a Call belongs to one reactor.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "vigil/cache/cache.h"
 #include "vigil/server/reactor/counters.h"
-#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/arguments.h"
+#include "vigil/server/resp/category.h"
+#include "vigil/server/resp/reactor_state.h"
+#include "vigil/server/resp/reply_errors.h"
 #include "vigil/server/resp/writer.h"
 
 namespace vigil::server {
 
 class RespSession;
-struct Command;
-
-// One request being executed.
-struct Call {
-  RespSession& session;
-  RespReactor& reactor;
-  const Command& command;
-  std::span<const std::string_view> args;  // args[0] is the command's name
-  const cache::Key& key;                   // of args[command.first_key], if it has keys
-  std::int64_t now_ms;
-  RespWriter reply;
-
-  [[nodiscard]] cache::Cache& cache() const { return reactor.context.server.cache; }
-  [[nodiscard]] orders::Orders& orders() const { return reactor.context.server.orders; }
-  [[nodiscard]] RespShared& shared() const { return reactor.shared; }
-  [[nodiscard]] KeyspaceEvents& events() const { return reactor.shared.events; }
-
-  // Case-insensitive comparison of an argument with an option's name.
-  [[nodiscard]] bool is(std::size_t index, std::string_view option) const;
-  // The integer argument, or nothing after replying with Redis's error.
-  [[nodiscard]] std::optional<std::int64_t> integer(std::size_t index);
-
-  void hit() const { ++reactor.tally.hits; }
-  void miss() const { ++reactor.tally.misses; }
-
-  void syntax_error() { reply.error("ERR syntax error"); }
-  void wrong_type() {
-    reply.error("WRONGTYPE Operation against a key holding the wrong kind of value");
-  }
-  void arity_error(std::string_view command_name);
-};
+struct Call;
 
 using Handler = void (*)(Call&);
+
+// Which arguments are keys: every step-th from first to last, counted from the name at 0; a
+// negative last is counted from the end. first == 0: none.
+struct KeyPositions {
+  int first = 0;
+  int last = 0;
+  int step = 0;
+};
 
 struct Command {
   // Flags, named in COMMAND INFO as Redis names them.
@@ -69,46 +58,60 @@ struct Command {
     kNoAuth = 1U << 6,        // allowed before authentication
     kInSubscriber = 1U << 7,  // allowed to a RESP2 client that has subscriptions
   };
-
   std::string_view name;  // lower case; must have a static lifetime and a terminator
-  int arity;              // including the name; negative: at least
-  std::uint32_t flags;
-  int first_key;  // 0: takes no keys
-  int last_key;   // negative: counted from the end
-  int key_step;
-  CommandFamily family;
-  Handler handler;
-  std::string_view summary;
+  int arity = 0;          // including the name; negative: at least
+  std::uint32_t flags = 0;
+  std::uint32_t categories = 0;  // Category bits, beside those that follow from the flags
+  KeyPositions keys{};
+  CommandFamily family = CommandFamily::kUnknown;
+  Handler handler = nullptr;
+  std::string_view summary{};
+  // Of a command such as CLIENT. Their names are full ("client|kill"), their arity counts both.
+  std::span<const Command> subcommands{};
 
+  [[nodiscard]] bool has(Flag flag) const { return (flags & flag) != 0; }
   [[nodiscard]] bool accepts(std::size_t arguments) const {
     return arity >= 0 ? arguments == static_cast<std::size_t>(arity)
                       : arguments >= static_cast<std::size_t>(-arity);
   }
+  // The keys among the words of a request, of which the first is the name.
+  [[nodiscard]] std::vector<std::string_view> keys_of(
+      std::span<const std::string_view> words) const;
+  // `categories` and what Redis derives from the flags.
+  [[nodiscard]] std::uint32_t all_categories() const;
+  // By its name behind the bar, case-insensitive; nullptr if there is none.
+  [[nodiscard]] const Command* find_subcommand(std::string_view own_name) const;
 };
 
-// Case-insensitive; nullptr if there is none.
-[[nodiscard]] const Command* find_command(std::string_view name);
-// All commands, by name.
-[[nodiscard]] std::span<const Command* const> all_commands();
+// One request being executed.
+struct Call {
+  RespSession& session;
+  RespReactor& reactor;
+  const Command& command;
+  std::span<const std::string_view> args;  // behind the name, or behind both names
+  const cache::Key& key;                   // the first key, if the command has keys
+  std::int64_t now_ms;
+  RespWriter reply;
 
-// A command such as CLIENT that only selects a subcommand.
-struct Subcommand {
-  std::string_view name;  // lower case
-  int arity;              // including both names; negative: at least
-  Handler handler;
+  [[nodiscard]] cache::Cache& cache() const { return reactor.context.server.cache; }
+  [[nodiscard]] orders::Orders& orders() const { return reactor.context.server.orders; }
+  [[nodiscard]] RespShared& shared() const { return reactor.shared; }
+  [[nodiscard]] KeyspaceEvents& events() const { return reactor.shared.events; }
+
+  // The arguments behind the first one, of a command that begins with its key.
+  [[nodiscard]] Arguments after_key() const { return Arguments(args.subspan(1)); }
+
+  void hit() const { ++reactor.tally.hits; }
+  void miss() const { ++reactor.tally.misses; }
+
+  void syntax_error() { reply.error(kSyntaxError); }
+  void wrong_type() { reply.error(kWrongType); }
+  void arity_error();
+  // The shard did not take the write.
+  void busy();
 };
-// Runs the subcommand named by args[1], or replies with Redis's error.
-void dispatch(Call& call, std::span<const Subcommand> subcommands);
 
-// The families.
-[[nodiscard]] std::span<const Command> connection_commands();
-[[nodiscard]] std::span<const Command> server_commands();
-[[nodiscard]] std::span<const Command> string_commands();
-[[nodiscard]] std::span<const Command> set_commands();
-[[nodiscard]] std::span<const Command> number_commands();
-[[nodiscard]] std::span<const Command> key_commands();
-[[nodiscard]] std::span<const Command> expiry_commands();
-[[nodiscard]] std::span<const Command> pubsub_commands();
-[[nodiscard]] std::span<const Command> order_commands();
+// The handler of a command that has nothing but subcommands.
+void run_subcommand(Call& call);
 
 }  // namespace vigil::server

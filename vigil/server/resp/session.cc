@@ -6,15 +6,12 @@
 
 #include "vigil/base/clock.h"
 #include "vigil/server/resp/command.h"
+#include "vigil/server/resp/command_table.h"
 #include "vigil/server/resp/writer.h"
 
 namespace vigil::server {
 
 namespace {
-
-KeyspaceEvents::Classes initial_events(const ServerOptions& options) {
-  return KeyspaceEvents::parse(options.notify_keyspace_events).value_or(0);
-}
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
@@ -31,23 +28,24 @@ std::string_view excerpt(std::string_view text, std::size_t size) {
 }
 
 std::string unknown_command(std::span<const std::string_view> args) {
+  constexpr std::size_t kShownMax = 128;  // of the name, and of all arguments together
   std::string message = "ERR unknown command '";
-  message.append(excerpt(args[0], 128)).append("', with args beginning with: ");
+  message.append(excerpt(args.front(), kShownMax)).append("', with args beginning with: ");
   std::string shown;
-  for (std::size_t i = 1; i < args.size() && shown.size() < 128; ++i) {
-    const std::size_t room = 128 - shown.size();
-    shown.append("'").append(excerpt(args[i], room)).append("' ");
+  for (const std::string_view arg : args.subspan(1)) {
+    if (shown.size() >= kShownMax) break;
+    const std::string_view part = excerpt(arg, kShownMax - shown.size());
+    shown.append("'").append(part).append("' ");
   }
   return message + shown;
 }
 
-}  // namespace
+// What a browser that was sent here begins its request with.
+bool is_http(std::string_view name) {
+  return name == "host:" || name == "Host:" || name == "POST" || name == "post";
+}
 
-RespShared::RespShared(ServerState& server_state, std::vector<Mailbox*> reactor_mailboxes)
-    : server(server_state),
-      mailboxes(std::move(reactor_mailboxes)),
-      pubsub(mailboxes),
-      events(pubsub, initial_events(server_state.options)) {}
+}  // namespace
 
 RespSession::RespSession(RespReactor& reactor, Connection& connection)
     : reactor_(reactor),
@@ -66,11 +64,12 @@ RespSession::~RespSession() {
 
 Consumed RespSession::consume(std::string_view input, Output& output) {
   const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
+  RespBatch& batch = reactor_.batch;
   std::size_t used = 0;
   Parsed parsed = Parsed::kFull;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
-    parsed = parse_batch(input.substr(used), &used);
-    execute_batch(output);
+    parsed = parse_batch(input.substr(used), batch, &used);
+    execute_batch(batch, output);
   }
   if (parsed == Parsed::kError && !closing_) {
     RespWriter(output, protocol_).error(parser_.error());
@@ -83,82 +82,80 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
 
 // Parses up to a batch from the front of `input`, adding what it took to *used. Before the client
 // has authenticated a batch is one request, because AUTH changes what may be parsed after it.
-RespSession::Parsed RespSession::parse_batch(std::string_view input, std::size_t* used) {
-  RespBatch& batch = reactor_.batch;
-  batch.size = 0;
-  batch.arguments.clear();
+RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& batch,
+                                             std::size_t* used) {
+  batch.clear();
+  RespArguments& arguments = batch.arguments();
   const std::size_t size_max = authenticated_ ? RespBatch::kRequestsMax : 1;
   std::size_t position = 0;
   Parsed result = Parsed::kFull;
-  while (batch.size < size_max) {
-    const std::size_t first_arg = batch.arguments.views.size();
-    const auto status = parser_.parse(input.substr(position), authenticated_, batch.arguments);
+  while (batch.size() < size_max) {
+    const std::size_t first_arg = arguments.views.size();
+    const auto status = parser_.parse(input.substr(position), authenticated_, arguments);
     if (status != RespParser::Status::kRequest) {
       result = status == RespParser::Status::kError ? Parsed::kError : Parsed::kOutOfInput;
       break;
     }
     position += parser_.consumed();
-    if (batch.arguments.views.size() != first_arg) add_request(first_arg);
+    if (arguments.views.size() != first_arg) add_request(batch, first_arg);
   }
   *used += position;
   return result;
 }
 
 // Pass 1 for one request.
-void RespSession::add_request(std::size_t first_arg) {
-  RespBatch& batch = reactor_.batch;
-  const auto& views = batch.arguments.views;
-  Request& request = batch.requests[batch.size];
+void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
+  const Request* const previous = batch.size() == 0 ? nullptr : &batch.requests().back();
+  Request& request = batch.add(first_arg);
+  const std::span<const std::string_view> args = batch.args(request);
   // A pipeline mostly repeats its command.
-  const Request* const previous = batch.size == 0 ? nullptr : &request - 1;
-  request.command = previous != nullptr && views[previous->first_arg] == views[first_arg]
+  request.command = previous != nullptr && batch.args(*previous).front() == args.front()
                         ? previous->command
-                        : find_command(views[first_arg]);
-  ++batch.size;
-  request.first_arg = static_cast<std::uint32_t>(first_arg);
-  request.arg_count = static_cast<std::uint32_t>(views.size() - first_arg);
-  request.key = {};
-  if (request.command == nullptr || request.command->first_key == 0) return;
-  const auto key_index = static_cast<std::size_t>(request.command->first_key);
-  if (key_index >= request.arg_count) return;
+                        : reactor_.shared.commands.find(args.front());
+  if (request.command == nullptr || request.command->keys.first == 0) return;
+  const auto key_index = static_cast<std::size_t>(request.command->keys.first);
+  if (key_index >= args.size()) return;
   const cache::Cache& cache = reactor_.context.server.cache;
-  request.key = cache.key(views[first_arg + key_index]);
+  request.key = cache.key(args[key_index]);
   cache.prefetch_index(request.key);
 }
 
 // Passes 2 and 3.
-void RespSession::execute_batch(Output& output) {
-  RespBatch& batch = reactor_.batch;
-  if (batch.size == 0) return;
+void RespSession::execute_batch(const RespBatch& batch, Output& output) {
+  if (batch.size() == 0) return;
   const std::int64_t started_ns = monotonic_ns();
-  const std::span<const Request> requests(batch.requests.data(), batch.size);
   const cache::Cache& cache = reactor_.context.server.cache;
-  for (const Request& request : requests) {
+  for (const Request& request : batch.requests()) {
     if (request.key.bytes.data() != nullptr) cache.prefetch_entry(request.key);
   }
   const std::int64_t now_ms = reactor_.context.clock.unix_ms();
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
-  for (const Request& request : requests) {
+  for (const Request& request : batch.requests()) {
     if (closing_) break;
-    execute(request, now_ms, output);
+    execute(request, batch.args(request), now_ms, output);
   }
-  flush_tally(started_ns);
+  reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
 }
 
-void RespSession::execute(const Request& request, std::int64_t now_ms, Output& output) {
+void RespSession::execute(const Request& request, std::span<const std::string_view> args,
+                          std::int64_t now_ms, Output& output) {
   const std::size_t before = output.size();
   const bool silent = replies_ != Replies::kOn;
-  const auto& views = reactor_.batch.arguments.views;
-  const std::span<const std::string_view> args(views.data() + request.first_arg, request.arg_count);
   const Command* const command = request.command;
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
                                                                         : CommandFamily::kUnknown)];
-  const bool usual = command != nullptr && command->accepts(request.arg_count) && authenticated_ &&
+  const bool usual = command != nullptr && command->accepts(args.size()) && authenticated_ &&
                      channels_.empty() && patterns_.empty();
-  if (usual || !refuse(request, args[0], output)) [[likely]] {
+  if (usual || !refuse(command, args, output)) [[likely]] {
     client_.last_command.store(command->name.data(), std::memory_order_relaxed);
-    if ((command->flags & Command::kWrite) != 0) ++reactor_.tally.writes;
-    Call call{*this, reactor_, *command, args, request.key, now_ms, RespWriter(output, protocol_)};
+    if (command->has(Command::kWrite)) ++reactor_.tally.writes;
+    Call call{*this,
+              reactor_,
+              *command,
+              args.subspan(1),
+              request.key,
+              now_ms,
+              RespWriter(output, protocol_)};
     command->handler(call);
   }
   if (output.size() > before && output.view()[before] == '-') ++reactor_.tally.errors;
@@ -171,20 +168,17 @@ void RespSession::execute(const Request& request, std::int64_t now_ms, Output& o
 }
 
 // Replies to what must not be executed; false if it may.
-bool RespSession::refuse(const Request& request, std::string_view name, Output& output) {
-  const Command* const command = request.command;
+bool RespSession::refuse(const Command* command, std::span<const std::string_view> args,
+                         Output& output) {
   RespWriter reply(output, protocol_);
   if (command == nullptr) {
-    if (name.size() == 5 && (name == "host:" || name == "Host:")) closing_ = true;
-    if (name == "POST" || name == "post") closing_ = true;  // a browser was sent here
-    const auto& views = reactor_.batch.arguments.views;
-    reply.error(unknown_command({views.data() + request.first_arg, request.arg_count}));
-  } else if (!command->accepts(request.arg_count)) {
+    if (is_http(args.front())) closing_ = true;
+    reply.error(unknown_command(args));
+  } else if (!command->accepts(args.size())) {
     reply.error("ERR wrong number of arguments for '" + std::string(command->name) + "' command");
-  } else if (!authenticated_ && (command->flags & Command::kNoAuth) == 0) {
+  } else if (!authenticated_ && !command->has(Command::kNoAuth)) {
     reply.error("NOAUTH Authentication required.");
-  } else if (protocol_ == 2 && subscription_count() != 0 &&
-             (command->flags & Command::kInSubscriber) == 0) {
+  } else if (protocol_ == 2 && subscription_count() != 0 && !command->has(Command::kInSubscriber)) {
     reply.error("ERR Can't execute '" + std::string(command->name) +
                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
                 "this context");
@@ -192,24 +186,6 @@ bool RespSession::refuse(const Request& request, std::string_view name, Output& 
     return false;
   }
   return true;
-}
-
-void RespSession::flush_tally(std::int64_t started_ns) {
-  ReactorCounters& counters = reactor_.context.counters;
-  RespTally& tally = reactor_.tally;
-  const auto elapsed = static_cast<std::uint64_t>(monotonic_ns() - started_ns);
-  const std::uint64_t requests = reactor_.batch.size;
-  counters.batch_latency.record(elapsed);
-  counters.batch_requests.add(requests);
-  if (tally.writes != 0) counters.write_latency.record(elapsed / requests, tally.writes);
-  for (std::size_t i = 0; i < kCommandFamilies; ++i) {
-    if (tally.commands[i] != 0) counters.commands[i].add(tally.commands[i]);
-  }
-  if (tally.hits != 0) counters.hits.add(tally.hits);
-  if (tally.misses != 0) counters.misses.add(tally.misses);
-  if (tally.errors != 0) counters.errors.add(tally.errors);
-  if (tally.busy != 0) counters.busy_rejections.add(tally.busy);
-  tally = {};
 }
 
 // --- For the commands ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,7 @@
 #include "vigil/server/resp/clients.h"
 #include "vigil/server/resp/parser.h"
 #include "vigil/server/resp/pubsub.h"
-#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/reactor_state.h"
 
 namespace vigil::server {
 
@@ -65,12 +66,13 @@ class RespSession final : public Session, private Subscriber {
  private:
   enum class Parsed : std::uint8_t { kFull, kOutOfInput, kError };
 
-  Parsed parse_batch(std::string_view input, std::size_t* used);
-  void add_request(std::size_t first_arg);
-  void execute_batch(Output& output);
-  void execute(const Request& request, std::int64_t now_ms, Output& output);
-  bool refuse(const Request& request, std::string_view name, Output& output);
-  void flush_tally(std::int64_t started_ns);
+  Parsed parse_batch(std::string_view input, RespBatch& batch, std::size_t* used);
+  void add_request(RespBatch& batch, std::size_t first_arg);
+  void execute_batch(const RespBatch& batch, Output& output);
+  // `args` begin with the command's name.
+  void execute(const Request& request, std::span<const std::string_view> args, std::int64_t now_ms,
+               Output& output);
+  bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
   void subscriptions_changed();
 
   void on_message(std::string_view pattern, std::string_view channel,

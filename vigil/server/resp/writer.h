@@ -31,6 +31,7 @@ class RespWriter {
   // `message` begins with its code: "ERR syntax error". Line breaks in it become spaces.
   void error(std::string_view message);
   void integer(std::int64_t value) { header(':', value); }
+  void integer(std::string_view digits) { line(':', digits); }
   void boolean_integer(bool value) { output_.append(value ? ":1\r\n" : ":0\r\n"); }
   void null() { output_.append(protocol_ >= 3 ? "_\r\n" : "$-1\r\n"); }
   void bulk(std::string_view bytes);

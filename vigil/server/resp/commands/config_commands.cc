@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/server/resp/commands/config_commands.h"
-
+//
+// CONFIG: the server's options under Redis's parameter names.
 #include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/statistics.h"
 #include "vigil/server/resp/glob.h"
-#include "vigil/server/resp/number.h"
 
 namespace vigil::server {
 
@@ -78,7 +79,7 @@ const Parameter* find_parameter(std::string_view name) {
 void config_get(Call& call) {
   std::vector<const Parameter*> shown;
   for (const Parameter& parameter : kParameters) {
-    for (const std::string_view pattern : call.args.subspan(2)) {
+    for (const std::string_view pattern : call.args) {
       if (!glob_match(pattern, parameter.name, /*ignore_case=*/true)) continue;
       shown.push_back(&parameter);
       break;
@@ -91,31 +92,33 @@ void config_get(Call& call) {
   }
 }
 
-// The reason why the pair cannot be set; empty if it can.
-std::string refusal(Call& call, std::string_view name, std::string_view value) {
+// An error in `args` if the pair cannot be set.
+void check_pair(Arguments& args, const Call& call, std::string_view name, std::string_view value) {
   const Parameter* const parameter = find_parameter(name);
   if (parameter == nullptr) {
-    return "ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(name) + "'";
+    return args.fail("ERR Unknown option or number of arguments for CONFIG SET - '" +
+                     std::string(name) + "'");
   }
   const std::string failed =
       "ERR CONFIG SET failed (possibly related to argument '" + std::string(name) + "')";
-  if (parameter->set == nullptr) return failed + " - can't set immutable config";
+  if (parameter->set == nullptr) return args.fail(failed + " - can't set immutable config");
   if (!parameter->set(call.shared(), value, /*apply=*/false)) {
-    return failed + " - argument couldn't be parsed";
+    args.fail(failed + " - argument couldn't be parsed");
   }
-  return {};
 }
 
-// All pairs or none.
+// CONFIG SET (name value)...: all pairs or none.
 void config_set(Call& call) {
-  const auto pairs = call.args.subspan(2);
-  if (pairs.size() % 2 != 0) return call.syntax_error();
-  for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    const std::string reason = refusal(call, pairs[i], pairs[i + 1]);
-    if (!reason.empty()) return call.reply.error(reason);
+  Arguments args(call.args);
+  args.require(args.left() % 2 == 0);
+  while (args.more()) {
+    const std::string_view name = args.next();
+    check_pair(args, call, name, args.next());
   }
-  for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    find_parameter(pairs[i])->set(call.shared(), pairs[i + 1], /*apply=*/true);
+  if (!args.ok()) return call.reply.error(args.error());
+  for (Arguments pairs(call.args); pairs.more();) {
+    const Parameter* const parameter = find_parameter(pairs.next());
+    parameter->set(call.shared(), pairs.next(), /*apply=*/true);
   }
   call.reply.ok();
 }
@@ -125,15 +128,35 @@ void config_resetstat(Call& call) {
   call.reply.ok();
 }
 
+constexpr std::array kConfigSubcommands = {
+    Command{.name = "config|get",
+            .arity = -3,
+            .flags = Command::kAdmin,
+            .handler = config_get,
+            .summary = "Returns the parameters that match patterns"},
+    Command{.name = "config|set",
+            .arity = -4,
+            .flags = Command::kAdmin,
+            .handler = config_set,
+            .summary = "Changes parameters"},
+    Command{.name = "config|resetstat",
+            .arity = 2,
+            .flags = Command::kAdmin,
+            .handler = config_resetstat,
+            .summary = "Starts the counts of INFO at zero again"},
+};
+
+constexpr std::array kCommands = {
+    Command{.name = "config",
+            .arity = -2,
+            .family = CommandFamily::kServer,
+            .handler = run_subcommand,
+            .summary = "Reads and changes the configuration",
+            .subcommands = kConfigSubcommands},
+};
+
 }  // namespace
 
-void config_command(Call& call) {
-  static constexpr std::array kSubcommands = {
-      Subcommand{"get", -3, config_get},
-      Subcommand{"set", -4, config_set},
-      Subcommand{"resetstat", 2, config_resetstat},
-  };
-  dispatch(call, kSubcommands);
-}
+std::span<const Command> config_commands() { return kCommands; }
 
 }  // namespace vigil::server

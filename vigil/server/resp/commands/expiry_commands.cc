@@ -4,19 +4,16 @@
 // is set into the past is deleted as DEL does it, leaving its tombstone.
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <string>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/key_access.h"
+#include "vigil/server/resp/commands/deadline.h"
+#include "vigil/server/resp/commands/families.h"
 #include "vigil/server/resp/commands/key_deletion.h"
+#include "vigil/server/resp/commands/key_write.h"
 
 namespace vigil::server {
 
 namespace {
-
-constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 
 struct Conditions {
   bool nx = false;
@@ -25,33 +22,31 @@ struct Conditions {
   bool lt = false;
 };
 
-// Reads the options; false after replying with an error.
-bool parse_conditions(Call& call, Conditions* conditions) {
-  for (std::size_t i = 3; i < call.args.size(); ++i) {
-    if (call.is(i, "nx")) {
-      conditions->nx = true;
-    } else if (call.is(i, "xx")) {
-      conditions->xx = true;
-    } else if (call.is(i, "gt")) {
-      conditions->gt = true;
-    } else if (call.is(i, "lt")) {
-      conditions->lt = true;
+// NX, XX, GT and LT to the end.
+Conditions read_conditions(Arguments& args) {
+  Conditions conditions;
+  while (args.more()) {
+    if (args.flag("nx")) {
+      conditions.nx = true;
+    } else if (args.flag("xx")) {
+      conditions.xx = true;
+    } else if (args.flag("gt")) {
+      conditions.gt = true;
+    } else if (args.flag("lt")) {
+      conditions.lt = true;
     } else {
+      const std::string_view option = args.next();
       // Redis prints the option as a C string.
-      const std::string_view option = call.args[i].substr(0, call.args[i].find('\0'));
-      call.reply.error("ERR Unsupported option " + std::string(option));
-      return false;
+      args.fail("ERR Unsupported option " + std::string(option.substr(0, option.find('\0'))));
     }
   }
-  if (conditions->nx && (conditions->xx || conditions->gt || conditions->lt)) {
-    call.reply.error("ERR NX and XX, GT or LT options at the same time are not compatible");
-    return false;
+  if (conditions.nx && (conditions.xx || conditions.gt || conditions.lt)) {
+    args.fail("ERR NX and XX, GT or LT options at the same time are not compatible");
   }
-  if (conditions->gt && conditions->lt) {
-    call.reply.error("ERR GT and LT options at the same time are not compatible");
-    return false;
+  if (conditions.gt && conditions.lt) {
+    args.fail("ERR GT and LT options at the same time are not compatible");
   }
-  return true;
+  return conditions;
 }
 
 bool allowed(const Conditions& conditions, std::int64_t current, std::int64_t wanted) {
@@ -63,51 +58,44 @@ bool allowed(const Conditions& conditions, std::int64_t current, std::int64_t wa
   return true;
 }
 
-void expire_generic(Call& call, std::int64_t base_ms, bool seconds) {
-  Conditions conditions;
-  if (!parse_conditions(call, &conditions)) return;
-  const auto number = call.integer(2);
-  if (!number) return;
-  std::int64_t deadline = *number;
-  const bool overflows = (seconds && (deadline > kMax / 1000 || deadline < kMin / 1000)) ||
-                         (seconds ? deadline * 1000 : deadline) > kMax - base_ms;
-  if (overflows) {
-    return call.reply.error("ERR invalid expire time in '" + std::string(call.command.name) +
-                            "' command");
-  }
-  deadline = (seconds ? deadline * 1000 : deadline) + base_ms;
+void expire_generic(Call& call, TimeUnit unit) {
+  Arguments args = call.after_key();
+  const std::string_view time = args.next();
+  const Conditions conditions = read_conditions(args);
+  const auto absolute = absolute_ms(args.integer(time), unit, call.now_ms);
+  if (!absolute) args.fail(invalid_expire_time(call));
+  if (!args.ok()) return call.reply.error(args.error());
+  const std::int64_t deadline = *absolute;
 
-  bool changed = false;
-  bool delete_order = false;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (!slot.exists() || !allowed(conditions, slot.deadline_ms(), deadline)) return;
-    changed = true;
+  enum class Outcome : std::uint8_t { kUnchanged, kChanged, kOrderIsOver };
+  const auto outcome = change_key(call, call.key, [&](cache::Slot& slot) -> Changed<Outcome> {
+    if (!slot.exists() || !allowed(conditions, slot.deadline_ms(), deadline)) {
+      return Outcome::kUnchanged;
+    }
     if (deadline > slot.now_ms()) {
       slot.set_deadline(std::min(deadline, cache::kMaxDeadlineMs));
-      events.notify(KeyspaceEvents::kGeneric, "expire", slot.key());
-    } else if (slot.kind() == cache::Kind::kOrder) {
-      delete_order = true;
-    } else {
-      slot.erase();
-      events.notify(KeyspaceEvents::kGeneric, "del", slot.key());
+      call.events().notify(KeyspaceEvents::kGeneric, "expire", slot.key());
+      return Outcome::kChanged;
     }
+    if (slot.kind() == cache::Kind::kOrder) return Outcome::kOrderIsOver;
+    slot.erase();
+    call.events().notify(KeyspaceEvents::kGeneric, "del", slot.key());
+    return Outcome::kChanged;
   });
-  if (!ran) return;
-  if (delete_order) {
-    const Deletion deletion = delete_order_key(call, call.key);
-    if (deletion == Deletion::kBusy) return;
-    changed = deletion == Deletion::kDeleted;
+  if (!outcome) return;
+  if (*outcome != Outcome::kOrderIsOver) {
+    return call.reply.boolean_integer(*outcome == Outcome::kChanged);
   }
-  call.reply.boolean_integer(changed);
+  const auto deleted = delete_order_key(call, call.key);
+  if (deleted) call.reply.boolean_integer(*deleted);
 }
 
-void expire(Call& call) { expire_generic(call, call.now_ms, true); }
-void pexpire(Call& call) { expire_generic(call, call.now_ms, false); }
-void expireat(Call& call) { expire_generic(call, 0, true); }
-void pexpireat(Call& call) { expire_generic(call, 0, false); }
+void expire(Call& call) { expire_generic(call, kSecondsFromNow); }
+void pexpire(Call& call) { expire_generic(call, kMillisecondsFromNow); }
+void expireat(Call& call) { expire_generic(call, kSecondsSinceEpoch); }
+void pexpireat(Call& call) { expire_generic(call, kMillisecondsSinceEpoch); }
 
-void ttl_generic(Call& call, bool seconds, bool absolute) {
+void ttl_generic(Call& call, TimeUnit unit) {
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
     call.miss();
@@ -115,26 +103,25 @@ void ttl_generic(Call& call, bool seconds, bool absolute) {
   }
   call.hit();
   if (header.deadline_ms == cache::kNoDeadline) return call.reply.integer(-1);
-  const std::int64_t milliseconds =
-      absolute ? header.deadline_ms : std::max<std::int64_t>(header.deadline_ms - call.now_ms, 0);
-  call.reply.integer(seconds ? (milliseconds + 500) / 1000 : milliseconds);
+  const std::int64_t time_ms = unit.absolute
+                                   ? header.deadline_ms
+                                   : std::max<std::int64_t>(header.deadline_ms - call.now_ms, 0);
+  call.reply.integer((time_ms + unit.unit_ms / 2) / unit.unit_ms);
 }
 
-void ttl(Call& call) { ttl_generic(call, true, false); }
-void pttl(Call& call) { ttl_generic(call, false, false); }
-void expiretime(Call& call) { ttl_generic(call, true, true); }
-void pexpiretime(Call& call) { ttl_generic(call, false, true); }
+void ttl(Call& call) { ttl_generic(call, kSecondsFromNow); }
+void pttl(Call& call) { ttl_generic(call, kMillisecondsFromNow); }
+void expiretime(Call& call) { ttl_generic(call, kSecondsSinceEpoch); }
+void pexpiretime(Call& call) { ttl_generic(call, kMillisecondsSinceEpoch); }
 
 void persist(Call& call) {
-  bool changed = false;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    changed = slot.exists() && slot.deadline_ms() != cache::kNoDeadline;
-    if (!changed) return;
+  const auto changed = change_key(call, call.key, [&](cache::Slot& slot) -> Changed<bool> {
+    if (kept_deadline_ms(slot) == cache::kNoDeadline) return false;
     slot.set_deadline(cache::kNoDeadline);
-    events.notify(KeyspaceEvents::kGeneric, "persist", slot.key());
+    call.events().notify(KeyspaceEvents::kGeneric, "persist", slot.key());
+    return true;
   });
-  if (ran) call.reply.boolean_integer(changed);
+  if (changed) call.reply.boolean_integer(*changed);
 }
 
 constexpr auto kExpiry = CommandFamily::kExpiry;
@@ -142,21 +129,78 @@ constexpr std::uint32_t kWrites = Command::kWrite | Command::kFast;
 constexpr std::uint32_t kReads = Command::kReadOnly | Command::kFast;
 
 constexpr std::array kCommands = {
-    Command{"expire", -3, kWrites, 1, 1, 1, kExpiry, expire, "Sets a key's expiry in seconds"},
-    Command{"pexpire", -3, kWrites, 1, 1, 1, kExpiry, pexpire,
-            "Sets a key's expiry in milliseconds"},
-    Command{"expireat", -3, kWrites, 1, 1, 1, kExpiry, expireat,
-            "Sets a key's expiry to a Unix time in seconds"},
-    Command{"pexpireat", -3, kWrites, 1, 1, 1, kExpiry, pexpireat,
-            "Sets a key's expiry to a Unix time in milliseconds"},
-    Command{"ttl", 2, kReads, 1, 1, 1, kExpiry, ttl, "Returns the seconds a key has to live"},
-    Command{"pttl", 2, kReads, 1, 1, 1, kExpiry, pttl,
-            "Returns the milliseconds a key has to live"},
-    Command{"expiretime", 2, kReads, 1, 1, 1, kExpiry, expiretime,
-            "Returns the Unix time in seconds at which a key expires"},
-    Command{"pexpiretime", 2, kReads, 1, 1, 1, kExpiry, pexpiretime,
-            "Returns the Unix time in milliseconds at which a key expires"},
-    Command{"persist", 2, kWrites, 1, 1, 1, kExpiry, persist, "Removes a key's expiry"},
+    Command{.name = "expire",
+            .arity = -3,
+            .flags = kWrites,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = expire,
+            .summary = "Sets a key's expiry in seconds"},
+    Command{.name = "pexpire",
+            .arity = -3,
+            .flags = kWrites,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = pexpire,
+            .summary = "Sets a key's expiry in milliseconds"},
+    Command{.name = "expireat",
+            .arity = -3,
+            .flags = kWrites,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = expireat,
+            .summary = "Sets a key's expiry to a Unix time in seconds"},
+    Command{.name = "pexpireat",
+            .arity = -3,
+            .flags = kWrites,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = pexpireat,
+            .summary = "Sets a key's expiry to a Unix time in milliseconds"},
+    Command{.name = "ttl",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = ttl,
+            .summary = "Returns the seconds a key has to live"},
+    Command{.name = "pttl",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = pttl,
+            .summary = "Returns the milliseconds a key has to live"},
+    Command{.name = "expiretime",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = expiretime,
+            .summary = "Returns the Unix time in seconds at which a key expires"},
+    Command{.name = "pexpiretime",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = pexpiretime,
+            .summary = "Returns the Unix time in milliseconds at which a key expires"},
+    Command{.name = "persist",
+            .arity = 2,
+            .flags = kWrites,
+            .categories = Category::kKeyspace,
+            .keys = {1, 1, 1},
+            .family = kExpiry,
+            .handler = persist,
+            .summary = "Removes a key's expiry"},
 };
 
 }  // namespace

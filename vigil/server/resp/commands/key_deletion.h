@@ -5,20 +5,17 @@
 // Thread safety: as the Call.
 #pragma once
 
+#include <optional>
+
 #include "vigil/cache/cache.h"
 #include "vigil/server/resp/command.h"
 
 namespace vigil::server {
 
-enum class Deletion : std::uint8_t {
-  kDeleted,
-  kAbsent,
-  kBusy,  // the BUSY error was replied
-};
-
-// Deletes a string, or an order through Orders, so that its tombstone stays.
-Deletion delete_key(Call& call, const cache::Key& key);
-// REQUIRES: nothing; kAbsent if the key holds no order (any more).
-Deletion delete_order_key(Call& call, const cache::Key& key);
+// Deletes a string, or an order through Orders, so that its tombstone stays. Whether there was
+// something; nothing after replying why it was not deleted.
+[[nodiscard]] std::optional<bool> delete_key(Call& call, const cache::Key& key);
+// The same if the key still holds an order.
+[[nodiscard]] std::optional<bool> delete_order_key(Call& call, const cache::Key& key);
 
 }  // namespace vigil::server

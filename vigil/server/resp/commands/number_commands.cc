@@ -4,143 +4,153 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/key_access.h"
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/key_write.h"
 #include "vigil/server/resp/number.h"
 
 namespace vigil::server {
 
 namespace {
 
-enum class Outcome : std::uint8_t {
-  kStored,
-  kWrongKind,
-  kNotANumber,
-  kOverflow,
-  kAssignFailed,
+// The two kinds of numbers: how one is read, added, written and replied.
+
+struct Integers {
+  using Value = std::int64_t;
+  // A formatted integer.
+  struct Text {
+    std::array<char, 20> digits;
+    std::size_t size = 0;
+    operator std::string_view() const { return {digits.data(), size}; }
+  };
+  static constexpr std::string_view kEvent = "incrby";
+  static constexpr std::string_view kInvalid = kNotAnInteger;
+  static constexpr std::string_view kOverflow = "ERR increment or decrement would overflow";
+
+  static std::optional<Value> parse(std::string_view text) { return parse_integer(text); }
+  static std::optional<Value> add(Value a, Value b) {
+    Value sum = 0;
+    if (__builtin_add_overflow(a, b, &sum)) return std::nullopt;
+    return sum;
+  }
+  static Text format(Value value) {
+    Text text;
+    char* const begin = text.digits.data();
+    const char* const end = std::to_chars(begin, begin + text.digits.size(), value).ptr;
+    text.size = static_cast<std::size_t>(end - begin);
+    return text;
+  }
+  static void reply(RespWriter& reply, std::string_view text) { reply.integer(text); }
 };
 
-void increment(Call& call, std::int64_t by) {
-  Outcome outcome = Outcome::kStored;
-  auto status = cache::AssignStatus::kStored;
-  std::int64_t value = 0;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (holds_order(slot)) {
-      outcome = Outcome::kWrongKind;
-      return;
-    }
-    const bool found = slot.exists();
-    const auto old_value = found ? parse_integer(slot.value()) : std::optional<std::int64_t>(0);
-    if (!old_value) {
-      outcome = Outcome::kNotANumber;
-      return;
-    }
-    if (__builtin_add_overflow(*old_value, by, &value)) {
-      outcome = Outcome::kOverflow;
-      return;
-    }
-    char digits[20];
-    const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-    status = slot.assign(cache::Kind::kString, {digits, static_cast<std::size_t>(end - digits)},
-                         found ? slot.deadline_ms() : cache::kNoDeadline);
-    if (status != cache::AssignStatus::kStored) {
-      outcome = Outcome::kAssignFailed;
-    } else {
-      events.notify(KeyspaceEvents::kString, "incrby", slot.key());
-    }
-  });
-  if (!ran) return;
-  switch (outcome) {
-    case Outcome::kStored:
-      return call.reply.integer(value);
-    case Outcome::kWrongKind:
-      return call.wrong_type();
-    case Outcome::kNotANumber:
-      return call.reply.error("ERR value is not an integer or out of range");
-    case Outcome::kOverflow:
-      return call.reply.error("ERR increment or decrement would overflow");
-    case Outcome::kAssignFailed:
-      return assign_error(call, status, call.key.bytes);
+struct Floats {
+  using Value = long double;
+  using Text = std::string;
+  static constexpr std::string_view kEvent = "incrbyfloat";
+  static constexpr std::string_view kInvalid = kNotAFloat;
+  static constexpr std::string_view kOverflow = "ERR increment would produce NaN or Infinity";
+
+  static std::optional<Value> parse(std::string_view text) { return parse_long_double(text); }
+  static std::optional<Value> add(Value a, Value b) {
+    if (!std::isfinite(a + b)) return std::nullopt;
+    return a + b;
   }
+  static Text format(Value value) { return format_long_double(value); }
+  static void reply(RespWriter& reply, std::string_view text) { reply.bulk(text); }
+};
+
+// Adds `by` (nothing: what was given is no number, which Redis says only after it has looked at the
+// key) to the stored number and replies with the sum.
+template <class Numbers>
+void increment(Call& call, std::optional<typename Numbers::Value> by) {
+  using Text = typename Numbers::Text;
+  const auto sum = change_string(call, [&](cache::Slot& slot) -> Changed<Text> {
+    const auto stored = stored_string(slot);
+    const auto old = stored ? Numbers::parse(*stored) : typename Numbers::Value{0};
+    if (!old || !by) return Failure{Numbers::kInvalid};
+    const auto value = Numbers::add(*old, *by);
+    if (!value) return Failure{Numbers::kOverflow};
+    Text text = Numbers::format(*value);
+    const Failure failure = put_string(call, slot, text, kept_deadline_ms(slot), Numbers::kEvent);
+    if (failure) return failure;
+    return text;
+  });
+  if (sum) Numbers::reply(call.reply, *sum);
 }
 
-void incr(Call& call) { increment(call, 1); }
-void decr(Call& call) { increment(call, -1); }
+void incr(Call& call) { increment<Integers>(call, 1); }
+void decr(Call& call) { increment<Integers>(call, -1); }
 
 void incrby(Call& call) {
-  if (const auto by = call.integer(2)) increment(call, *by);
+  Arguments args = call.after_key();
+  const std::int64_t by = args.integer();
+  if (!args.ok()) return call.reply.error(args.error());
+  increment<Integers>(call, by);
 }
 
 void decrby(Call& call) {
-  const auto by = call.integer(2);
-  if (!by) return;
-  if (*by == std::numeric_limits<std::int64_t>::min()) {
-    return call.reply.error("ERR decrement would overflow");
-  }
-  increment(call, -*by);
+  Arguments args = call.after_key();
+  const std::int64_t by = args.integer();
+  if (by == std::numeric_limits<std::int64_t>::min()) args.fail("ERR decrement would overflow");
+  if (!args.ok()) return call.reply.error(args.error());
+  increment<Integers>(call, -by);
 }
 
 void incrbyfloat(Call& call) {
-  const auto by = parse_long_double(call.args[2]);
-  Outcome outcome = Outcome::kStored;
-  auto status = cache::AssignStatus::kStored;
-  std::string text;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (holds_order(slot)) {
-      outcome = Outcome::kWrongKind;
-      return;
-    }
-    const bool found = slot.exists();
-    const auto old_value = found ? parse_long_double(slot.value()) : std::optional<long double>(0);
-    if (!old_value || !by) {
-      outcome = Outcome::kNotANumber;
-      return;
-    }
-    const long double value = *old_value + *by;
-    if (!std::isfinite(value)) {
-      outcome = Outcome::kOverflow;
-      return;
-    }
-    text = format_long_double(value);
-    status =
-        slot.assign(cache::Kind::kString, text, found ? slot.deadline_ms() : cache::kNoDeadline);
-    if (status != cache::AssignStatus::kStored) {
-      outcome = Outcome::kAssignFailed;
-    } else {
-      events.notify(KeyspaceEvents::kString, "incrbyfloat", slot.key());
-    }
-  });
-  if (!ran) return;
-  switch (outcome) {
-    case Outcome::kStored:
-      return call.reply.bulk(text);
-    case Outcome::kWrongKind:
-      return call.wrong_type();
-    case Outcome::kNotANumber:
-      return call.reply.error("ERR value is not a valid float");
-    case Outcome::kOverflow:
-      return call.reply.error("ERR increment would produce NaN or Infinity");
-    case Outcome::kAssignFailed:
-      return assign_error(call, status, call.key.bytes);
-  }
+  Arguments args = call.after_key();
+  const long double by = args.number();
+  increment<Floats>(call, args.ok() ? std::optional(by) : std::nullopt);
 }
 
-constexpr auto kWrites = CommandFamily::kWrite;
+constexpr auto kWriting = CommandFamily::kWrite;
 constexpr std::uint32_t kStores = Command::kWrite | Command::kDenyOom | Command::kFast;
 
 constexpr std::array kCommands = {
-    Command{"incr", 2, kStores, 1, 1, 1, kWrites, incr, "Adds one to an integer value"},
-    Command{"decr", 2, kStores, 1, 1, 1, kWrites, decr, "Subtracts one from an integer value"},
-    Command{"incrby", 3, kStores, 1, 1, 1, kWrites, incrby, "Adds to an integer value"},
-    Command{"decrby", 3, kStores, 1, 1, 1, kWrites, decrby, "Subtracts from an integer value"},
-    Command{"incrbyfloat", 3, kStores, 1, 1, 1, kWrites, incrbyfloat,
-            "Adds to a floating-point value"},
+    Command{.name = "incr",
+            .arity = 2,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = incr,
+            .summary = "Adds one to an integer value"},
+    Command{.name = "decr",
+            .arity = 2,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = decr,
+            .summary = "Subtracts one from an integer value"},
+    Command{.name = "incrby",
+            .arity = 3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = incrby,
+            .summary = "Adds to an integer value"},
+    Command{.name = "decrby",
+            .arity = 3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = decrby,
+            .summary = "Subtracts from an integer value"},
+    Command{.name = "incrbyfloat",
+            .arity = 3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = incrbyfloat,
+            .summary = "Adds to a floating-point value"},
 };
 
 }  // namespace

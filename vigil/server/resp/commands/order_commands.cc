@@ -4,13 +4,12 @@
 // the syntax, the replies and the error codes.
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <optional>
 #include <string>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/key_access.h"
-#include "vigil/server/resp/number.h"
+#include "vigil/server/resp/commands/deadline.h"
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/key_write.h"
 
 namespace vigil::server {
 
@@ -19,64 +18,42 @@ namespace {
 using orders::OrderEvent;
 using orders::OrderOutcome;
 
-constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-
-// An integer option of at least `least`; nothing after replying with an error.
-std::optional<std::int64_t> option_value(Call& call, std::size_t index, std::int64_t least) {
-  const auto value = call.integer(index);
-  if (value && *value < least) {
-    call.reply.error("ERR value is out of range, must be at least " + std::to_string(least));
-    return std::nullopt;
+// A version of at least `least`.
+std::uint64_t read_version(Arguments& args, std::int64_t least) {
+  const std::int64_t version = args.integer();
+  if (version < least) {
+    args.fail("ERR value is out of range, must be at least " + std::to_string(least));
   }
-  return value;
+  return static_cast<std::uint64_t>(version);
 }
 
-// The deadline of EX, PX or PXAT at args[index]; nothing after replying with an error.
-std::optional<std::int64_t> deadline_option(Call& call, std::size_t index) {
-  const auto number = call.integer(index + 1);
-  if (!number) return std::nullopt;
-  const std::int64_t unit_ms = call.is(index, "ex") ? 1000 : 1;
-  const std::int64_t base_ms = call.is(index, "pxat") ? 0 : call.now_ms;
-  if (*number <= 0 || *number > (kMax - base_ms) / unit_ms) {
-    call.reply.error("ERR invalid expire time in '" + std::string(call.command.name) + "' command");
-    return std::nullopt;
-  }
-  return std::min(base_ms + *number * unit_ms, cache::kMaxDeadlineMs);
-}
+// EX seconds, PX milliseconds, PXAT milliseconds.
+constexpr std::array kOrderTimeUnits = {Choice<TimeUnit>{"ex", kSecondsFromNow},
+                                        Choice<TimeUnit>{"px", kMillisecondsFromNow},
+                                        Choice<TimeUnit>{"pxat", kMillisecondsSinceEpoch}};
 
-// One option with its value at args[index]; false after replying with an error.
-bool parse_option(Call& call, std::size_t index, OrderEvent* event) {
-  const std::string_view value = call.args[index + 1];
-  if (call.is(index, "version") || call.is(index, "ifversion")) {
-    const bool own = call.is(index, "version");
-    const auto version = option_value(call, index + 1, own ? 1 : 0);
-    if (!version) return false;
-    (own ? event->version : event->if_version) = static_cast<std::uint64_t>(*version);
-  } else if (call.is(index, "ex") || call.is(index, "px") || call.is(index, "pxat")) {
-    event->deadline_ms = deadline_option(call, index);
-    return event->deadline_ms.has_value();
-  } else if (call.is(index, "idempotency")) {
-    event->idempotency_key = value;
-  } else if (call.is(index, "payload") && event->type == OrderEvent::Type::kTransition) {
-    event->payload = value;
+// One option with its value; each names what follows it.
+void read_option(Arguments& args, const Call& call, OrderEvent* event) {
+  args.require(args.left() > 1);
+  if (const auto unit = args.one_of<TimeUnit>(kOrderTimeUnits)) {
+    event->deadline_ms =
+        std::min(deadline_ms(args, call, *unit, args.next()), cache::kMaxDeadlineMs);
+  } else if (args.option("version")) {
+    event->version = read_version(args, 1);
+  } else if (args.option("ifversion")) {
+    event->if_version = read_version(args, 0);
+  } else if (args.option("idempotency")) {
+    event->idempotency_key = args.next();
+  } else if (event->type == OrderEvent::Type::kTransition && args.option("payload")) {
+    event->payload = args.next();
     event->has_payload = true;
   } else {
-    call.syntax_error();
-    return false;
+    args.syntax_error();
   }
-  return true;
 }
 
-// Reads the options from args[index] on; false after replying with an error.
-bool parse_options(Call& call, std::size_t index, OrderEvent* event) {
-  for (; index < call.args.size(); index += 2) {
-    if (index + 1 == call.args.size()) {
-      call.syntax_error();
-      return false;
-    }
-    if (!parse_option(call, index, event)) return false;
-  }
-  return true;
+void read_options(Arguments& args, const Call& call, OrderEvent* event) {
+  while (args.more()) read_option(args, call, event);
 }
 
 std::string stored_state(Call& call, const orders::OrderResult& result) {
@@ -108,10 +85,9 @@ void refuse(Call& call, const OrderEvent& event, const orders::OrderResult& resu
     case OrderOutcome::kTooLarge:
       return call.reply.error("TOOLARGE key or payload exceeds the maximum allowed size");
     case OrderOutcome::kOutOfMemory:
-      return assign_error(call, cache::AssignStatus::kOutOfMemory, event.order_id);
+      return call.reply.error(kOutOfMemory);
     case OrderOutcome::kBusy:
-      ++call.reactor.tally.busy;
-      return call.reply.error("BUSY shard queue is full, retry");
+      return call.busy();
     case OrderOutcome::kCreated:
     case OrderOutcome::kUpdated:
     case OrderOutcome::kDeleted:
@@ -135,29 +111,37 @@ void apply(Call& call, const OrderEvent& event, std::string_view event_name) {
   call.reply.integer(result.replayed ? 1 : 0);
 }
 
+// Reads the options and applies the event, unless they are wrong.
+void read_and_apply(Call& call, Arguments& args, OrderEvent& event, std::string_view event_name) {
+  event.order_id = call.key.bytes;
+  read_options(args, call, &event);
+  if (!args.ok()) return call.reply.error(args.error());
+  apply(call, event, event_name);
+}
+
 void put(Call& call) {
+  Arguments args = call.after_key();
   OrderEvent event;
   event.type = OrderEvent::Type::kPut;
-  event.order_id = call.args[1];
-  event.status = call.args[2];
-  event.payload = call.args[3];
+  event.status = args.next();
+  event.payload = args.next();
   event.has_payload = true;
-  if (parse_options(call, 4, &event)) apply(call, event, "order.put");
+  read_and_apply(call, args, event, "order.put");
 }
 
 void transition(Call& call) {
+  Arguments args = call.after_key();
   OrderEvent event;
   event.type = OrderEvent::Type::kTransition;
-  event.order_id = call.args[1];
-  event.status = call.args[2];
-  if (parse_options(call, 3, &event)) apply(call, event, "order.transition");
+  event.status = args.next();
+  read_and_apply(call, args, event, "order.transition");
 }
 
 void del(Call& call) {
+  Arguments args = call.after_key();
   OrderEvent event;
   event.type = OrderEvent::Type::kDelete;
-  event.order_id = call.args[1];
-  if (parse_options(call, 2, &event)) apply(call, event, "del");
+  read_and_apply(call, args, event, "del");
 }
 
 // Reads the order; false after replying null, or an error if the key holds a string.
@@ -235,18 +219,53 @@ void statuses(Call& call) {
 constexpr auto kFamily = CommandFamily::kOrder;
 
 constexpr std::array kCommands = {
-    Command{"order.put", -4, Command::kWrite | Command::kDenyOom, 1, 1, 1, kFamily, put,
-            "Stores an order's status and payload"},
-    Command{"order.transition", -3, Command::kWrite | Command::kDenyOom, 1, 1, 1, kFamily,
-            transition, "Moves an order to another status"},
-    Command{"order.get", 2, Command::kReadOnly | Command::kFast, 1, 1, 1, kFamily, get,
-            "Returns an order"},
-    Command{"order.del", -2, Command::kWrite, 1, 1, 1, kFamily, del,
-            "Deletes an order, remembering its version"},
-    Command{"order.history", 2, Command::kReadOnly, 1, 1, 1, kFamily, history,
-            "Returns an order's latest status changes"},
-    Command{"order.statuses", 1, Command::kReadOnly, 0, 0, 0, kFamily, statuses,
-            "Lists the statuses and the steps between them"},
+    Command{.name = "order.put",
+            .arity = -4,
+            .flags = Command::kWrite | Command::kDenyOom,
+            .categories = Category::kOrder,
+            .keys = {1, 1, 1},
+            .family = kFamily,
+            .handler = put,
+            .summary = "Stores an order's status and payload"},
+    Command{.name = "order.transition",
+            .arity = -3,
+            .flags = Command::kWrite | Command::kDenyOom,
+            .categories = Category::kOrder,
+            .keys = {1, 1, 1},
+            .family = kFamily,
+            .handler = transition,
+            .summary = "Moves an order to another status"},
+    Command{.name = "order.get",
+            .arity = 2,
+            .flags = Command::kReadOnly | Command::kFast,
+            .categories = Category::kOrder,
+            .keys = {1, 1, 1},
+            .family = kFamily,
+            .handler = get,
+            .summary = "Returns an order"},
+    Command{.name = "order.del",
+            .arity = -2,
+            .flags = Command::kWrite,
+            .categories = Category::kOrder,
+            .keys = {1, 1, 1},
+            .family = kFamily,
+            .handler = del,
+            .summary = "Deletes an order, remembering its version"},
+    Command{.name = "order.history",
+            .arity = 2,
+            .flags = Command::kReadOnly,
+            .categories = Category::kOrder,
+            .keys = {1, 1, 1},
+            .family = kFamily,
+            .handler = history,
+            .summary = "Returns an order's latest status changes"},
+    Command{.name = "order.statuses",
+            .arity = 1,
+            .flags = Command::kReadOnly,
+            .categories = Category::kOrder,
+            .family = kFamily,
+            .handler = statuses,
+            .summary = "Lists the statuses and the steps between them"},
 };
 
 }  // namespace

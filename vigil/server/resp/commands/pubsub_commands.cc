@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/commands/families.h"
 #include "vigil/server/resp/session.h"
 
 namespace vigil::server {
@@ -23,7 +23,7 @@ void confirm(Call& call, std::string_view what, const std::string_view* name) {
 }
 
 void subscribe_to(Call& call, Topic topic) {
-  for (const std::string_view name : call.args.subspan(1)) {
+  for (const std::string_view name : call.args) {
     call.session.subscribe(topic, name);
     confirm(call, topic == Topic::kChannel ? "subscribe" : "psubscribe", &name);
   }
@@ -32,7 +32,7 @@ void subscribe_to(Call& call, Topic topic) {
 void unsubscribe_from(Call& call, Topic topic) {
   const std::string_view what = topic == Topic::kChannel ? "unsubscribe" : "punsubscribe";
   std::vector<std::string> all;
-  std::vector<std::string_view> names(call.args.begin() + 1, call.args.end());
+  std::vector<std::string_view> names(call.args.begin(), call.args.end());
   if (names.empty()) {
     const auto& subscriptions = call.session.subscriptions(topic);
     all.assign(subscriptions.begin(), subscriptions.end());
@@ -51,22 +51,24 @@ void unsubscribe(Call& call) { unsubscribe_from(call, Topic::kChannel); }
 void punsubscribe(Call& call) { unsubscribe_from(call, Topic::kPattern); }
 
 void publish(Call& call) {
-  const std::size_t receivers = call.shared().pubsub.publish(call.args[1], call.args[2]);
+  Arguments args(call.args);
+  const std::string_view channel = args.next();
+  const std::size_t receivers = call.shared().pubsub.publish(channel, args.next());
   call.reply.integer(static_cast<std::int64_t>(receivers));
 }
 
 void pubsub_channels(Call& call) {
-  if (call.args.size() > 3) return call.arity_error("pubsub|channels");
-  const auto names =
-      call.shared().pubsub.channels(call.args.size() == 3 ? call.args[2] : std::string_view("*"));
+  Arguments args(call.args);
+  const std::string_view pattern = args.more() ? args.next() : "*";
+  if (args.more()) return call.arity_error();
+  const auto names = call.shared().pubsub.channels(pattern);
   call.reply.array(names.size());
   for (const std::string& name : names) call.reply.bulk(name);
 }
 
 void pubsub_numsub(Call& call) {
-  const auto names = call.args.subspan(2);
-  call.reply.array(2 * names.size());
-  for (const std::string_view name : names) {
+  call.reply.array(2 * call.args.size());
+  for (const std::string_view name : call.args) {
     call.reply.bulk(name);
     call.reply.integer(static_cast<std::int64_t>(call.shared().pubsub.subscribers(name)));
   }
@@ -76,30 +78,64 @@ void pubsub_numpat(Call& call) {
   call.reply.integer(static_cast<std::int64_t>(call.shared().pubsub.patterns()));
 }
 
-void pubsub(Call& call) {
-  static constexpr std::array kSubcommands = {
-      Subcommand{"channels", -2, pubsub_channels},
-      Subcommand{"numsub", -2, pubsub_numsub},
-      Subcommand{"numpat", 2, pubsub_numpat},
-  };
-  dispatch(call, kSubcommands);
-}
-
 constexpr auto kFamily = CommandFamily::kPubSub;
 constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber;
 
+constexpr std::array kPubsubSubcommands = {
+    Command{.name = "pubsub|channels",
+            .arity = -2,
+            .flags = Command::kPubSub,
+            .handler = pubsub_channels,
+            .summary = "Lists the channels that have subscribers"},
+    Command{.name = "pubsub|numsub",
+            .arity = -2,
+            .flags = Command::kPubSub,
+            .handler = pubsub_numsub,
+            .summary = "Counts the subscribers of channels"},
+    Command{.name = "pubsub|numpat",
+            .arity = 2,
+            .flags = Command::kPubSub,
+            .handler = pubsub_numpat,
+            .summary = "Counts the patterns that are listened to"},
+};
+
 constexpr std::array kCommands = {
-    Command{"subscribe", -2, kSubscribes, 0, 0, 0, kFamily, subscribe, "Listens to channels"},
-    Command{"psubscribe", -2, kSubscribes, 0, 0, 0, kFamily, psubscribe,
-            "Listens to the channels that match patterns"},
-    Command{"unsubscribe", -1, kSubscribes, 0, 0, 0, kFamily, unsubscribe,
-            "Stops listening to channels"},
-    Command{"punsubscribe", -1, kSubscribes, 0, 0, 0, kFamily, punsubscribe,
-            "Stops listening to patterns"},
-    Command{"publish", 3, Command::kPubSub | Command::kFast, 0, 0, 0, kFamily, publish,
-            "Sends a message to a channel"},
-    Command{"pubsub", -2, Command::kPubSub, 0, 0, 0, kFamily, pubsub,
-            "Reports on channels and subscriptions"},
+    Command{.name = "subscribe",
+            .arity = -2,
+            .flags = kSubscribes,
+            .family = kFamily,
+            .handler = subscribe,
+            .summary = "Listens to channels"},
+    Command{.name = "psubscribe",
+            .arity = -2,
+            .flags = kSubscribes,
+            .family = kFamily,
+            .handler = psubscribe,
+            .summary = "Listens to the channels that match patterns"},
+    Command{.name = "unsubscribe",
+            .arity = -1,
+            .flags = kSubscribes,
+            .family = kFamily,
+            .handler = unsubscribe,
+            .summary = "Stops listening to channels"},
+    Command{.name = "punsubscribe",
+            .arity = -1,
+            .flags = kSubscribes,
+            .family = kFamily,
+            .handler = punsubscribe,
+            .summary = "Stops listening to patterns"},
+    Command{.name = "publish",
+            .arity = 3,
+            .flags = Command::kPubSub | Command::kFast,
+            .family = kFamily,
+            .handler = publish,
+            .summary = "Sends a message to a channel"},
+    Command{.name = "pubsub",
+            .arity = -2,
+            .family = kFamily,
+            .handler = run_subcommand,
+            .summary = "Reports on channels and subscriptions",
+            .subcommands = kPubsubSubcommands},
 };
 
 }  // namespace

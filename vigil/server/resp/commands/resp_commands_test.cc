@@ -9,8 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/test_session.h"
+#include "vigil/server/resp/commands/test_session.h"
 
 namespace vigil::server {
 namespace {
@@ -510,7 +509,7 @@ TEST_F(RespCommandsTest, ServerCommands) {
   EXPECT_EQ(run("CONFIG RESETSTAT"), "+OK\r\n");
   EXPECT_THAT(run("INFO stats"), HasSubstr("keyspace_misses:0\r\n"));
   EXPECT_THAT(run("INFO"), HasSubstr("# Keyspace"));
-  EXPECT_EQ(run("COMMAND COUNT"), ":" + std::to_string(all_commands().size()) + "\r\n");
+  EXPECT_EQ(run("COMMAND COUNT"), ":" + std::to_string(all_commands().sorted().size()) + "\r\n");
   EXPECT_THAT(run("COMMAND INFO get none"), StartsWith("*2\r\n*10\r\n" + bulk("get") + ":2\r\n"));
   EXPECT_THAT(run("COMMAND DOCS get"), HasSubstr("summary"));
   EXPECT_THAT(run("COMMAND LIST"), HasSubstr(bulk("order.put")));
@@ -518,6 +517,56 @@ TEST_F(RespCommandsTest, ServerCommands) {
   EXPECT_EQ(run("COMMAND GETKEYS PING x"), "-ERR The command has no key arguments\r\n");
   EXPECT_THAT(run("TIME"), StartsWith("*2\r\n$10\r\n"));
   EXPECT_EQ(run("FUNCTION FLUSH"), "+OK\r\n");
+}
+
+// The e2e test redis_differential compares the whole table with Redis.
+TEST_F(RespCommandsTest, CommandsAreDescribedWithTheirCategories) {
+  EXPECT_EQ(run("COMMAND INFO incr"), "*1\r\n*10\r\n" + bulk("incr") +
+                                          ":2\r\n*3\r\n+write\r\n+denyoom\r\n+fast\r\n"
+                                          ":1\r\n:1\r\n:1\r\n"
+                                          "*3\r\n+@write\r\n+@string\r\n+@fast\r\n"
+                                          "*0\r\n*0\r\n*0\r\n");
+  EXPECT_THAT(run("COMMAND INFO Client|KILL"),
+              HasSubstr("*4\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n+@connection\r\n"));
+  EXPECT_THAT(run("COMMAND INFO client"), HasSubstr(bulk("client|kill")));
+  EXPECT_EQ(run("COMMAND INFO client|none get|x none|id"), "*3\r\n$-1\r\n$-1\r\n$-1\r\n");
+  EXPECT_EQ(run("COMMAND LIST FILTERBY ACLCAT scripting"), "*1\r\n" + bulk("function|flush"));
+  EXPECT_EQ(run("COMMAND LIST FILTERBY PATTERN CLIENT|I*"),
+            "*2\r\n" + bulk("client|id") + bulk("client|info"));
+  EXPECT_EQ(run("COMMAND LIST FILTERBY ACLCAT none"), "*0\r\n");
+  EXPECT_EQ(run("COMMAND LIST FILTERBY MODULE any"), "*0\r\n");
+  for (const char* request : {"COMMAND LIST FOO", "COMMAND LIST FILTERBY",
+                              "COMMAND LIST FOO PATTERN *", "COMMAND LIST FILTERBY PATTERN",
+                              "COMMAND LIST FILTERBY FOO *", "COMMAND LIST FILTERBY PATTERN * *"}) {
+    EXPECT_EQ(run(request), kSyntax) << request;
+  }
+  EXPECT_THAT(run("COMMAND DOCS client|id"), StartsWith("*2\r\n" + bulk("client|id")));
+  EXPECT_EQ(run("COMMAND GETKEYS client none"), "-ERR Invalid command specified\r\n");
+}
+
+TEST(CommandTableTest, EveryCommandIsComplete) {
+  for (const Command* command : all_commands().sorted()) {
+    EXPECT_EQ(all_commands().find(command->name), command);
+    EXPECT_NE(command->handler, nullptr) << command->name;
+    EXPECT_NE(command->family, CommandFamily::kUnknown) << command->name;
+    EXPECT_FALSE(command->summary.empty()) << command->name;
+    for (const Command& subcommand : command->subcommands) {
+      EXPECT_THAT(std::string(subcommand.name), StartsWith(std::string(command->name) + "|"));
+      EXPECT_EQ(all_commands().find_full(subcommand.name), &subcommand);
+      EXPECT_NE(subcommand.handler, nullptr) << subcommand.name;
+      EXPECT_FALSE(subcommand.summary.empty()) << subcommand.name;
+    }
+  }
+}
+
+TEST(CommandTableTest, KeysOfARequestAreThoseTheTableNames) {
+  const Command* const mset = all_commands().find("MSET");
+  ASSERT_NE(mset, nullptr);
+  const std::vector<std::string_view> request = {"MSET", "a", "1", "b", "2"};
+  EXPECT_EQ(mset->keys_of(request), (std::vector<std::string_view>{"a", "b"}));
+  const std::vector<std::string_view> short_request = {"RENAME", "a"};
+  EXPECT_EQ(all_commands().find("rename")->keys_of(short_request),
+            (std::vector<std::string_view>{"a"}));
 }
 
 TEST_F(RespCommandsTest, UnknownCommandsAreNamed) {

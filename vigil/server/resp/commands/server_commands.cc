@@ -1,52 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server as a whole: INFO, COMMAND, TIME. CONFIG is in resp_config_command.cc.
+// The server as a whole: INFO, TIME, FUNCTION. CONFIG is in config_commands.cc, COMMAND in
+// command_commands.cc.
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdio>
 #include <string>
-#include <vector>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/config_commands.h"
-#include "vigil/server/resp/number.h"
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/statistics.h"
 
 namespace vigil::server {
 
 namespace {
 
 // --- INFO ----------------------------------------------------------------------------------------
-
-struct Totals {
-  std::uint64_t commands = 0;
-  std::uint64_t connections = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t hits = 0;
-  std::uint64_t misses = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t bytes_in = 0;
-  std::uint64_t bytes_out = 0;
-};
-
-Totals sum_counters(const ServerState& server) {
-  Totals totals;
-  for (const auto& counters : server.counters) {
-    for (const Counter& family : counters->commands) totals.commands += family.value();
-    totals.connections += counters->connections_accepted.value();
-    totals.refused += counters->connections_refused.value();
-    totals.hits += counters->hits.value();
-    totals.misses += counters->misses.value();
-    totals.errors += counters->errors.value();
-    totals.bytes_in += counters->bytes_in.value();
-    totals.bytes_out += counters->bytes_out.value();
-  }
-  return totals;
-}
 
 std::string line(std::string_view name, std::string_view value) {
   return std::string(name) + ":" + std::string(value) + "\r\n";
@@ -159,128 +131,24 @@ constexpr std::array kSections = {
     InfoSection{"keyspace", "Keyspace", info_keyspace},
 };
 
+// Whether the arguments ask for the section; without any they ask for all.
+bool wanted(std::span<const std::string_view> asked, std::string_view section) {
+  constexpr std::array<std::string_view, 3> kAll = {"all", "default", "everything"};
+  return asked.empty() || std::any_of(asked.begin(), asked.end(), [&](std::string_view word) {
+           return equal_ignoring_case(word, section) ||
+                  std::any_of(kAll.begin(), kAll.end(),
+                              [&](std::string_view all) { return equal_ignoring_case(word, all); });
+         });
+}
+
 void info(Call& call) {
-  const auto wanted = [&](std::string_view section) {
-    if (call.args.size() == 1) return true;
-    for (std::size_t i = 1; i < call.args.size(); ++i) {
-      if (call.is(i, section) || call.is(i, "all") || call.is(i, "default") ||
-          call.is(i, "everything")) {
-        return true;
-      }
-    }
-    return false;
-  };
   std::string text;
   for (const InfoSection& section : kSections) {
-    if (!wanted(section.name)) continue;
+    if (!wanted(call.args, section.name)) continue;
     if (!text.empty()) text += "\r\n";
     text += "# " + std::string(section.title) + "\r\n" + section.text(call);
   }
   call.reply.verbatim("txt", text);
-}
-
-// --- COMMAND -------------------------------------------------------------------------------------
-
-struct FlagName {
-  std::uint32_t flag;
-  std::string_view name;
-};
-constexpr std::array kFlagNames = {
-    FlagName{Command::kWrite, "write"},     FlagName{Command::kReadOnly, "readonly"},
-    FlagName{Command::kDenyOom, "denyoom"}, FlagName{Command::kAdmin, "admin"},
-    FlagName{Command::kPubSub, "pubsub"},   FlagName{Command::kFast, "fast"},
-    FlagName{Command::kNoAuth, "no_auth"},
-};
-
-void describe(Call& call, const Command* command) {
-  if (command == nullptr) return call.reply.null();
-  call.reply.array(10);
-  call.reply.bulk(command->name);
-  call.reply.integer(command->arity);
-  std::vector<std::string_view> flags;
-  for (const FlagName& flag : kFlagNames) {
-    if ((command->flags & flag.flag) != 0) flags.push_back(flag.name);
-  }
-  call.reply.set(flags.size());
-  for (const std::string_view flag : flags) call.reply.simple(flag);
-  call.reply.integer(command->first_key);
-  call.reply.integer(command->last_key);
-  call.reply.integer(command->key_step);
-  call.reply.set(1);
-  call.reply.simple((command->flags & Command::kFast) != 0 ? "@fast" : "@slow");
-  call.reply.array(0);  // tips
-  call.reply.array(0);  // key specifications
-  call.reply.array(0);  // subcommands
-}
-
-void command_all(Call& call) {
-  call.reply.array(all_commands().size());
-  for (const Command* command : all_commands()) describe(call, command);
-}
-
-void command_count(Call& call) {
-  call.reply.integer(static_cast<std::int64_t>(all_commands().size()));
-}
-
-void command_info(Call& call) {
-  if (call.args.size() == 2) return command_all(call);
-  call.reply.array(call.args.size() - 2);
-  for (const std::string_view name : call.args.subspan(2)) describe(call, find_command(name));
-}
-
-void command_list(Call& call) {
-  if (call.args.size() != 2) return call.syntax_error();
-  call.reply.array(all_commands().size());
-  for (const Command* command : all_commands()) call.reply.bulk(command->name);
-}
-
-void command_docs(Call& call) {
-  std::vector<const Command*> shown;
-  if (call.args.size() == 2) {
-    shown.assign(all_commands().begin(), all_commands().end());
-  } else {
-    for (const std::string_view name : call.args.subspan(2)) {
-      if (const Command* command = find_command(name)) shown.push_back(command);
-    }
-  }
-  call.reply.map(shown.size());
-  for (const Command* command : shown) {
-    call.reply.bulk(command->name);
-    call.reply.map(2);
-    call.reply.bulk("summary");
-    call.reply.bulk(command->summary);
-    call.reply.bulk("group");
-    call.reply.bulk(kCommandFamilyNames[static_cast<std::size_t>(command->family)]);
-  }
-}
-
-void command_getkeys(Call& call) {
-  const auto args = call.args.subspan(2);
-  const Command* const command = find_command(args[0]);
-  if (command == nullptr) return call.reply.error("ERR Invalid command specified");
-  if (command->first_key == 0) {
-    return call.reply.error("ERR The command has no key arguments");
-  }
-  if (!command->accepts(args.size())) {
-    return call.reply.error("ERR Invalid number of arguments specified for command");
-  }
-  const auto count = static_cast<int>(args.size());
-  const int last = command->last_key < 0 ? count + command->last_key : command->last_key;
-  std::vector<std::string_view> keys;
-  for (int i = command->first_key; i <= last && i < count; i += command->key_step) {
-    keys.push_back(args[static_cast<std::size_t>(i)]);
-  }
-  call.reply.array(keys.size());
-  for (const std::string_view key : keys) call.reply.bulk(key);
-}
-
-void command(Call& call) {
-  static constexpr std::array kSubcommands = {
-      Subcommand{"count", 2, command_count},      Subcommand{"info", -2, command_info},
-      Subcommand{"list", -2, command_list},       Subcommand{"docs", -2, command_docs},
-      Subcommand{"getkeys", -4, command_getkeys},
-  };
-  call.args.size() == 1 ? command_all(call) : dispatch(call, kSubcommands);
 }
 
 // --- The rest ------------------------------------------------------------------------------------
@@ -296,35 +164,40 @@ void time_now(Call& call) {
 // There are no functions; test suites and tools flush them to get a clean server.
 void function_flush(Call& call) { call.reply.ok(); }
 
-void function(Call& call) {
-  static constexpr std::array kSubcommands = {Subcommand{"flush", -2, function_flush}};
-  dispatch(call, kSubcommands);
-}
-
 constexpr auto kFamily = CommandFamily::kServer;
 
+constexpr std::array kFunctionSubcommands = {
+    Command{.name = "function|flush",
+            .arity = -2,
+            .flags = Command::kWrite,
+            .categories = Category::kScripting,
+            .handler = function_flush,
+            .summary = "Does nothing"},
+};
+
 constexpr std::array kCommands = {
-    Command{"info", -1, 0, 0, 0, 0, kFamily, info, "Reports on the server, by section"},
-    Command{"command", -1, 0, 0, 0, 0, kFamily, command, "Describes the commands"},
-    Command{"config", -2, Command::kAdmin, 0, 0, 0, kFamily, config_command,
-            "Reads and changes the configuration"},
-    Command{"time", 1, Command::kFast, 0, 0, 0, kFamily, time_now,
-            "Returns the time in seconds and microseconds"},
-    Command{"function", -2, 0, 0, 0, 0, kFamily, function, "FUNCTION FLUSH; there are none"},
+    Command{.name = "info",
+            .arity = -1,
+            .categories = Category::kDangerous,
+            .family = kFamily,
+            .handler = info,
+            .summary = "Reports on the server, by section"},
+    Command{.name = "time",
+            .arity = 1,
+            .flags = Command::kFast,
+            .family = kFamily,
+            .handler = time_now,
+            .summary = "Returns the time in seconds and microseconds"},
+    Command{.name = "function",
+            .arity = -2,
+            .family = kFamily,
+            .handler = run_subcommand,
+            .summary = "FUNCTION FLUSH; there are none",
+            .subcommands = kFunctionSubcommands},
 };
 
 }  // namespace
 
 std::span<const Command> server_commands() { return kCommands; }
-
-void reset_statistics(RespShared& shared) {
-  const Totals totals = sum_counters(shared.server);
-  shared.hits_at_reset.store(totals.hits, std::memory_order_relaxed);
-  shared.misses_at_reset.store(totals.misses, std::memory_order_relaxed);
-  shared.commands_at_reset.store(totals.commands, std::memory_order_relaxed);
-  shared.connections_at_reset.store(totals.connections, std::memory_order_relaxed);
-  shared.expired_at_reset.store(shared.server.cache.stats().expired_total,
-                                std::memory_order_relaxed);
-}
 
 }  // namespace vigil::server

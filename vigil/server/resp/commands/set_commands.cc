@@ -4,251 +4,181 @@
 // options.
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/key_access.h"
+#include "vigil/server/resp/commands/deadline.h"
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/key_write.h"
 
 namespace vigil::server {
 
 namespace {
 
-constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-
-enum class ExpiryUnit : std::uint8_t { kNone, kEx, kPx, kExAt, kPxAt };
-
 struct SetOptions {
-  bool if_absent = false;   // NX
-  bool if_present = false;  // XX
+  bool if_absent = false;                    // NX
+  bool if_present = false;                   // XX
+  std::optional<std::string_view> if_equal;  // IFEQ
   bool get = false;
   bool keep_ttl = false;
   bool persist = false;  // GETEX
-  ExpiryUnit unit = ExpiryUnit::kNone;
-  std::size_t expiry_arg = 0;                // the index of the unit's number
-  std::optional<std::string_view> if_equal;  // IFEQ
+  std::optional<TimeUnit> unit;
+  std::string_view time;  // in that unit
+
+  [[nodiscard]] bool plain() const {
+    return !if_absent && !if_present && !if_equal && !get && !keep_ttl;
+  }
 };
 
-ExpiryUnit unit_named(const Call& call, std::size_t index) {
-  if (call.is(index, "ex")) return ExpiryUnit::kEx;
-  if (call.is(index, "px")) return ExpiryUnit::kPx;
-  if (call.is(index, "exat")) return ExpiryUnit::kExAt;
-  if (call.is(index, "pxat")) return ExpiryUnit::kPxAt;
-  return ExpiryUnit::kNone;
-}
-
-// One option of SET at args[*i]; false if it is none or conflicts with an earlier one.
-bool parse_set_option(const Call& call, std::size_t* i, SetOptions* options) {
-  const bool more = *i + 1 < call.args.size();
-  const bool conditional = options->if_absent || options->if_present || options->if_equal;
-  if (call.is(*i, "nx")) {
-    options->if_absent = true;
-    return !options->if_present && !options->if_equal;
-  }
-  if (call.is(*i, "xx")) {
-    options->if_present = true;
-    return !options->if_absent && !options->if_equal;
-  }
-  if (call.is(*i, "ifeq") && more) {
-    options->if_equal = call.args[++*i];
-    return !conditional;
-  }
-  if (call.is(*i, "get")) {
-    options->get = true;
-    return true;
-  }
-  if (call.is(*i, "keepttl")) {
-    options->keep_ttl = true;
-    return options->unit == ExpiryUnit::kNone;
-  }
-  return false;
-}
-
-// Reads the options from args[first] on; false after replying with a syntax error.
-bool parse_options(Call& call, std::size_t first, bool of_getex, SetOptions* options) {
-  for (std::size_t i = first; i < call.args.size(); ++i) {
-    const ExpiryUnit unit = unit_named(call, i);
-    bool fine = false;
-    if (unit != ExpiryUnit::kNone) {
-      const bool repeated = options->unit == unit;
-      fine = i + 1 < call.args.size() && !options->keep_ttl && !options->persist &&
-             (options->unit == ExpiryUnit::kNone || repeated);
-      options->unit = unit;
-      options->expiry_arg = ++i;
-    } else if (of_getex) {
-      fine = call.is(i, "persist") && options->unit == ExpiryUnit::kNone;
-      options->persist = true;
-    } else {
-      fine = parse_set_option(call, &i, options);
-    }
-    if (!fine) {
-      call.syntax_error();
-      return false;
-    }
-  }
+// Reads EX, PX, EXAT or PXAT and its time; false if the next argument is none of them.
+bool read_time(Arguments& args, SetOptions* options) {
+  const auto unit = args.one_of<TimeUnit>(kTimeUnits);
+  if (!unit) return false;
+  args.require(!options->keep_ttl && !options->persist &&
+               (!options->unit || options->unit == unit));
+  options->unit = unit;
+  options->time = args.next();
   return true;
 }
 
-// The absolute deadline that args[index] names; nothing after replying with an error.
-std::optional<std::int64_t> parse_deadline(Call& call, ExpiryUnit unit, std::size_t index) {
-  const auto number = call.integer(index);
-  if (!number) return std::nullopt;
-  const bool seconds = unit == ExpiryUnit::kEx || unit == ExpiryUnit::kExAt;
-  const bool relative = unit == ExpiryUnit::kEx || unit == ExpiryUnit::kPx;
-  std::int64_t deadline = *number;
-  bool fine = deadline > 0 && (!seconds || deadline <= kMax / 1000);
-  if (fine && seconds) deadline *= 1000;
-  fine = fine && (!relative || deadline <= kMax - call.now_ms);
-  if (!fine) {
-    call.reply.error("ERR invalid expire time in '" + std::string(call.command.name) + "' command");
-    return std::nullopt;
+// SET: [NX | XX | IFEQ old] [GET] [KEEPTTL | EX seconds | PX milliseconds | EXAT ... | PXAT ...]
+SetOptions read_set_options(Arguments& args) {
+  SetOptions options;
+  while (args.more()) {
+    if (read_time(args, &options)) continue;
+    if (args.flag("nx")) {
+      args.require(!options.if_present && !options.if_equal);
+      options.if_absent = true;
+    } else if (args.flag("xx")) {
+      args.require(!options.if_absent && !options.if_equal);
+      options.if_present = true;
+    } else if (args.option("ifeq")) {
+      args.require(!options.if_absent && !options.if_present && !options.if_equal);
+      options.if_equal = args.next();
+    } else if (args.flag("get")) {
+      options.get = true;
+    } else if (args.flag("keepttl")) {
+      args.require(!options.unit);
+      options.keep_ttl = true;
+    } else {
+      args.syntax_error();
+    }
   }
-  return deadline + (relative ? call.now_ms : 0);
+  return options;
 }
 
-enum class SetOutcome : std::uint8_t { kStored, kConditionFailed, kWrongKind, kAssignFailed };
+// GETEX: [PERSIST | EX seconds | PX milliseconds | EXAT ... | PXAT ...]
+SetOptions read_getex_options(Arguments& args) {
+  SetOptions options;
+  while (args.more()) {
+    if (read_time(args, &options)) continue;
+    args.require(args.flag("persist") && !options.unit);
+    options.persist = true;
+  }
+  return options;
+}
 
-struct SetResult {
-  SetOutcome outcome = SetOutcome::kStored;
-  cache::AssignStatus status = cache::AssignStatus::kStored;
-};
+// The deadline of the options; Redis looks at it after the syntax of all of them.
+std::int64_t read_deadline(Arguments& args, const Call& call, const SetOptions& options) {
+  if (!options.unit) return cache::kNoDeadline;
+  return deadline_ms(args, call, *options.unit, options.time);
+}
 
-// The change itself, as the writer of the shard.
-SetResult store(cache::Slot& slot, std::string_view value, std::int64_t deadline,
-                KeyspaceEvents& events) {
-  SetResult result;
+// Stores the string, or removes the key if the deadline is over: it is set and gone at once.
+Failure store(Call& call, cache::Slot& slot, std::string_view value, std::int64_t deadline) {
+  KeyspaceEvents& events = call.events();
   if (deadline != cache::kNoDeadline && deadline <= slot.now_ms()) {
-    // An absolute time in the past: the key is set and gone at once.
     if (slot.exists()) slot.erase();
     events.notify(KeyspaceEvents::kString, "set", slot.key());
     events.notify(KeyspaceEvents::kGeneric, "expire", slot.key());
     events.notify(KeyspaceEvents::kExpired, "expired", slot.key());
-    return result;
+    return {};
   }
-  result.status = slot.assign(cache::Kind::kString, value,
-                              deadline > cache::kMaxDeadlineMs ? cache::kMaxDeadlineMs : deadline);
-  if (result.status != cache::AssignStatus::kStored) {
-    result.outcome = SetOutcome::kAssignFailed;
-    return result;
-  }
-  events.notify(KeyspaceEvents::kString, "set", slot.key());
-  if (deadline != cache::kNoDeadline) {
+  const Failure failure =
+      put_string(call, slot, value, std::min(deadline, cache::kMaxDeadlineMs), "set");
+  if (!failure && deadline != cache::kNoDeadline) {
     events.notify(KeyspaceEvents::kGeneric, "expire", slot.key());
   }
-  return result;
+  return failure;
 }
 
 // SET key value, and with EX or PX: the path that pipelines take.
 void set_plain(Call& call, std::string_view value, std::int64_t deadline) {
-  SetResult result;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (holds_order(slot)) {
-      result.outcome = SetOutcome::kWrongKind;
-    } else {
-      result = store(slot, value, deadline, events);
-    }
-  });
-  if (!ran) return;
-  if (result.outcome == SetOutcome::kStored) [[likely]] {
+  const auto done = change_string(
+      call, [&](cache::Slot& slot) -> Changed<Done> { return store(call, slot, value, deadline); });
+  if (done) [[likely]]
     call.reply.ok();
-  } else if (result.outcome == SetOutcome::kWrongKind) {
-    call.wrong_type();
-  } else {
-    assign_error(call, result.status, call.key.bytes);
-  }
 }
 
-bool condition_holds(const SetOptions& options, const cache::Slot& slot) {
-  if (options.if_absent) return !slot.exists();
-  if (options.if_present) return slot.exists();
-  if (options.if_equal) return slot.exists() && slot.value() == *options.if_equal;
+bool condition_holds(const SetOptions& options, std::optional<std::string_view> old) {
+  if (options.if_absent) return !old;
+  if (options.if_present) return old.has_value();
+  if (options.if_equal) return old == options.if_equal;
   return true;
 }
 
-void set_with_options(Call& call, const SetOptions& options, std::int64_t deadline) {
-  SetResult result;
-  bool had_value = false;
+void set_with_options(Call& call, std::string_view value, const SetOptions& options,
+                      std::int64_t deadline) {
+  struct Found {
+    bool had_value = false;
+    bool stored = false;
+  };
   std::string& old_value = call.reactor.scratch;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (holds_order(slot)) {
-      result.outcome = SetOutcome::kWrongKind;
-      return;
-    }
-    had_value = slot.exists();
-    if (options.get && had_value) old_value.assign(slot.value());
-    if (!condition_holds(options, slot)) {
-      result.outcome = SetOutcome::kConditionFailed;
-      return;
-    }
-    const bool keep = options.keep_ttl && had_value;
-    if (keep) {
-      result.status = slot.assign(cache::Kind::kString, call.args[2], slot.deadline_ms());
-      if (result.status != cache::AssignStatus::kStored) {
-        result.outcome = SetOutcome::kAssignFailed;
-      } else {
-        events.notify(KeyspaceEvents::kString, "set", slot.key());
-      }
-    } else {
-      result = store(slot, call.args[2], deadline, events);
-    }
+  const auto found = change_string(call, [&](cache::Slot& slot) -> Changed<Found> {
+    const auto old = stored_string(slot);
+    const bool had_value = old.has_value();
+    if (options.get && had_value) old_value.assign(*old);
+    if (!condition_holds(options, old)) return Found{had_value, false};
+    const Failure failure = options.keep_ttl && had_value
+                                ? put_string(call, slot, value, slot.deadline_ms(), "set")
+                                : store(call, slot, value, deadline);
+    if (failure) return failure;
+    return Found{had_value, true};
   });
-  if (!ran) return;
-  if (result.outcome == SetOutcome::kWrongKind) return call.wrong_type();
-  if (result.outcome == SetOutcome::kAssignFailed) {
-    return assign_error(call, result.status, call.key.bytes);
-  }
-  if (options.get) return had_value ? call.reply.bulk(old_value) : call.reply.null();
-  result.outcome == SetOutcome::kStored ? call.reply.ok() : call.reply.null();
+  if (!found) return;
+  if (options.get) return found->had_value ? call.reply.bulk(old_value) : call.reply.null();
+  found->stored ? call.reply.ok() : call.reply.null();
 }
 
 void set(Call& call) {
-  if (call.args.size() == 3) [[likely]] {
-    return set_plain(call, call.args[2], cache::kNoDeadline);
-  }
-  SetOptions options;
-  if (!parse_options(call, 3, /*of_getex=*/false, &options)) return;
-  std::int64_t deadline = cache::kNoDeadline;
-  if (options.unit != ExpiryUnit::kNone) {
-    const auto parsed = parse_deadline(call, options.unit, options.expiry_arg);
-    if (!parsed) return;
-    deadline = *parsed;
-  }
-  const bool plain = !options.get && !options.keep_ttl && !options.if_absent &&
-                     !options.if_present && !options.if_equal;
-  plain ? set_plain(call, call.args[2], deadline) : set_with_options(call, options, deadline);
+  Arguments args = call.after_key();
+  const std::string_view value = args.next();
+  if (!args.more()) [[likely]]
+    return set_plain(call, value, cache::kNoDeadline);
+  const SetOptions options = read_set_options(args);
+  const std::int64_t deadline = read_deadline(args, call, options);
+  if (!args.ok()) return call.reply.error(args.error());
+  options.plain() ? set_plain(call, value, deadline)
+                  : set_with_options(call, value, options, deadline);
 }
 
-void set_expiring(Call& call, ExpiryUnit unit) {
-  const auto deadline = parse_deadline(call, unit, 2);
-  if (deadline) set_plain(call, call.args[3], *deadline);
+void set_expiring(Call& call, TimeUnit unit) {
+  Arguments args = call.after_key();
+  const std::int64_t deadline = deadline_ms(args, call, unit, args.next());
+  const std::string_view value = args.next();
+  if (!args.ok()) return call.reply.error(args.error());
+  set_plain(call, value, deadline);
 }
 
-void setex(Call& call) { set_expiring(call, ExpiryUnit::kEx); }
-void psetex(Call& call) { set_expiring(call, ExpiryUnit::kPx); }
+void setex(Call& call) { set_expiring(call, kSecondsFromNow); }
+void psetex(Call& call) { set_expiring(call, kMillisecondsFromNow); }
 
+// A key of any kind is in the way.
 void setnx(Call& call) {
-  SetResult result;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    if (slot.exists()) {
-      result.outcome = SetOutcome::kConditionFailed;
-    } else {
-      result = store(slot, call.args[2], cache::kNoDeadline, events);
-    }
+  const std::string_view value = call.after_key().next();
+  const auto stored = change_key(call, call.key, [&](cache::Slot& slot) -> Changed<bool> {
+    if (slot.exists()) return false;
+    if (const Failure failure = store(call, slot, value, cache::kNoDeadline)) return failure;
+    return true;
   });
-  if (!ran) return;
-  if (result.outcome == SetOutcome::kAssignFailed) {
-    return assign_error(call, result.status, call.key.bytes);
-  }
-  call.reply.boolean_integer(result.outcome == SetOutcome::kStored);
+  if (stored) call.reply.boolean_integer(*stored);
 }
 
 // Applies GETEX's option to an existing string.
-void change_deadline(cache::Slot& slot, const SetOptions& options, std::int64_t deadline,
-                     KeyspaceEvents& events) {
+void change_deadline(Call& call, cache::Slot& slot, const SetOptions& options,
+                     std::int64_t deadline) {
+  KeyspaceEvents& events = call.events();
   if (options.persist) {
     if (slot.deadline_ms() == cache::kNoDeadline) return;
     slot.set_deadline(cache::kNoDeadline);
@@ -263,49 +193,76 @@ void change_deadline(cache::Slot& slot, const SetOptions& options, std::int64_t 
 }
 
 void getex(Call& call) {
-  SetOptions options;
-  if (!parse_options(call, 2, /*of_getex=*/true, &options)) return;
+  Arguments args = call.after_key();
+  const SetOptions options = read_getex_options(args);
+  if (!args.ok()) return call.reply.error(args.error());
+  // Redis looks at the key between the syntax of the options and the time.
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
     call.miss();
     return call.reply.null();
   }
   if (header.kind != cache::Kind::kString) return call.wrong_type();
-  std::int64_t deadline = cache::kNoDeadline;
-  if (options.unit != ExpiryUnit::kNone) {
-    const auto parsed = parse_deadline(call, options.unit, options.expiry_arg);
-    if (!parsed) return;
-    deadline = *parsed;
-  }
-  bool found = false;
+  const std::int64_t deadline = read_deadline(args, call, options);
+  if (!args.ok()) return call.reply.error(args.error());
+
   std::string& value = call.reactor.scratch;
-  KeyspaceEvents& events = call.events();
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    found = holds_string(slot);
-    if (!found) return;
-    value.assign(slot.value());
-    if (options.persist || options.unit != ExpiryUnit::kNone) {
-      change_deadline(slot, options, deadline, events);
-    }
+  const auto found = change_string(call, [&](cache::Slot& slot) -> Changed<bool> {
+    const auto old = stored_string(slot);
+    if (!old) return false;
+    value.assign(*old);
+    if (options.persist || options.unit) change_deadline(call, slot, options, deadline);
+    return true;
   });
-  if (!ran) return;
-  found ? call.hit() : call.miss();
-  found ? call.reply.bulk(value) : call.reply.null();
+  if (!found) return;
+  *found ? call.hit() : call.miss();
+  *found ? call.reply.bulk(value) : call.reply.null();
 }
 
-constexpr auto kWrites = CommandFamily::kWrite;
+constexpr auto kWriting = CommandFamily::kWrite;
 constexpr std::uint32_t kStores = Command::kWrite | Command::kDenyOom;
 
 constexpr std::array kCommands = {
-    Command{"set", -3, kStores, 1, 1, 1, kWrites, set,
-            "Sets a key, with conditions and an expiry on demand"},
-    Command{"setnx", 3, kStores | Command::kFast, 1, 1, 1, kWrites, setnx,
-            "Sets a key if it does not exist"},
-    Command{"setex", 4, kStores, 1, 1, 1, kWrites, setex, "Sets a key that expires in seconds"},
-    Command{"psetex", 4, kStores, 1, 1, 1, kWrites, psetex,
-            "Sets a key that expires in milliseconds"},
-    Command{"getex", -2, Command::kWrite | Command::kFast, 1, 1, 1, kWrites, getex,
-            "Returns the value of a key and changes its expiry"},
+    Command{.name = "set",
+            .arity = -3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = set,
+            .summary = "Sets a key, with conditions and an expiry on demand"},
+    Command{.name = "setnx",
+            .arity = 3,
+            .flags = kStores | Command::kFast,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = setnx,
+            .summary = "Sets a key if it does not exist"},
+    Command{.name = "setex",
+            .arity = 4,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = setex,
+            .summary = "Sets a key that expires in seconds"},
+    Command{.name = "psetex",
+            .arity = 4,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = psetex,
+            .summary = "Sets a key that expires in milliseconds"},
+    Command{.name = "getex",
+            .arity = -2,
+            .flags = Command::kWrite | Command::kFast,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = getex,
+            .summary = "Returns the value of a key and changes its expiry"},
 };
 
 }  // namespace

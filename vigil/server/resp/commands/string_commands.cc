@@ -1,39 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Strings: reading, appending, ranges and many keys at once. SET is in resp_set_commands.cc, INCR
-// in resp_number_commands.cc.
+// Strings: reading, appending, ranges and many keys at once. SET is in set_commands.cc, INCR in
+// number_commands.cc.
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <limits>
 #include <string>
 #include <vector>
 
-#include "vigil/server/resp/command.h"
-#include "vigil/server/resp/commands/key_access.h"
+#include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/key_read.h"
+#include "vigil/server/resp/commands/key_write.h"
 
 namespace vigil::server {
 
 namespace {
 
 void get(Call& call) {
-  bool wrong_kind = false;
-  if (append_string(call, call.key, &wrong_kind)) [[likely]] {
-    call.hit();
-  } else if (wrong_kind) {
-    call.wrong_type();
-  } else {
-    call.miss();
-    call.reply.null();
-  }
+  const StringRead read = append_string(call, call.key);
+  if (read == StringRead::kFound) [[likely]]
+    return call.hit();
+  if (read == StringRead::kWrongKind) return call.wrong_type();
+  call.miss();
+  call.reply.null();
 }
 
 void mget(Call& call) {
-  const auto keys = call.args.subspan(1);
-  call.reply.array(keys.size());
-  for (const std::string_view name : keys) {
-    bool wrong_kind = false;
-    if (append_string(call, call.cache().key(name), &wrong_kind)) {
+  call.reply.array(call.args.size());
+  for (const std::string_view name : call.args) {
+    if (append_string(call, call.cache().key(name)) == StringRead::kFound) {
       call.hit();
     } else {
       call.miss();
@@ -42,34 +36,25 @@ void mget(Call& call) {
   }
 }
 
-// GETDEL and GETSET: replies with the old value, then changes it.
+// GETDEL and GETSET: replies with the old value, then changes it by change(slot, found) -> Failure.
 template <class Change>
 void get_and_change(Call& call, Change change) {
-  bool wrong = false;
-  bool found = false;
   std::string& old_value = call.reactor.scratch;
-  auto status = cache::AssignStatus::kStored;
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    wrong = holds_order(slot);
-    if (wrong) return;
-    found = slot.exists();
-    if (found) old_value.assign(slot.value());
-    status = change(slot, found);
+  const auto found = change_string(call, [&](cache::Slot& slot) -> Changed<bool> {
+    const auto old = stored_string(slot);
+    if (old) old_value.assign(*old);
+    if (const Failure failure = change(slot, old.has_value())) return failure;
+    return old.has_value();
   });
-  if (!ran) return;
-  if (wrong) return call.wrong_type();
-  if (status != cache::AssignStatus::kStored) return assign_error(call, status, call.key.bytes);
-  found ? call.hit() : call.miss();
-  found ? call.reply.bulk(old_value) : call.reply.null();
+  if (!found) return;
+  *found ? call.hit() : call.miss();
+  *found ? call.reply.bulk(old_value) : call.reply.null();
 }
 
 void getset(Call& call) {
+  const std::string_view value = call.after_key().next();
   get_and_change(call, [&](cache::Slot& slot, bool) {
-    const auto status = slot.assign(cache::Kind::kString, call.args[2], cache::kNoDeadline);
-    if (status == cache::AssignStatus::kStored) {
-      call.events().notify(KeyspaceEvents::kString, "set", slot.key());
-    }
-    return status;
+    return put_string(call, slot, value, cache::kNoDeadline, "set");
   });
 }
 
@@ -79,7 +64,7 @@ void getdel(Call& call) {
       slot.erase();
       call.events().notify(KeyspaceEvents::kGeneric, "del", slot.key());
     }
-    return cache::AssignStatus::kStored;
+    return Failure{};
   });
 }
 
@@ -95,64 +80,45 @@ void strlen_of(Call& call) {
 }
 
 void append(Call& call) {
-  const std::string_view tail = call.args[2];
-  bool wrong = false;
-  std::size_t length = 0;
-  auto status = cache::AssignStatus::kStored;
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    wrong = holds_order(slot);
-    if (wrong) return;
-    const bool found = slot.exists();
-    std::string& head = call.reactor.scratch;  // assign() must not read what it replaces
-    head.assign(found ? slot.value() : std::string_view());
-    length = head.size() + tail.size();
-    status = slot.assign(cache::Kind::kString, head, tail,
-                         found ? slot.deadline_ms() : cache::kNoDeadline);
-    if (status == cache::AssignStatus::kStored) {
-      call.events().notify(KeyspaceEvents::kString, "append", slot.key());
+  const std::string_view tail = call.after_key().next();
+  std::string& value = call.reactor.scratch;
+  const auto length = change_string(call, [&](cache::Slot& slot) -> Changed<std::size_t> {
+    value.assign(stored_string(slot).value_or(std::string_view())).append(tail);
+    if (const Failure failure = put_string(call, slot, value, kept_deadline_ms(slot), "append")) {
+      return failure;
     }
+    return value.size();
   });
-  if (!ran) return;
-  if (wrong) return call.wrong_type();
-  if (status != cache::AssignStatus::kStored) return assign_error(call, status, call.key.bytes);
-  call.reply.integer(static_cast<std::int64_t>(length));
+  if (length) call.reply.integer(static_cast<std::int64_t>(*length));
+}
+
+// Writes `patch` over *value from `offset` on, with zeroes before it if the value is shorter.
+void overwrite(std::string* value, std::size_t offset, std::string_view patch) {
+  value->resize(std::max(value->size(), offset + patch.size()), '\0');
+  value->replace(offset, patch.size(), patch);
 }
 
 void setrange(Call& call) {
-  const auto offset = call.integer(2);
-  if (!offset) return;
-  if (*offset < 0) return call.reply.error("ERR offset is out of range");
-  const std::string_view patch = call.args[3];
-  bool wrong = false;
-  std::size_t length = 0;
-  auto status = cache::AssignStatus::kStored;
-  const bool ran = write_key(call, call.key, [&](cache::Slot& slot) {
-    wrong = holds_order(slot);
-    if (wrong) return;
-    const bool found = slot.exists();
-    length = found ? slot.value().size() : 0;
-    if (patch.empty()) return;
-    if (*offset > static_cast<std::int64_t>(cache::kMaxValueBytes) ||
-        static_cast<std::size_t>(*offset) + patch.size() > cache::kMaxValueBytes) {
-      status = cache::AssignStatus::kTooLarge;
-      return;
+  Arguments args = call.after_key();
+  const std::int64_t offset = args.integer();
+  const std::string_view patch = args.next();
+  if (offset < 0) args.fail("ERR offset is out of range");
+  if (!args.ok()) return call.reply.error(args.error());
+  const auto from = static_cast<std::size_t>(offset);
+  const bool fits = from <= cache::kMaxValueBytes && from + patch.size() <= cache::kMaxValueBytes;
+  std::string& value = call.reactor.scratch;
+  const auto length = change_string(call, [&](cache::Slot& slot) -> Changed<std::size_t> {
+    const std::string_view old = stored_string(slot).value_or(std::string_view());
+    if (patch.empty()) return old.size();
+    if (!fits) return assign_failure(cache::AssignStatus::kTooLarge, slot.key());
+    value.assign(old);
+    overwrite(&value, from, patch);
+    if (const Failure failure = put_string(call, slot, value, kept_deadline_ms(slot), "setrange")) {
+      return failure;
     }
-    const auto from = static_cast<std::size_t>(*offset);
-    std::string& value = call.reactor.scratch;
-    value.assign(found ? slot.value() : std::string_view());
-    value.resize(std::max(value.size(), from + patch.size()), '\0');
-    value.replace(from, patch.size(), patch);
-    length = value.size();
-    status =
-        slot.assign(cache::Kind::kString, value, found ? slot.deadline_ms() : cache::kNoDeadline);
-    if (status == cache::AssignStatus::kStored) {
-      call.events().notify(KeyspaceEvents::kString, "setrange", slot.key());
-    }
+    return value.size();
   });
-  if (!ran) return;
-  if (wrong) return call.wrong_type();
-  if (status != cache::AssignStatus::kStored) return assign_error(call, status, call.key.bytes);
-  call.reply.integer(static_cast<std::int64_t>(length));
+  if (length) call.reply.integer(static_cast<std::int64_t>(*length));
 }
 
 struct Range {
@@ -171,18 +137,13 @@ Range resolve_range(std::int64_t start, std::int64_t end, std::int64_t length) {
 }
 
 void getrange(Call& call) {
-  const auto start = call.integer(2);
-  if (!start) return;
-  const auto end = call.integer(3);
-  if (!end) return;
+  Arguments args = call.after_key();
+  const std::int64_t start = args.integer();
+  const std::int64_t end = args.integer();
+  if (!args.ok()) return call.reply.error(args.error());
   Output& output = call.reply.output();
-  const std::size_t before = output.size();
-  bool wrong = false;
-  const bool found = call.cache().read(call.key, call.now_ms, [&](const cache::EntryReader& entry) {
-    output.truncate(before);
-    wrong = entry.header().kind != cache::Kind::kString;
-    if (wrong) return;
-    const Range range = resolve_range(*start, *end, entry.value_size());
+  const StringRead read = read_string(call, call.key, [&](const cache::EntryReader& entry) {
+    const Range range = resolve_range(start, end, entry.value_size());
     char* out = output.reserve(range.size + RespWriter::kHeaderBytes);
     out = RespWriter::bulk_header(out, range.size);
     out = entry.copy_value(range.offset, range.size, out);
@@ -190,76 +151,161 @@ void getrange(Call& call) {
     *out++ = '\n';
     output.commit(out);
   });
-  if (found && !wrong) return call.hit();
-  output.truncate(before);
-  if (wrong) return call.wrong_type();
+  if (read == StringRead::kFound) return call.hit();
+  if (read == StringRead::kWrongKind) return call.wrong_type();
   call.miss();
   call.reply.bulk({});
 }
 
+struct KeyValues {
+  std::vector<cache::Key> keys;
+  std::vector<std::string_view> values;
+};
+
+// REQUIRES: an even number of arguments.
+KeyValues read_pairs(Call& call) {
+  KeyValues pairs;
+  pairs.keys.reserve(call.args.size() / 2);
+  pairs.values.reserve(call.args.size() / 2);
+  for (Arguments args(call.args); args.more();) {
+    pairs.keys.push_back(call.cache().key(args.next()));
+    pairs.values.push_back(args.next());
+  }
+  return pairs;
+}
+
+Failure too_large(const KeyValues& pairs) {
+  for (std::size_t i = 0; i < pairs.keys.size(); ++i) {
+    if (pairs.keys[i].bytes.size() > cache::kMaxKeyBytes) return {kKeyTooLarge};
+    if (pairs.values[i].size() > cache::kMaxValueBytes) return {kValueTooLarge};
+  }
+  return {};
+}
+
 // MSET and MSETNX: all keys at once, as the only writer of their shards.
 void set_many(Call& call, bool only_if_none_exists) {
-  if (call.args.size() % 2 == 0) return call.arity_error(call.command.name);
-  std::vector<cache::Key> keys;
-  keys.reserve(call.args.size() / 2);
-  for (std::size_t i = 1; i < call.args.size(); i += 2) {
-    keys.push_back(call.cache().key(call.args[i]));
-    if (call.args[i].size() > cache::kMaxKeyBytes ||
-        call.args[i + 1].size() > cache::kMaxValueBytes) {
-      return assign_error(call, cache::AssignStatus::kTooLarge, call.args[i]);
-    }
-  }
-  bool blocked = false;
-  bool wrong = false;
-  auto status = cache::AssignStatus::kStored;
-  call.cache().write_many(keys, call.now_ms, [&](cache::Cache::Slots& slots) {
-    for (std::size_t i = 0; i < keys.size(); ++i) {
+  if (call.args.size() % 2 != 0) return call.arity_error();
+  const KeyValues pairs = read_pairs(call);
+  if (const Failure failure = too_large(pairs)) return call.reply.error(failure.reply);
+  const auto set = [&](cache::Cache::Slots& slots) -> Changed<bool> {
+    bool blocked = false;
+    bool wrong = false;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
       const cache::Slot& slot = slots(i);
       blocked |= only_if_none_exists && slot.exists();
       wrong |= holds_order(slot);
     }
-    if (blocked || wrong) return;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      cache::Slot& slot = slots(i);
-      status = slot.assign(cache::Kind::kString, call.args[2 * i + 2], cache::kNoDeadline);
-      if (status != cache::AssignStatus::kStored) return;
-      call.events().notify(KeyspaceEvents::kString, "set", slot.key());
+    if (blocked) return false;
+    if (wrong) return Failure{kWrongType};
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const Failure failure =
+          put_string(call, slots(i), pairs.values[i], cache::kNoDeadline, "set");
+      if (failure) return failure;
     }
-  });
-  if (blocked) return call.reply.integer(0);
-  if (wrong) return call.wrong_type();
-  if (status != cache::AssignStatus::kStored) return assign_error(call, status, {});
-  only_if_none_exists ? call.reply.integer(1) : call.reply.ok();
+    return true;
+  };
+  const auto stored = change_keys(call, pairs.keys, set);
+  if (!stored) return;
+  only_if_none_exists ? call.reply.boolean_integer(*stored) : call.reply.ok();
 }
 
 void mset(Call& call) { set_many(call, false); }
 void msetnx(Call& call) { set_many(call, true); }
 
-constexpr auto kRead = CommandFamily::kRead;
-constexpr auto kWrites = CommandFamily::kWrite;
+constexpr auto kReading = CommandFamily::kRead;
+constexpr auto kWriting = CommandFamily::kWrite;
+constexpr std::uint32_t kReads = Command::kReadOnly | Command::kFast;
+constexpr std::uint32_t kStores = Command::kWrite | Command::kDenyOom;
 
 constexpr std::array kCommands = {
-    Command{"get", 2, Command::kReadOnly | Command::kFast, 1, 1, 1, kRead, get,
-            "Returns the string value of a key"},
-    Command{"mget", -2, Command::kReadOnly | Command::kFast, 1, -1, 1, kRead, mget,
-            "Returns the string values of several keys"},
-    Command{"getset", 3, Command::kWrite | Command::kDenyOom | Command::kFast, 1, 1, 1, kWrites,
-            getset, "Sets a key and returns its previous value"},
-    Command{"getdel", 2, Command::kWrite | Command::kFast, 1, 1, 1, kWrites, getdel,
-            "Returns the value of a key and deletes it"},
-    Command{"strlen", 2, Command::kReadOnly | Command::kFast, 1, 1, 1, kRead, strlen_of,
-            "Returns the length of a value"},
-    Command{"append", 3, Command::kWrite | Command::kDenyOom | Command::kFast, 1, 1, 1, kWrites,
-            append, "Appends to a value, creating the key if there is none"},
-    Command{"setrange", 4, Command::kWrite | Command::kDenyOom, 1, 1, 1, kWrites, setrange,
-            "Overwrites a part of a value from an offset on"},
-    Command{"getrange", 4, Command::kReadOnly, 1, 1, 1, kRead, getrange,
-            "Returns a part of a value"},
-    Command{"substr", 4, Command::kReadOnly, 1, 1, 1, kRead, getrange, "The old name of GETRANGE"},
-    Command{"mset", -3, Command::kWrite | Command::kDenyOom, 1, -1, 2, kWrites, mset,
-            "Sets several keys at once"},
-    Command{"msetnx", -3, Command::kWrite | Command::kDenyOom, 1, -1, 2, kWrites, msetnx,
-            "Sets several keys at once if none of them exists"},
+    Command{.name = "get",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kReading,
+            .handler = get,
+            .summary = "Returns the string value of a key"},
+    Command{.name = "mget",
+            .arity = -2,
+            .flags = kReads,
+            .categories = Category::kString,
+            .keys = {1, -1, 1},
+            .family = kReading,
+            .handler = mget,
+            .summary = "Returns the string values of several keys"},
+    Command{.name = "getset",
+            .arity = 3,
+            .flags = kStores | Command::kFast,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = getset,
+            .summary = "Sets a key and returns its previous value"},
+    Command{.name = "getdel",
+            .arity = 2,
+            .flags = Command::kWrite | Command::kFast,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = getdel,
+            .summary = "Returns the value of a key and deletes it"},
+    Command{.name = "strlen",
+            .arity = 2,
+            .flags = kReads,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kReading,
+            .handler = strlen_of,
+            .summary = "Returns the length of a value"},
+    Command{.name = "append",
+            .arity = 3,
+            .flags = kStores | Command::kFast,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = append,
+            .summary = "Appends to a value, creating the key if there is none"},
+    Command{.name = "setrange",
+            .arity = 4,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kWriting,
+            .handler = setrange,
+            .summary = "Overwrites a part of a value from an offset on"},
+    Command{.name = "getrange",
+            .arity = 4,
+            .flags = Command::kReadOnly,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kReading,
+            .handler = getrange,
+            .summary = "Returns a part of a value"},
+    Command{.name = "substr",
+            .arity = 4,
+            .flags = Command::kReadOnly,
+            .categories = Category::kString,
+            .keys = {1, 1, 1},
+            .family = kReading,
+            .handler = getrange,
+            .summary = "The old name of GETRANGE"},
+    Command{.name = "mset",
+            .arity = -3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, -1, 2},
+            .family = kWriting,
+            .handler = mset,
+            .summary = "Sets several keys at once"},
+    Command{.name = "msetnx",
+            .arity = -3,
+            .flags = kStores,
+            .categories = Category::kString,
+            .keys = {1, -1, 2},
+            .family = kWriting,
+            .handler = msetnx,
+            .summary = "Sets several keys at once if none of them exists"},
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "vigil/server/resp/test_session.h"
+#include "vigil/server/resp/commands/test_session.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using vigil::server::RespTestClient;

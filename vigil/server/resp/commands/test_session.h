@@ -19,7 +19,8 @@
 #include "vigil/server/reactor/connection.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/server_state.h"
-#include "vigil/server/resp/resp_state.h"
+#include "vigil/server/resp/commands/all_commands.h"
+#include "vigil/server/resp/reactor_state.h"
 #include "vigil/server/resp/session.h"
 
 namespace vigil::server {
@@ -36,7 +37,7 @@ class RespTestServer {
  public:
   explicit RespTestServer(ServerOptions options = small_server_options())
       : state_(std::move(options)),
-        shared_(state_, {&mailbox_}),
+        shared_(state_, all_commands(), {&mailbox_}),
         context_{state_, 0, clock_, *state_.counters[0]},
         reactor_(context_, shared_) {
     state_.cache.add_expiry_listener([this](const cache::ExpiredEntry& entry) {

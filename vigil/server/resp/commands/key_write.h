@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Changing a key as the writer of its shard. A change answers with what it found, or with the error
+// to reply; the errors that any change can end with are replied here:
+//
+//   const auto length = change_string(call, [&](cache::Slot& slot) -> Changed<std::size_t> {
+//     if (!slot.exists()) return Failure{"ERR no such key"};
+//     return slot.value().size();
+//   });
+//   if (length) call.reply.integer(static_cast<std::int64_t>(*length));
+//
+// Thread safety: as the Call. The change may run on another reactor's thread (the one that holds
+// the shard) while this one waits, so it touches nothing of its reactor but what it captured.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "vigil/cache/cache.h"
+#include "vigil/server/resp/command.h"
+
+namespace vigil::server {
+
+// Why a change was not made: the error to reply, which has a static lifetime. Empty: it was made.
+struct Failure {
+  std::string_view reply{};
+
+  explicit operator bool() const { return !reply.empty(); }
+};
+
+// What a change returns if nothing needs to be told.
+struct Done {};
+
+// How a change ended: with what it found, or with a failure (an empty one: with a Found{}).
+template <class Found>
+struct Changed {
+  using Value = Found;
+
+  Changed() = default;
+  Changed(Found what) : found(std::move(what)) {}
+  Changed(Failure why) : failure(why) {}
+
+  Found found{};
+  Failure failure{};
+};
+
+// What was found; nothing after replying the failure.
+template <class Found>
+[[nodiscard]] std::optional<Found> settle(Call& call, Changed<Found>&& changed) {
+  if (changed.failure) [[unlikely]] {
+    call.reply.error(changed.failure.reply);
+    return std::nullopt;
+  }
+  return std::move(changed.found);
+}
+
+// Runs change(cache::Slot&) -> Changed<Found> for a key that may hold anything. Nothing after
+// replying why it was not made.
+template <class Change>
+[[nodiscard]] auto change_key(Call& call, const cache::Key& key, Change&& change)
+    -> std::optional<typename std::invoke_result_t<Change&, cache::Slot&>::Value> {
+  std::invoke_result_t<Change&, cache::Slot&> changed;
+  const auto status =
+      call.cache().write(key, call.now_ms, [&](cache::Slot& slot) { changed = change(slot); });
+  if (status != cache::WriteStatus::kApplied) [[unlikely]] {
+    call.busy();
+    return std::nullopt;
+  }
+  return settle(call, std::move(changed));
+}
+
+// A slot that holds something a string command must not touch.
+[[nodiscard]] inline bool holds_order(const cache::Slot& slot) {
+  return slot.exists() && slot.kind() == cache::Kind::kOrder;
+}
+[[nodiscard]] inline bool holds_string(const cache::Slot& slot) {
+  return slot.exists() && slot.kind() == cache::Kind::kString;
+}
+
+// The same for the call's key if it holds a string or nothing; WRONGTYPE if it holds an order.
+template <class Change>
+[[nodiscard]] auto change_string(Call& call, Change&& change) {
+  using Result = std::invoke_result_t<Change&, cache::Slot&>;
+  return change_key(call, call.key, [&](cache::Slot& slot) -> Result {
+    if (holds_order(slot)) return Failure{kWrongType};
+    return change(slot);
+  });
+}
+
+// Runs change(cache::Cache::Slots&) -> Changed<Found> as the only writer of all the keys' shards;
+// it waits for them, so it is never BUSY.
+template <class Change>
+[[nodiscard]] auto change_keys(Call& call, std::span<const cache::Key> keys, Change&& change)
+    -> std::optional<typename std::invoke_result_t<Change&, cache::Cache::Slots&>::Value> {
+  std::invoke_result_t<Change&, cache::Cache::Slots&> changed;
+  call.cache().write_many(keys, call.now_ms,
+                          [&](cache::Cache::Slots& slots) { changed = change(slots); });
+  return settle(call, std::move(changed));
+}
+
+// --- Inside a change -------------------------------------------------------------------------
+
+// The stored string, in place until the slot is changed. REQUIRES: !holds_order(slot).
+[[nodiscard]] inline std::optional<std::string_view> stored_string(const cache::Slot& slot) {
+  if (!slot.exists()) return std::nullopt;
+  return slot.value();
+}
+
+// The deadline of a change that keeps it.
+[[nodiscard]] inline std::int64_t kept_deadline_ms(const cache::Slot& slot) {
+  return slot.exists() ? slot.deadline_ms() : cache::kNoDeadline;
+}
+
+// What to reply to an assignment of a string to `key`.
+[[nodiscard]] inline Failure assign_failure(cache::AssignStatus status, std::string_view key) {
+  if (status == cache::AssignStatus::kStored) [[likely]]
+    return {};
+  if (status == cache::AssignStatus::kOutOfMemory) return {kOutOfMemory};
+  return {key.size() > cache::kMaxKeyBytes ? kKeyTooLarge : kValueTooLarge};
+}
+
+// Stores a string and announces it as `event`. `value` must not overlap the stored one.
+[[nodiscard]] inline Failure put_string(Call& call, cache::Slot& slot, std::string_view value,
+                                        std::int64_t deadline_ms, std::string_view event) {
+  const auto status = slot.assign(cache::Kind::kString, value, deadline_ms);
+  if (status != cache::AssignStatus::kStored) [[unlikely]] {
+    return assign_failure(status, slot.key());
+  }
+  call.events().notify(KeyspaceEvents::kString, event, slot.key());
+  return {};
+}
+
+}  // namespace vigil::server
