@@ -269,7 +269,7 @@ void RespSession::unsubscribe_all() {
 void RespSession::subscriptions_changed() {
   client_.channels.store(static_cast<std::uint32_t>(channels_.size()), std::memory_order_relaxed);
   client_.patterns.store(static_cast<std::uint32_t>(patterns_.size()), std::memory_order_relaxed);
-  connection_.subscriber = subscription_count() != 0;
+  connection_.set_subscriber(subscription_count() != 0);
 }
 
 void RespSession::on_message(std::string_view pattern, std::string_view channel,
