@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "vigil/server/fault.h"
 #include "vigil/server/output.h"
 #include "vigil/server/session.h"
 #include "vigil/server/socket.h"
@@ -41,11 +42,14 @@ class Connection {
   [[nodiscard]] Protocol protocol() const { return protocol_; }
   [[nodiscard]] std::int64_t created_ms() const { return created_ms_; }
   [[nodiscard]] Output& output() { return output_; }
+  [[nodiscard]] FaultPlace fault_place() const {
+    return {protocol_ == Protocol::kResp ? "RESP connection" : "HTTP connection", id_};
+  }
 
   void request_attention() {
     if (attention_requested) return;
-    attention_requested = true;
     attention_.push_back(this);
+    attention_requested = true;
   }
   // Closes without sending what is pending.
   void request_kill() {

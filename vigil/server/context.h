@@ -16,6 +16,7 @@
 #include "vigil/cache/cache.h"
 #include "vigil/cache/order.h"
 #include "vigil/server/counters.h"
+#include "vigil/server/fault.h"
 #include "vigil/server/options.h"
 #include "vigil/server/session.h"
 
@@ -30,6 +31,7 @@ struct ServerState {
   cache::Cache cache;
   cache::Orders orders;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
+  FaultLog faults;
   const std::int64_t started_ms;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors

@@ -94,7 +94,7 @@ void Reactor::run() {
     }
     if (server_.draining.load(std::memory_order_acquire)) begin_drain();
     expire();
-    mailbox_.run();
+    run_mail();
     attend();
     if (clock_.unix_ms() >= next_sweep_ms_) sweep();
     bury();
@@ -129,16 +129,24 @@ void Reactor::handle(void* source, std::uint32_t events) {
     if (source == listener.get()) return accept_from(*listener);
   }
   auto& connection = *static_cast<Connection*>(source);
-  if (!connection.closed) serve(connection, events);
+  if (!connection.closed) at_edge_of(connection, [&] { serve(connection, events); });
+}
+
+// Mail that was not run stays in the mailbox.
+void Reactor::run_mail() {
+  static_cast<void>(contain({"mail of reactor", context_.reactor}, [&] { mailbox_.run(); }));
 }
 
 void Reactor::expire() {
   const std::int64_t now = clock_.unix_ms();
   if (now == expired_at_ms_ && !expiry_left_) return;
   expired_at_ms_ = now;
-  const auto progress =
-      server_.cache.collect_expired(context_.reactor, server_.options.threads, now, kExpiryBudget);
-  expiry_left_ = progress.more;
+  expiry_left_ = true;
+  static_cast<void>(contain({"expiry of reactor", context_.reactor}, [&] {
+    expiry_left_ =
+        server_.cache.collect_expired(context_.reactor, server_.options.threads, now, kExpiryBudget)
+            .more;
+  }));
 }
 
 // A deadline that was set during this turn may belong to a reactor that sleeps past it.
@@ -163,9 +171,11 @@ void Reactor::attend() {
       close(connection);
       continue;
     }
-    flush(connection, connection.output());
-    resume(connection);
-    settle(connection);
+    at_edge_of(connection, [&] {
+      flush(connection, connection.output());
+      resume(connection);
+      settle(connection);
+    });
   }
   attention_.clear();
 }
@@ -214,31 +224,65 @@ void Reactor::hand_out(FileDescriptor socket, Protocol protocol) {
   const std::uint64_t id = ++accepted_;
   Reactor& target = *peers_[id % peers_.size()];
   if (&target == this) return adopt(std::move(socket), protocol, id);
-  target.mailbox_.post([&target, socket = std::move(socket), protocol, id]() mutable {
-    target.adopt(std::move(socket), protocol, id);
+  const bool posted = contain({"new connection", id}, [&] {
+    target.mailbox_.post([&target, socket = std::move(socket), protocol, id]() mutable {
+      target.adopt(std::move(socket), protocol, id);
+    });
   });
+  if (!posted) server_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Reactor::adopt(FileDescriptor socket, Protocol protocol, std::uint64_t id) {
+void Reactor::adopt(FileDescriptor socket, Protocol protocol, std::uint64_t id) noexcept {
+  const bool opened =
+      contain({"new connection", id}, [&] { open(std::move(socket), protocol, id); });
+  if (!opened) server_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Reactor::open(FileDescriptor socket, Protocol protocol, std::uint64_t id) {
+  const std::size_t closed_max = graveyard_.size() + connections_.size() + 1;
+  if (graveyard_.capacity() < closed_max) graveyard_.reserve(2 * closed_max);
   set_no_delay(socket.get());
-  auto connection =
+  auto opened =
       std::make_unique<Connection>(id, std::move(socket), protocol, clock_.unix_ms(), attention_);
-  connection->session = protocol == Protocol::kResp ? factories_.resp(context_, *connection)
-                                                    : factories_.http(context_, *connection);
-  connection->index = connections_.size();
-  connection->events = EPOLLIN;
+  opened->session = protocol == Protocol::kResp ? factories_.resp(context_, *opened)
+                                                : factories_.http(context_, *opened);
+  opened->index = connections_.size();
+  opened->events = EPOLLIN;
+  connections_.push_back(std::move(opened));
+  Connection& connection = *connections_.back();
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.ptr = connection.get();
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->fd(), &event);
+  event.data.ptr = &connection;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection.fd(), &event);
   context_.counters.connections_accepted.add(1);
   context_.counters.connections_open.add(1);
-  note_deadline(*connection);
-  connections_.push_back(std::move(connection));
-  if (drain_deadline_ms_ != 0) close(*connections_.back());
+  note_deadline(connection);
+  if (drain_deadline_ms_ != 0) close(connection);
 }
 
 // --- One connection ------------------------------------------------------------------------------
+
+template <class Work>
+bool Reactor::contain(const FaultPlace& place, Work&& work) noexcept {
+  return contain_faults(server_.faults, context_.counters.connection_faults, place,
+                        std::forward<Work>(work));
+}
+
+template <class Work>
+void Reactor::at_edge_of(Connection& connection, Work&& work) {
+  if (contain(connection.fault_place(), std::forward<Work>(work))) return;
+  scratch_.truncate(0);
+  close(connection);
+}
+
+// As the session's consume(); a fault is answered, if the session can still do that.
+Consumed Reactor::consume(Connection& connection, std::string_view input, Output& output) {
+  Consumed consumed{input.size(), true};
+  const bool done = contain(connection.fault_place(),
+                            [&] { consumed = connection.session->consume(input, output); });
+  if (!done) connection.session->answer_fault(output);
+  return consumed;
+}
 
 void Reactor::serve(Connection& connection, std::uint32_t events) {
   if ((events & (EPOLLERR | EPOLLHUP)) != 0) return close(connection);
@@ -314,7 +358,7 @@ std::size_t Reactor::process(Connection& connection, std::string_view input) {
   while (used < input.size() && may_read(connection)) {
     const bool pending = !connection.output().empty();
     Output& output = pending ? connection.output() : scratch_;
-    const Consumed consumed = connection.session->consume(input.substr(used), output);
+    const Consumed consumed = consume(connection, input.substr(used), output);
     used += consumed.bytes;
     connection.closing |= consumed.close;
     flush(connection, output);
@@ -500,18 +544,22 @@ void Reactor::begin_drain() {
   if (drain_deadline_ms_ != 0) return;
   drain_deadline_ms_ = clock_.unix_ms() + server_.options.drain_timeout_ms;
   for (const auto& listener : listeners_) listener->socket.reset();
-  mailbox_.run();  // connections that were handed over
+  run_mail();  // connections that were handed over
   for (std::size_t i = connections_.size(); i-- > 0;) {
     Connection& connection = *connections_[i];
-    for (int reads = 0; reads < kDrainReads && !connection.closed; ++reads) {
-      const std::uint64_t before = context_.counters.bytes_in.value();
-      if (!connection.lingering) receive(connection);
-      if (context_.counters.bytes_in.value() == before) break;
-    }
-    if (connection.closed) continue;
-    connection.draining = true;
-    settle(connection);
+    at_edge_of(connection, [&] { drain(connection); });
   }
+}
+
+void Reactor::drain(Connection& connection) {
+  for (int reads = 0; reads < kDrainReads && !connection.closed; ++reads) {
+    const std::uint64_t before = context_.counters.bytes_in.value();
+    if (!connection.lingering) receive(connection);
+    if (context_.counters.bytes_in.value() == before) break;
+  }
+  if (connection.closed) return;
+  connection.draining = true;
+  settle(connection);
 }
 
 bool Reactor::finished() const {

@@ -16,10 +16,14 @@
 // read from until it drained; over its hard limit, or without progress for
 // options.slow_client_timeout_ms, it is dropped.
 //
+// Faults: everything done for a connection is done at_edge_of() it, where whatever is thrown ends
+// this connection and nothing else (fault.h).
+//
 // Invariants:
 //   1. connections_[c->index] == c for every open connection.
 //   2. A connection with unsent output is watched for EPOLLOUT, or has requested attention.
 //   3. A closed connection is destroyed at the end of the turn, not earlier.
+//   4. graveyard_ has room for every open connection: closing one allocates nothing.
 //
 // Thread safety: run() is the reactor's thread; mailbox().post() and mailbox().wake() may be called
 // from any thread; everything else before the thread starts.
@@ -79,6 +83,7 @@ class Reactor {
   // The loop.
   int prepare_wait();
   void handle(void* source, std::uint32_t events);
+  void run_mail();
   void expire();
   void wake_late_peers();
   void attend();
@@ -88,9 +93,15 @@ class Reactor {
   // Accepting.
   void accept_from(Listener& listener);
   void hand_out(FileDescriptor socket, Protocol protocol);
-  void adopt(FileDescriptor socket, Protocol protocol, std::uint64_t id);
+  void adopt(FileDescriptor socket, Protocol protocol, std::uint64_t id) noexcept;
+  void open(FileDescriptor socket, Protocol protocol, std::uint64_t id);
 
   // One connection.
+  template <class Work>
+  bool contain(const FaultPlace& place, Work&& work) noexcept;
+  template <class Work>
+  void at_edge_of(Connection& connection, Work&& work);
+  Consumed consume(Connection& connection, std::string_view input, Output& output);
   void serve(Connection& connection, std::uint32_t events);
   void receive(Connection& connection);
   void receive_large(Connection& connection);
@@ -112,6 +123,7 @@ class Reactor {
   void note_deadline(const Connection& connection);
   void sweep();
   void begin_drain();
+  void drain(Connection& connection);
   [[nodiscard]] bool finished() const;
 
   ServerState& server_;
