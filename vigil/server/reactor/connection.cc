@@ -59,8 +59,8 @@ void Connection::enter(Phase next) {
 
 void Connection::request_attention() {
   if (attention_ != Attention::kNone || closed()) return;
-  attention_ = Attention::kRequested;
   host_.attention.push_back(this);
+  attention_ = Attention::kRequested;
 }
 
 void Connection::request_kill() {
@@ -82,36 +82,49 @@ ReplyTicket Connection::defer_reply(const Output& output) {
 
 // --- For the reactor -----------------------------------------------------------------------------
 
-void Connection::serve(std::uint32_t events) {
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) return close();
-  if ((events & EPOLLOUT) != 0) {
-    flush();
-    // The time during which the peer was not read from does not count against its request.
-    if (timers_.request_ms != 0) timers_.request_ms = host_.clock.unix_ms();
-    resume();
-  }
-  if ((events & EPOLLIN) != 0) phase_ == Phase::kLingering ? discard() : receive();
-  settle();
+template <class Work>
+void Connection::at_edge(Work work) noexcept {
+  if (contain_faults(host_.faults, host_.counters.connection_faults, fault_place(), work)) return;
+  host_.batch.truncate(0);
+  close();
 }
 
-void Connection::attend() {
+void Connection::serve(std::uint32_t events) noexcept {
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) return close();
+  at_edge([&] {
+    if ((events & EPOLLOUT) != 0) {
+      flush();
+      // The time during which the peer was not read from does not count against its request.
+      if (timers_.request_ms != 0) timers_.request_ms = host_.clock.unix_ms();
+      resume();
+    }
+    if ((events & EPOLLIN) != 0) phase_ == Phase::kLingering ? discard() : receive();
+    settle();
+  });
+}
+
+void Connection::attend() noexcept {
   const Attention attention = std::exchange(attention_, Attention::kNone);
   if (closed()) return;
   if (attention == Attention::kKill) return close();
-  open_holds();
-  flush();
-  resume();
-  settle();
+  at_edge([&] {
+    open_holds();
+    flush();
+    resume();
+    settle();
+  });
 }
 
-void Connection::drain() {
-  for (int reads = 0; reads < kDrainReadsMax && phase_ == Phase::kOpen; ++reads) {
-    const std::uint64_t before = host_.counters.bytes_in.value();
-    receive();
-    if (host_.counters.bytes_in.value() == before) break;
-  }
-  if (phase_ == Phase::kOpen) enter(Phase::kDraining);
-  settle();
+void Connection::drain() noexcept {
+  at_edge([&] {
+    for (int reads = 0; reads < kDrainReadsMax && phase_ == Phase::kOpen; ++reads) {
+      const std::uint64_t before = host_.counters.bytes_in.value();
+      receive();
+      if (host_.counters.bytes_in.value() == before) break;
+    }
+    if (phase_ == Phase::kOpen) enter(Phase::kDraining);
+    settle();
+  });
 }
 
 void Connection::drop() {
@@ -217,7 +230,7 @@ Consumed Connection::consume_batch(std::string_view input) {
   const std::size_t front = output.size();
   const std::size_t first_hold = replies_.hold_count();
   host_.commit_gate.begin_batch();
-  const Consumed consumed = session_->consume(input, output);
+  const Consumed consumed = consume(input, output);
   if (consumed.close) enter(Phase::kClosing);
   const CommitGate::Position required = host_.commit_gate.required();
   const bool replied = output.size() != front || replies_.hold_count() != first_hold;
@@ -230,6 +243,18 @@ Consumed Connection::consume_batch(std::string_view input) {
   } else {
     flush_batch();
   }
+  return consumed;
+}
+
+// As the session's consume(); a fault is answered, if the session can still do that.
+Consumed Connection::consume(std::string_view input, Output& output) {
+  Consumed consumed{.bytes = input.size(), .close = true};
+  const bool done = contain_faults(host_.faults, host_.counters.connection_faults, fault_place(),
+                                   [&] { consumed = session_->consume(input, output); });
+  if (done) [[likely]]
+    return consumed;
+  session_->answer_fault(output);
+  replies_.clip_holds(output.size());
   return consumed;
 }
 

@@ -24,6 +24,10 @@
 // Back-pressure: no request is taken while more than options.output_high_water_bytes of replies or
 // kHoldsMax holds are kept.
 //
+// Faults: serve(), attend() and drain() are the edge of a connection (fault.h): what is thrown
+// behind it ends this connection and nothing else. What consume() throws is answered, if the
+// session can.
+//
 // Thread safety: belongs to one reactor. Re-entrancy: a session may call any member of the section
 // "For sessions" from within its own; none of them destroys the session.
 #pragma once
@@ -39,6 +43,7 @@
 #include "vigil/server/reactor/commit_gate.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/deferred_replies.h"
+#include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/output.h"
 #include "vigil/server/reactor/reply_queue.h"
 #include "vigil/server/reactor/session.h"
@@ -55,9 +60,11 @@ class ConnectionHost {
   static constexpr std::size_t kInputPadding = 64;       // readable behind a session's input
   static constexpr std::size_t kTailCopied = 16 * 1024;  // larger tails are read behind, not copied
 
-  ConnectionHost(const ServerOptions& server_options, const CoarseClock& coarse_clock,
-                 ReactorCounters& reactor_counters, const std::shared_ptr<Mailbox>& mailbox)
+  ConnectionHost(const ServerOptions& server_options, FaultLog& fault_log,
+                 const CoarseClock& coarse_clock, ReactorCounters& reactor_counters,
+                 const std::shared_ptr<Mailbox>& mailbox)
       : options(server_options),
+        faults(fault_log),
         clock(coarse_clock),
         counters(reactor_counters),
         commit_gate(*mailbox),
@@ -65,6 +72,7 @@ class ConnectionHost {
         read_buffer(std::make_unique<char[]>(kTailCopied + kReadBytes + kInputPadding)) {}
 
   const ServerOptions& options;
+  FaultLog& faults;
   const CoarseClock& clock;
   ReactorCounters& counters;
   CommitGate commit_gate;
@@ -104,6 +112,9 @@ class Connection {
   [[nodiscard]] Protocol protocol() const { return protocol_; }
   [[nodiscard]] std::int64_t created_ms() const { return created_ms_; }
   [[nodiscard]] Output& output() { return replies_.tail(); }
+  [[nodiscard]] FaultPlace fault_place() const {
+    return {protocol_ == Protocol::kResp ? "RESP connection" : "HTTP connection", id_};
+  }
 
   void request_attention();
   // Closes without sending what is pending.
@@ -124,11 +135,11 @@ class Connection {
   void open(std::unique_ptr<Session> session) { session_ = std::move(session); }
 
   // The socket is ready as epoll says.
-  void serve(std::uint32_t events);
+  void serve(std::uint32_t events) noexcept;
   // The connection requested attention.
-  void attend();
+  void attend() noexcept;
   // The server stops: what the kernel has received by now is the last input.
-  void drain();
+  void drain() noexcept;
   // Cuts off a client that broke a limit.
   void drop();
   void close();
@@ -153,6 +164,8 @@ class Connection {
   enum class Attention : std::uint8_t { kNone, kRequested, kKill };
 
   void enter(Phase next);
+  template <class Work>
+  void at_edge(Work work) noexcept;
   [[nodiscard]] bool has_room_for_replies() const {
     return replies_.size() <= host_.options.output_high_water_bytes &&
            replies_.hold_count() < kHoldsMax;
@@ -167,6 +180,7 @@ class Connection {
   // Requests.
   std::size_t process(std::string_view input);
   Consumed consume_batch(std::string_view input);
+  Consumed consume(std::string_view input, Output& output);
   void process_waiting();
   void resume();
   void watch_request(bool progressed);

@@ -29,7 +29,7 @@ Reactor::Reactor(ServerState& server, std::uint32_t index, const SessionFactorie
                 [this](std::uint32_t reactor, AcceptedSocket accepted) {
                   hand_over(reactor, std::move(accepted));
                 }),
-      host_(server.options, clock_, context_.counters, mailbox_),
+      host_(server.options, server.faults, clock_, context_.counters, mailbox_),
       deadlines_(server.options) {
   VIGIL_CHECK(poller_.add(mailbox_->event_fd(), EPOLLIN, mailbox_.get()),
               "the system has no epoll watch left for a reactor's mailbox");
@@ -57,7 +57,7 @@ void Reactor::run() {
     for (const epoll_event& event : events) handle(event.data.ptr, event.events);
     if (server_.draining.load(std::memory_order_acquire)) begin_drain();
     expire();
-    mailbox_->run();
+    run_mail();
     host_.commit_gate.release([](Connection& connection) { connection.request_attention(); });
     attend();
     deadlines_.sweep(connections_, clock_.unix_ms(), [this](Connection& connection) {
@@ -109,13 +109,27 @@ void Reactor::handle(void* source, std::uint32_t events) {
   follow_up(connection);
 }
 
+template <class Work>
+bool Reactor::contain(const FaultPlace& place, Work&& work) noexcept {
+  return contain_faults(server_.faults, context_.counters.connection_faults, place,
+                        std::forward<Work>(work));
+}
+
+// Mail that was not run stays in the mailbox.
+void Reactor::run_mail() {
+  static_cast<void>(contain({"mail of reactor", context_.reactor}, [&] { mailbox_->run(); }));
+}
+
 void Reactor::expire() {
   const std::int64_t now = clock_.unix_ms();
   if (now == expired_at_ms_ && !expiry_left_) return;
   expired_at_ms_ = now;
-  const auto progress =
-      server_.cache.collect_expired(context_.reactor, server_.options.threads, now, kExpiryBudget);
-  expiry_left_ = progress.more;
+  expiry_left_ = true;
+  static_cast<void>(contain({"expiry of reactor", context_.reactor}, [&] {
+    expiry_left_ =
+        server_.cache.collect_expired(context_.reactor, server_.options.threads, now, kExpiryBudget)
+            .more;
+  }));
 }
 
 // A deadline that was set during this turn may belong to a reactor that sleeps past it.
@@ -156,19 +170,32 @@ void Reactor::refresh_cpu_time() {
 void Reactor::hand_over(std::uint32_t reactor, AcceptedSocket accepted) {
   Reactor& target = *peers_[reactor];
   if (&target == this) return adopt(std::move(accepted));
-  target.mailbox_->post(
-      [&target, accepted = std::move(accepted)]() mutable { target.adopt(std::move(accepted)); });
+  const std::uint64_t id = accepted.id;
+  const bool posted = contain({"new connection", id}, [&] {
+    target.mailbox_->post(
+        [&target, accepted = std::move(accepted)]() mutable { target.adopt(std::move(accepted)); });
+  });
+  if (!posted) server_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Reactor::adopt(AcceptedSocket accepted) {
+void Reactor::adopt(AcceptedSocket accepted) noexcept {
+  const std::uint64_t id = accepted.id;
+  const bool opened = contain({"new connection", id}, [&] { open(std::move(accepted)); });
+  if (!opened) server_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Throws before the connection is in connections_, if at all.
+void Reactor::open(AcceptedSocket accepted) {
+  const std::size_t closed_max = closed_.size() + connections_.size() + 1;
+  if (closed_.capacity() < closed_max) closed_.reserve(2 * closed_max);
   set_no_delay(accepted.socket.get());
-  connections_.push_back(std::make_unique<Connection>(accepted.id, std::move(accepted.socket),
-                                                      accepted.protocol, host_));
+  auto opened = std::make_unique<Connection>(accepted.id, std::move(accepted.socket),
+                                             accepted.protocol, host_);
+  opened->open(accepted.protocol == Protocol::kResp ? factories_.resp(context_, *opened)
+                                                    : factories_.http(context_, *opened));
+  opened->registration() = {.index = connections_.size(), .events = opened->wanted_events()};
+  connections_.push_back(std::move(opened));
   Connection& connection = *connections_.back();
-  connection.open(accepted.protocol == Protocol::kResp ? factories_.resp(context_, connection)
-                                                       : factories_.http(context_, connection));
-  connection.registration() = {.index = connections_.size() - 1,
-                               .events = connection.wanted_events()};
   context_.counters.connections_accepted.add(1);
   context_.counters.connections_open.add(1);
   if (!poller_.add(connection.fd(), connection.registration().events, &connection)) {
@@ -209,7 +236,7 @@ void Reactor::begin_drain() {
   if (drain_deadline_ms_ != 0) return;
   drain_deadline_ms_ = clock_.unix_ms() + server_.options.drain_timeout_ms;
   acceptor_.close();
-  mailbox_->run();  // connections that were handed over
+  run_mail();  // connections that were handed over
   for (std::size_t i = connections_.size(); i-- > 0;) {
     Connection& connection = *connections_[i];
     connection.drain();

@@ -12,6 +12,9 @@
 // a reactor wakes those that sleep past a deadline which was set meanwhile (wakes_at_ms_: the
 // sleeper announces "for ever", then computes its deadline; the waker writes, then looks).
 //
+// Faults: what is thrown while a connection is served, opened or expired, or by a task in the mail,
+// is contained where it happens (fault.h) and ends at most that connection.
+//
 // What a connection does with its bytes is in connection.h, time-outs in deadlines.h, listening in
 // acceptor.h, replies that wait for the disk in commit_gate.h.
 //
@@ -19,6 +22,7 @@
 //   1. connections_[i]->registration().index == i for every open connection.
 //   2. A connection with bytes that may leave is watched for EPOLLOUT, or has requested attention.
 //   3. A closed connection is destroyed at the end of the turn, not earlier.
+//   4. closed_ has room for every open connection: removing one allocates nothing.
 //
 // Thread safety: run() is the reactor's thread; mailbox().post(), mailbox().wake() and the
 // committer's half of commit_gate() may be used from any thread; everything else before the thread
@@ -35,6 +39,7 @@
 #include "vigil/server/reactor/acceptor.h"
 #include "vigil/server/reactor/connection.h"
 #include "vigil/server/reactor/deadlines.h"
+#include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/poller.h"
 #include "vigil/server/reactor/server_state.h"
@@ -76,6 +81,7 @@ class Reactor {
   int prepare_wait();
   void end_wait();
   void handle(void* source, std::uint32_t events);
+  void run_mail();
   void expire();
   void wake_late_peers();
   void attend();
@@ -83,9 +89,13 @@ class Reactor {
 
   // Connections.
   void hand_over(std::uint32_t reactor, AcceptedSocket accepted);
-  void adopt(AcceptedSocket accepted);
+  void adopt(AcceptedSocket accepted) noexcept;
+  void open(AcceptedSocket accepted);
   void follow_up(Connection& connection);
   void remove(Connection& connection);
+
+  template <class Work>
+  bool contain(const FaultPlace& place, Work&& work) noexcept;
 
   // The end.
   void begin_drain();

@@ -12,9 +12,12 @@
 
 #include <cstring>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "vigil/server/server.h"
@@ -100,10 +103,45 @@ ServerOptions test_options() {
   return options;
 }
 
+// A session that answers every 'o' by "ok" and does worse at other bytes.
+class FaultySession final : public Session {
+ public:
+  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override {
+    for (const char c : input) {
+      replied_bytes_ = output.size();
+      output.append("ok");
+      if (c == 'l') throw std::length_error("text of\na library");
+      if (c == 'b') throw std::bad_alloc();
+      if (c == 'i') throw 7;
+      if (c == 'd') no_answer_ = true;
+      if (c == 'd') throw std::out_of_range("and again");
+    }
+    return {input.size(), false};
+  }
+  void answer_fault(Output& output) override {
+    output.append("half");
+    if (no_answer_) throw std::out_of_range("again");
+    output.truncate(replied_bytes_);
+    output.append("sorry");
+  }
+  [[nodiscard]] bool mid_request() const override { return false; }
+
+ private:
+  std::size_t replied_bytes_ = 0;
+  bool no_answer_ = false;
+};
+
+SessionFactory faulty_sessions() {
+  return [](ReactorContext&, Connection& connection) {
+    if (connection.id() % 8 == 0) throw std::runtime_error("no session");
+    return std::make_unique<FaultySession>();
+  };
+}
+
 class ReactorTest : public ::testing::Test {
  protected:
-  void start(const ServerOptions& options = test_options()) {
-    server_ = std::make_unique<Server>(options);
+  void start(const ServerOptions& options = test_options(), SessionFactory http = nullptr) {
+    server_ = std::make_unique<Server>(options, std::move(http));
     const Result<void> started = server_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -114,6 +152,22 @@ class ReactorTest : public ::testing::Test {
       sum += counters->connections_dropped.value();
     }
     return sum;
+  }
+
+  [[nodiscard]] std::uint64_t faults() const {
+    std::uint64_t sum = 0;
+    for (const auto& counters : server_->state().counters) {
+      sum += counters->connection_faults.value();
+    }
+    return sum;
+  }
+
+  // Waits: a peer may see the end of its connection before the fault is counted.
+  void expect_faults(std::uint64_t wanted) {
+    for (int waited_ms = 0; faults() < wanted && waited_ms < kPatienceMs; ++waited_ms) {
+      ::poll(nullptr, 0, 1);
+    }
+    EXPECT_EQ(faults(), wanted);
   }
 
   std::unique_ptr<Server> server_;
@@ -310,6 +364,60 @@ TEST_F(ReactorTest, ATakenPortIsAnError) {
   const Result<void> started = second.start();
   ASSERT_FALSE(started);
   EXPECT_NE(started.error().message.find("cannot listen on 127.0.0.1:"), std::string::npos);
+}
+
+TEST_F(ReactorTest, AFaultEndsItsConnectionAndNothingElse) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  start(options, faulty_sessions());
+  const auto connect = [&] { return TestSocket(server_->state().http_port); };
+  TestSocket witness = connect();
+  EXPECT_EQ(witness.request("o", 2), "ok");
+  std::uint64_t expected = 0;
+  for (int round = 0; round < 20; ++round) {
+    for (const char* input : {"l", "b", "i", "ol", "oob", "oooil"}) {
+      TestSocket victim = connect();
+      victim.send(input);
+      const std::string answer = victim.receive_all();
+      EXPECT_TRUE(victim.connected());
+      if (!answer.empty()) {  // else its factory threw
+        const std::size_t whole = std::string_view(input).find_first_not_of('o');
+        std::string wanted;
+        for (std::size_t i = 0; i < whole; ++i) wanted += "ok";
+        EXPECT_EQ(answer, wanted + "sorry") << input;
+      }
+      expect_faults(++expected);
+    }
+    EXPECT_EQ(witness.request("o", 2), "ok");
+  }
+}
+
+TEST_F(ReactorTest, AFaultWithoutAnAnswerLeavesNothingToOtherConnections) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  options.threads = 1;
+  start(options, faulty_sessions());
+  TestSocket witness(server_->state().http_port);
+  for (int round = 0; round < 5; ++round) {
+    TestSocket victim(server_->state().http_port);
+    victim.send("ood");
+    EXPECT_EQ(victim.receive_all(), "");
+    EXPECT_EQ(witness.request("o", 2), "ok");
+  }
+  expect_faults(10);
+}
+
+TEST_F(ReactorTest, AFaultGivesItsPlaceBack) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  options.connections_max = 2;
+  start(options, faulty_sessions());
+  for (int round = 0; round < 50; ++round) {
+    TestSocket victim(server_->state().http_port);
+    victim.send("l");
+    victim.receive_all();
+  }
+  expect_faults(50);
 }
 
 TEST_F(ReactorTest, AnIdleServerSleeps) {

@@ -58,6 +58,9 @@ class ReplyQueue {
   // Fills the place of `ticket`, or marks it as abandoned. REQUIRES: the place is there.
   void answer(std::uint64_t ticket, std::optional<std::string> reply);
 
+  // The tail was cut to its first `tail_size` bytes: what was to come behind them comes there.
+  void clip_holds(std::size_t tail_size);
+
   // --- Opening ---------------------------------------------------------------------------------
 
   // Opens holds from the front for as long as may_open(hold). REQUIRES: a deferred reply that is

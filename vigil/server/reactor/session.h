@@ -32,6 +32,11 @@ class Session {
   // mark. `input` is followed by at least 64 readable bytes of unspecified content.
   [[nodiscard]] virtual Consumed consume(std::string_view input, Output& output) = 0;
 
+  // Called once instead of another consume(), after that threw: takes back what it wrote of the
+  // open reply to `output` and appends the reply to the request that failed. The connection is
+  // closed then.
+  virtual void answer_fault(Output& output) = 0;
+
   // Whether the peer is in the middle of a request: decides between the idle and the slow-client
   // time-out.
   [[nodiscard]] virtual bool mid_request() const = 0;

@@ -69,16 +69,24 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
   std::size_t used = 0;
   Parsed parsed = Parsed::kFull;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
+    replied_bytes_ = output.size();
     parsed = parse_batch(input.substr(used), &used);
     execute_batch(output);
   }
   if (parsed == Parsed::kError && !closing_) {
+    replied_bytes_ = output.size();
     RespWriter(output, protocol_).error(parser_.error());
     ++reactor_.tally.errors;
     closing_ = true;
   }
   mid_request_ = parsed == Parsed::kOutOfInput && used < input.size();
   return {used, closing_};
+}
+
+void RespSession::answer_fault(Output& output) {
+  output.truncate(replied_bytes_);
+  RespWriter(output, protocol_).error("ERR internal error");
+  reactor_.context.counters.errors.add(1);
 }
 
 // Parses up to a batch from the front of `input`, adding what it took to *used. Before the client
@@ -146,7 +154,7 @@ void RespSession::execute_batch(Output& output) {
 }
 
 void RespSession::execute(const Request& request, std::int64_t now_ms, Output& output) {
-  const std::size_t before = output.size();
+  const std::size_t before = replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
   const auto& views = reactor_.batch.arguments.views;
   const std::span<const std::string_view> args(views.data() + request.first_arg, request.arg_count);
@@ -272,8 +280,21 @@ void RespSession::subscriptions_changed() {
   connection_.set_subscriber(subscription_count() != 0);
 }
 
+// The edge of a connection like consume(): it is another peer that published.
 void RespSession::on_message(std::string_view pattern, std::string_view channel,
                              std::string_view message) {
+  ReactorContext& context = reactor_.context;
+  const std::size_t before = connection_.output().size();
+  const bool written =
+      contain_faults(context.server.faults, context.counters.connection_faults,
+                     connection_.fault_place(), [&] { write_message(pattern, channel, message); });
+  if (written) return;
+  connection_.output().truncate(before);
+  connection_.request_kill();
+}
+
+void RespSession::write_message(std::string_view pattern, std::string_view channel,
+                                std::string_view message) {
   RespWriter writer(connection_.output(), protocol_);
   if (pattern.data() == nullptr) {
     writer.push(3);

@@ -38,7 +38,7 @@ class RespTestServer {
       : state_(std::move(options)),
         shared_(state_, {mailbox_.get()}),
         context_{state_, 0, clock_, *state_.counters[0]},
-        host_(state_.options, clock_, context_.counters, mailbox_),
+        host_(state_.options, state_.faults, clock_, context_.counters, mailbox_),
         reactor_(context_, shared_) {
     state_.cache.add_expiry_listener([this](const cache::ExpiredEntry& entry) {
       shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
