@@ -227,15 +227,13 @@ std::size_t Connection::process(std::string_view input) {
 Consumed Connection::consume_batch(std::string_view input) {
   const bool direct = replies_.empty();
   Output& output = direct ? host_.batch : replies_.tail();
-  const std::size_t front = output.size();
-  const std::size_t first_hold = replies_.hold_count();
+  const Batch batch{output, output.size(), replies_.hold_count()};
   host_.commit_gate.begin_batch();
-  const Consumed consumed = consume(input, output);
+  const Consumed consumed = consume(input, batch);
   if (consumed.close) enter(Phase::kClosing);
   const CommitGate::Position required = host_.commit_gate.required();
-  const bool replied = output.size() != front || replies_.hold_count() != first_hold;
-  if (required != 0 && replied) [[unlikely]]
-    hold_batch(front, first_hold, required);
+  if (required != 0) [[unlikely]]
+    hold_batch(batch, required);
   if (!direct) {
     flush();
   } else if (held()) {
@@ -246,15 +244,21 @@ Consumed Connection::consume_batch(std::string_view input) {
   return consumed;
 }
 
-// As the session's consume(); a fault is answered, if the session can still do that.
-Consumed Connection::consume(std::string_view input, Output& output) {
+// As the session's consume(). A fault is answered, if the session can still do that; where the
+// batch has deferred replies nobody knows which of them are whole, and all its replies are lost.
+Consumed Connection::consume(std::string_view input, const Batch& batch) {
   Consumed consumed{.bytes = input.size(), .close = true};
   const bool done = contain_faults(host_.faults, host_.counters.connection_faults, fault_place(),
-                                   [&] { consumed = session_->consume(input, output); });
+                                   [&] { consumed = session_->consume(input, batch.output); });
   if (done) [[likely]]
     return consumed;
-  session_->answer_fault(output);
-  replies_.clip_holds(output.size());
+  if (replies_.hold_count() == batch.first_hold) {
+    session_->answer_fault(batch.output);
+  } else {
+    drop_held_replies(batch.first_hold);
+    batch.output.truncate(batch.front);
+    session_->replies_lost(batch.output);
+  }
   return consumed;
 }
 
@@ -285,13 +289,13 @@ void Connection::watch_request(bool progressed) {
 
 // --- Replies -------------------------------------------------------------------------------------
 
-// Holds the replies of a batch until what it wrote is committed. The batch began behind `front`
-// bytes of the output, and its deferred replies are the holds from `first_hold` on.
-void Connection::hold_batch(std::size_t front, std::size_t first_hold,
-                            CommitGate::Position position) {
+// Holds the replies of a batch until what it wrote is committed.
+void Connection::hold_batch(const Batch& batch, CommitGate::Position position) {
+  const bool replied =
+      batch.output.size() != batch.front || replies_.hold_count() != batch.first_hold;
   const CommitGate::State state = host_.commit_gate.state_of(position);
-  if (state == CommitGate::State::kCommitted) return;
-  replies_.hold_commit(front, first_hold, position);
+  if (!replied || state == CommitGate::State::kCommitted) return;
+  replies_.hold_commit(batch.front, batch.first_hold, position);
   if (state == CommitGate::State::kWaiting) {
     host_.commit_gate.wait(position, *this);
   } else {
@@ -328,10 +332,10 @@ void Connection::lose_held_replies() {
   if (phase_ != Phase::kClosing) enter(Phase::kClosing);
 }
 
-void Connection::drop_held_replies() {
-  if (!held()) return;
-  host_.commit_gate.forget(*this);
-  replies_.drop_held([&](std::uint64_t ticket) { host_.deferred_replies.withdraw(ticket); });
+// Drops the holds from index `first` on.
+void Connection::drop_held_replies(std::size_t first) {
+  if (first == 0 && held()) host_.commit_gate.forget(*this);
+  replies_.drop_held(first, [&](std::uint64_t ticket) { host_.deferred_replies.withdraw(ticket); });
 }
 
 // Sends as much as the socket takes; returns how much.

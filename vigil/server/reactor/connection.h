@@ -162,6 +162,12 @@ class Connection {
 
  private:
   enum class Attention : std::uint8_t { kNone, kRequested, kKill };
+  // The requests of one consume(): where their replies go, and where they begin there.
+  struct Batch {
+    Output& output;
+    const std::size_t front;       // bytes
+    const std::size_t first_hold;  // index of their first deferred reply
+  };
 
   void enter(Phase next);
   template <class Work>
@@ -180,17 +186,17 @@ class Connection {
   // Requests.
   std::size_t process(std::string_view input);
   Consumed consume_batch(std::string_view input);
-  Consumed consume(std::string_view input, Output& output);
+  Consumed consume(std::string_view input, const Batch& batch);
   void process_waiting();
   void resume();
   void watch_request(bool progressed);
 
   // Replies.
-  void hold_batch(std::size_t front, std::size_t first_hold, CommitGate::Position position);
+  void hold_batch(const Batch& batch, CommitGate::Position position);
   void take_deferred(std::uint64_t ticket, std::optional<std::string> reply);
   void open_holds();
   void lose_held_replies();
-  void drop_held_replies();
+  void drop_held_replies(std::size_t first = 0);
   std::size_t transmit(std::string_view bytes);
   void keep_batch();
   void flush_batch();

@@ -28,10 +28,6 @@ void ReplyQueue::answer(std::uint64_t ticket, std::optional<std::string> reply) 
   if (hold->answer) answer_bytes_ += hold->answer->size();
 }
 
-void ReplyQueue::clip_holds(std::size_t tail_size) {
-  for (Hold& hold : holds_) hold.at = std::min(hold.at, taken_ + tail_size);
-}
-
 // Moves the answer of a hold that opens, behind what is in front of it.
 void ReplyQueue::take_answer(Hold* hold) {
   if (hold->commit != 0) return;

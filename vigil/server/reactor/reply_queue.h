@@ -17,6 +17,7 @@
 // Thread safety: belongs to one reactor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -58,9 +59,6 @@ class ReplyQueue {
   // Fills the place of `ticket`, or marks it as abandoned. REQUIRES: the place is there.
   void answer(std::uint64_t ticket, std::optional<std::string> reply);
 
-  // The tail was cut to its first `tail_size` bytes: what was to come behind them comes there.
-  void clip_holds(std::size_t tail_size);
-
   // --- Opening ---------------------------------------------------------------------------------
 
   // Opens holds from the front for as long as may_open(hold). REQUIRES: a deferred reply that is
@@ -73,17 +71,18 @@ class ReplyQueue {
   }
   // REQUIRES: held().
   [[nodiscard]] const Hold& front() const { return holds_.front(); }
-  // Drops the holds and every byte behind the first of them. Calls visit(ticket) for each deferred
-  // reply.
+  // Drops the holds from index `first` on, and every byte of the tail behind the first of them.
+  // Calls visit(ticket) for each deferred reply.
   template <class Visitor>
-  void drop_held(Visitor visit) {
-    if (!held()) return;
-    tail_.truncate(distance_to(holds_.front()));
-    for (const Hold& hold : holds_) {
+  void drop_held(std::size_t first, Visitor visit) {
+    if (first == holds_.size()) return;
+    tail_.truncate(std::min(tail_.size(), distance_to(holds_[first])));
+    for (std::size_t i = first; i < holds_.size(); ++i) {
+      const Hold& hold = holds_[i];
+      if (hold.answer) answer_bytes_ -= hold.answer->size();
       if (hold.commit == 0) visit(hold.ticket);
     }
-    holds_.clear();
-    answer_bytes_ = 0;
+    holds_.resize(first);
   }
 
   // --- Sending ---------------------------------------------------------------------------------
