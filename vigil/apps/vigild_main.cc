@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "vigil/apps/demo.h"
 #include "vigil/apps/ready_file.h"
@@ -98,6 +99,7 @@ int serve(const Invocation& invocation) {
   warn_about(config);
 
   Server server(config.server, vigil::server::http_sessions(vigil::server::to_toml(config)));
+  server.state().faults.set_sink([](std::string_view line) { spdlog::error("{}", line); });
   if (const Result<void> started = server.start(); !started) return fail(started.error().message);
   const std::string resp = server.resp_address();
   const std::string http = server.http_address();

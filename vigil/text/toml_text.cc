@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace vigil {
 namespace {
@@ -30,20 +31,63 @@ std::size_t skip_string_or_comment(std::string_view text, std::size_t at) {
   return text.size();
 }
 
+// Counts the parts of keys and the brackets that lead to the present place of a text.
+class Depth {
+ public:
+  // What is no delimiter leaves the depth as it is.
+  void take(char c) {
+    if (c == '.') ++parts_;
+    if (c == '\n' || c == ',') parts_ = 0;
+    if (c == '[' || c == '{') open();
+    if (c == ']' || c == '}') close();
+  }
+  [[nodiscard]] std::size_t value() const { return above_ + parts_; }
+
+ private:
+  void open() {
+    brackets_.push_back(parts_ + 1);
+    above_ += brackets_.back();
+    parts_ = 0;
+  }
+  void close() {
+    parts_ = 0;
+    if (brackets_.empty()) return;  // an error, which the parser words better
+    above_ -= brackets_.back();
+    brackets_.pop_back();
+  }
+
+  std::size_t parts_ = 0;              // dots of the key, or number, at hand
+  std::vector<std::size_t> brackets_;  // of each open one: the parts before it, and itself
+  std::size_t above_ = 0;              // their sum
+};
+
+Error error_at(std::string_view text, std::size_t at, std::string_view name,
+               std::string_view message) {
+  const std::string_view before = text.substr(0, at);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  return Error{std::string(name) + ":" + std::to_string(line) + ": " + std::string(message)};
+}
+
 }  // namespace
 
 Result<void> check_toml_text(std::string_view text, std::string_view name) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  Depth depth;
   std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   while (at < text.size()) {
     if (static_cast<unsigned char>(text[at]) >= 0x80) {
-      const std::string_view before = text.substr(0, at);
-      const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-      return Error{std::string(name) + ":" + std::to_string(line) +
-                   ": found a character that is not ASCII outside of a string or comment; put it "
-                   "in quotes"};
+      return error_at(text, at, name,
+                      "found a character that is not ASCII outside of a string or comment; put it "
+                      "in quotes");
     }
-    at = std::max(at + 1, skip_string_or_comment(text, at));
+    const std::size_t behind = skip_string_or_comment(text, at);
+    if (behind == at) depth.take(text[at]);
+    if (depth.value() > kTomlDepthMax) {
+      return error_at(text, at, name,
+                      "found keys and brackets nested deeper than " +
+                          std::to_string(kTomlDepthMax) + ", expected less");
+    }
+    at = std::max(at + 1, behind);
   }
   return {};
 }

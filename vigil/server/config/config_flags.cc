@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
 
@@ -15,6 +14,8 @@
 namespace vigil::server {
 
 namespace {
+
+constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20;
 
 constexpr const char* kExamples = R"(Examples:
   vigild                                        serve on 127.0.0.1, ports 6390 and 8390
@@ -58,12 +59,16 @@ void define_flags(CLI::App* app, Flags* flags) {
 }
 
 Result<void> apply_file(const std::string& path, Config* config) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kConfigBytesMax + 1, '\0');
+  if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) && !file.eof()) {
     return Error{"--config: " + toml_string(path) + " cannot be read: " + std::strerror(errno)};
   }
-  return apply_toml(text.str(), path, config);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kConfigBytesMax) {
+    return Error{"--config: found more than 1 MiB in " + toml_string(path) + ", expected less"};
+  }
+  return apply_toml(text, path, config);
 }
 
 Result<void> apply_flags(const CLI::App& app, const Flags& flags, Config* config) {

@@ -246,5 +246,27 @@ TEST(ConfigTest, TheManualListsEverySetting) {
   }
 }
 
+TEST(ConfigTest, AnEmptyFileIsValidAndALargeOneIsRefused) {
+  const auto error_of_file = [](std::string_view text) {
+    const TemporaryFile file(text);
+    return flag_error({"--config", file.path()});
+  };
+  EXPECT_EQ(error_of_file(""), "");
+  EXPECT_EQ(flag_error({"--config", "/dev/null"}), "");
+  EXPECT_THAT(flag_error({"--config", "/dev/zero"}), HasSubstr("more than 1 MiB"));
+  EXPECT_THAT(flag_error({"--config", "/"}), HasSubstr("cannot be read: Is a directory"));
+  const std::string comment = "#" + std::string((std::size_t{1} << 20) - 2, 'x') + "\n";
+  EXPECT_EQ(error_of_file(comment), "");
+  EXPECT_THAT(error_of_file(comment + "#"), HasSubstr("more than 1 MiB"));
+}
+
+TEST(ConfigTest, AKeyOfManyPartsIsRefused) {
+  std::string key = "a";
+  for (int i = 0; i < 131'000; ++i) key += ".a";
+  EXPECT_THAT(error_of("\n" + key + " = 1\n"), StartsWith("v.toml:2: "));
+  EXPECT_THAT(error_of("[" + key + "]\n"), StartsWith("v.toml:1: "));
+  EXPECT_THAT(error_of("[server]\na = {" + key + " = 1}\n"), StartsWith("v.toml:2: "));
+}
+
 }  // namespace
 }  // namespace vigil::server

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/http/parser.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
+#include "vigil/server/http/body.h"
 #include "vigil/server/http/scanner.h"
 #include "vigil/server/http/text.h"
 
@@ -16,6 +21,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
+constexpr std::string_view kHeaderEnd = "\r\n\r\n";
+
 struct Rejection {
   int status = 400;
   std::string_view detail;
@@ -23,7 +30,6 @@ struct Rejection {
 
 Rejection rejection_of(const boost::system::error_code& error) {
   if (error == http::error::header_limit) return {431, "the header is too large"};
-  if (error == http::error::body_limit) return {413, "the body is too large"};
   if (error == http::error::bad_version)
     return {400, "the request line is malformed, or its version is not HTTP/1.1 or 1.0"};
   if (error == http::error::bad_method) return {400, "the method is malformed"};
@@ -32,10 +38,17 @@ Rejection rejection_of(const boost::system::error_code& error) {
     return {400, "Content-Length is malformed or contradicted"};
   }
   if (error == http::error::bad_transfer_encoding) return {400, "Transfer-Encoding is malformed"};
-  if (error == http::error::bad_chunk || error == http::error::bad_chunk_extension) {
-    return {400, "the chunked body is malformed"};
-  }
   return {400, "the header is malformed"};
+}
+
+// An empty detail means that the body is not refused.
+Rejection rejection_of(HttpBodyReader::Status status) {
+  if (status == HttpBodyReader::Status::kBodyTooLarge) return {413, "the body is too large"};
+  if (status == HttpBodyReader::Status::kFramingTooLarge) {
+    return {431, "the header is too large with the chunk extensions and trailers"};
+  }
+  if (status == HttpBodyReader::Status::kMalformed) return {400, "the chunked body is malformed"};
+  return {0, {}};
 }
 
 // Fields that are lists: several lines mean the same as one line with commas.
@@ -45,8 +58,8 @@ bool is_list(HttpField field) {
 }
 
 // A peer that ends its lines so would wait for an answer for ever.
-bool has_bare_line_feed(std::string_view text) {
-  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+bool has_bare_line_feed(std::string_view text, std::size_t from) {
+  for (std::size_t at = text.find('\n', from); at != std::string_view::npos;
        at = text.find('\n', at + 1)) {
     if (at == 0 || text[at - 1] != '\r') return true;
   }
@@ -57,106 +70,102 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 
 }  // namespace
 
-// One request on its way through Beast.
+// One request on its way: its header, judged by Beast and copied, and what came of its body.
 class HttpParser::Slow {
  public:
-  explicit Slow(const HttpLimits& limits) {
-    parser_.header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
-    parser_.body_limit(limits.body_bytes_max);
-    parser_.eager(true);
+  // `header` ends with the empty line; an empty detail means accepted.
+  Rejection open(std::string_view header, const HttpLimits& limits) {
+    Header parser;
+    parser.header_limit(static_cast<std::uint32_t>(header.size() + 1));
+    parser.body_limit(boost::none);
+    boost::system::error_code error;
+    parser.put(boost::asio::buffer(header.data(), header.size()), error);
+    if (error && error != http::error::need_more) return rejection_of(error);
+    // Beast waits for more behind some control characters, although the header has ended.
+    if (!parser.is_header_done()) return {400, "the header is malformed"};
+    if (const Rejection rejection = check_header(parser); !rejection.detail.empty()) {
+      return rejection;
+    }
+    const std::uint64_t length = parser.content_length().value_or(0);
+    if (length > limits.body_bytes_max) return {413, "the body is too large"};
+    body_ = parser.chunked() ? HttpBodyReader::chunked(limits.body_bytes_max,
+                                                       limits.header_bytes_max - header.size())
+                             : HttpBodyReader::of_length(length);
+    fill(parser);
+    return {0, {}};
   }
 
   Step put(std::string_view input, HttpRequest* request) {
     Step step;
-    while (!parser_.is_done()) {
-      boost::system::error_code error;
-      const bool had_header = parser_.is_header_done();
-      const std::string_view rest = input.substr(step.bytes);
-      const std::size_t bytes = parser_.put(boost::asio::buffer(rest.data(), rest.size()), error);
-      step.bytes += bytes;
-      if (error && error != http::error::need_more) return reject(step, rejection_of(error));
-      // Beast waits for more behind some control characters, although the header has ended.
-      if (!parser_.is_header_done() && rest.find("\r\n\r\n") != std::string_view::npos) {
-        return reject(step, {400, "the header is malformed"});
-      }
-      if (!had_header && parser_.is_header_done()) {
-        const Rejection rejection = check_header();
-        if (!rejection.detail.empty()) return reject(step, rejection);
-      }
-      if (error || bytes == 0) break;
+    const HttpBodyReader::Status status = body_.read(input, &step.bytes);
+    if (const Rejection rejection = rejection_of(status); !rejection.detail.empty()) {
+      return {Outcome::kError, step.bytes, rejection.status, rejection.detail};
     }
-    if (!parser_.is_done()) {
+    if (status == HttpBodyReader::Status::kNeedMore) {
       step.outcome = wants_continue() ? Outcome::kContinueWanted : Outcome::kNeedMore;
       return step;
     }
-    fill(request);
+    *request = request_;
+    request->body = body_.body();
     step.outcome = Outcome::kRequest;
     return step;
   }
 
  private:
-  static Step reject(Step step, const Rejection& rejection) {
-    step.outcome = Outcome::kError;
-    step.status = rejection.status;
-    step.detail = rejection.detail;
-    return step;
-  }
+  using Header = http::request_parser<http::empty_body>;
 
   // What Beast lets pass and this server does not. An empty detail means accepted.
-  Rejection check_header() {
-    const auto& message = parser_.get();
+  Rejection check_header(const Header& parser) {
+    const auto& message = parser.get();
     if (message.count(http::field::transfer_encoding) != 0 &&
         !equals_ignoring_case(view(message[http::field::transfer_encoding]), "chunked")) {
       return {501, "the only Transfer-Encoding served is chunked"};
     }
-    const Rejection rejection = collect_fields();
+    const Rejection rejection = collect_fields(parser);
     if (!rejection.detail.empty()) return rejection;
-    if (message.version() == 11 && !fields_.has(HttpField::kHost)) {
+    if (message.version() == 11 && !request_.has(HttpField::kHost)) {
       return {400, "HTTP/1.1 requires a Host field"};
     }
-    if (fields_.has(HttpField::kExpect) &&
-        !equals_ignoring_case(fields_.field(HttpField::kExpect), "100-continue")) {
+    if (request_.has(HttpField::kExpect) &&
+        !equals_ignoring_case(request_.field(HttpField::kExpect), "100-continue")) {
       return {417, "the only expectation served is 100-continue"};
     }
     return {0, {}};
   }
 
-  Rejection collect_fields() {
-    for (const auto& line : parser_.get()) {
+  Rejection collect_fields(const Header& parser) {
+    for (const auto& line : parser.get()) {
       const std::optional<HttpField> field = http_field(view(line.name_string()));
       if (!field) continue;
-      const std::string_view value = view(line.value());
-      if (!fields_.has(*field)) {
-        fields_.set_field(*field, value);
-        continue;
+      std::string& value = values_[static_cast<std::size_t>(*field)];
+      if (request_.has(*field)) {
+        if (!is_list(*field)) return {400, "a header field that must be single is repeated"};
+        value.append(", ");
       }
-      if (!is_list(*field)) return {400, "a header field that must be single is repeated"};
-      std::string& joined = joined_[static_cast<std::size_t>(*field)];
-      if (joined.empty()) joined = fields_.field(*field);
-      joined.append(", ").append(value);
-      fields_.set_field(*field, joined);
+      value.append(view(line.value()));
+      request_.set_field(*field, value);
     }
     return {0, {}};
   }
 
   bool wants_continue() {
-    if (!parser_.is_header_done() || !fields_.has(HttpField::kExpect)) return false;
-    return parser_.get().version() == 11 && !std::exchange(continue_answered_, true);
+    if (!request_.has(HttpField::kExpect) || request_.http_1_0) return false;
+    return !std::exchange(continue_answered_, true);
   }
 
-  void fill(HttpRequest* request) {
-    const auto& message = parser_.get();
-    *request = fields_;
-    request->method = http_method(view(message.method_string()));
-    request->target = view(message.target());
-    request->body = message.body();
-    request->http_1_0 = message.version() == 10;
-    request->keep_alive = parser_.keep_alive();
+  void fill(const Header& parser) {
+    const auto& message = parser.get();
+    target_ = view(message.target());
+    request_.method = http_method(view(message.method_string()));
+    request_.target = target_;
+    request_.http_1_0 = message.version() == 10;
+    request_.keep_alive = parser.keep_alive();
   }
 
-  http::request_parser<http::string_body> parser_;
-  HttpRequest fields_;
-  std::array<std::string, kHttpFieldNames.size()> joined_;
+  HttpRequest request_;  // but for its body
+  std::string target_;
+  std::array<std::string, kHttpFieldNames.size()> values_;
+  HttpBodyReader body_ = HttpBodyReader::of_length(0);
   bool continue_answered_ = false;
 };
 
@@ -172,24 +181,56 @@ HttpParser::Step HttpParser::parse(std::string_view input, HttpRequest* request)
   input.remove_prefix(skipped);
   if (input.empty() || input == "\r") return {Outcome::kNeedMore, skipped, 0, {}};
 
-  Step step{Outcome::kRequest, scan_http_request(input, limits_, request), 0, {}};
-  if (step.bytes == 0) step = parse_slowly(input, request);
+  Step step;
+  if (searched_ != 0 && find_header_end(input) == std::string_view::npos) {
+    step = wait_for_header(input);
+  } else if (step.bytes = scan_http_request(input, limits_, request); step.bytes != 0) {
+    searched_ = 0;
+    step.outcome = Outcome::kRequest;
+  } else {
+    step = parse_slowly(input, request);
+  }
   step.bytes += skipped;
   return step;
 }
 
+std::size_t HttpParser::find_header_end(std::string_view input) const {
+  return input.find(kHeaderEnd, std::max(searched_, kHeaderEnd.size()) - kHeaderEnd.size());
+}
+
+// `input` holds no end of a header.
+HttpParser::Step HttpParser::wait_for_header(std::string_view input) {
+  if (has_bare_line_feed(input, searched_)) {
+    return {Outcome::kError, 0, 400, "the header is malformed"};
+  }
+  if (input.size() >= limits_.header_bytes_max) {
+    return {Outcome::kError, 0, 431, "the header is too large"};
+  }
+  searched_ = input.size();
+  return {};
+}
+
 HttpParser::Step HttpParser::parse_slowly(std::string_view input, HttpRequest* request) {
+  std::size_t header_bytes = 0;
   if (slow_ == nullptr) {
     // Beast judges a header by the piece it is given; given whole ones only, it judges alike
     // however the bytes arrive.
-    if (input.find("\r\n\r\n") == std::string_view::npos) {
-      if (has_bare_line_feed(input)) return {Outcome::kError, 0, 400, "the header is malformed"};
-      if (input.size() <= limits_.header_bytes_max) return {};
+    const std::size_t end = find_header_end(input);
+    if (end == std::string_view::npos) return wait_for_header(input);
+    searched_ = 0;
+    header_bytes = end + kHeaderEnd.size();
+    if (header_bytes > limits_.header_bytes_max) {
       return {Outcome::kError, 0, 431, "the header is too large"};
     }
-    slow_ = std::make_unique<Slow>(limits_);
+    auto slow = std::make_unique<Slow>();
+    const Rejection rejection = slow->open(input.substr(0, header_bytes), limits_);
+    if (!rejection.detail.empty()) {
+      return {Outcome::kError, header_bytes, rejection.status, rejection.detail};
+    }
+    slow_ = std::move(slow);
   }
-  const Step step = slow_->put(input, request);
+  Step step = slow_->put(input.substr(header_bytes), request);
+  step.bytes += header_bytes;
   if (step.outcome == Outcome::kRequest) served_ = std::move(slow_);
   return step;
 }

@@ -2,15 +2,19 @@
 //
 // HttpParser: turns the bytes of a connection into HTTP/1.x requests, one after the other.
 //
-// Complete plain requests take the fast path of http_scanner.h; everything else (bodies that
-// arrive in pieces, chunked bodies, Expect, HTTP/1.0, odd or malformed headers) goes through
-// Boost.Beast's parser, which then holds the request until it is complete.
+// Complete plain requests take the fast path of http_scanner.h. Of everything else (bodies that
+// arrive in pieces, chunked bodies, Expect, HTTP/1.0, odd or malformed headers) Boost.Beast judges
+// the header, once it is whole and within its limit: Beast throws for fields of 64 KiB, and keeps
+// several times the bytes of a header of many fields. The body is read by http_body.h.
+//
+// What is not body is header: request line, fields, chunk extensions and trailers together stay
+// within HttpLimits::header_bytes_max, or the request is refused with 431.
 //
 // Errors carry the status to answer with; after one the connection must be closed, because where
 // the next request starts is unknown.
 //
 // Thread safety: belongs to one connection. Memory: nothing while only the fast path is used; else
-// the header and body of one request, within HttpLimits.
+// the fields that are acted on and the body of one request, within HttpLimits.
 #pragma once
 
 #include <cstddef>
@@ -53,8 +57,11 @@ class HttpParser {
   class Slow;
 
   Step parse_slowly(std::string_view input, HttpRequest* request);
+  Step wait_for_header(std::string_view input);
+  [[nodiscard]] std::size_t find_header_end(std::string_view input) const;
 
   HttpLimits limits_;
+  std::size_t searched_ = 0;  // bytes of the input that hold no end of a header
   std::unique_ptr<Slow> slow_;
   std::unique_ptr<Slow> served_;  // keeps the last request's bytes while it is handled
 };

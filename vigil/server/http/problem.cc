@@ -11,7 +11,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::array<ProblemSpec, 21> kProblems = {{
+constexpr std::array<ProblemSpec, 22> kProblems = {{
     {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
     {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
     {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
@@ -32,6 +32,7 @@ constexpr std::array<ProblemSpec, 21> kProblems = {{
     {Problem::kIdempotencyKeyReused, 422, "idempotency-key-reused",
      "The idempotency key was used for another request"},
     {Problem::kHeaderTooLarge, 431, "header-too-large", "The header is too large"},
+    {Problem::kInternalError, 500, "internal-error", "The server failed at this request"},
     {Problem::kNotImplemented, 501, "not-implemented", "The server does not implement this"},
     {Problem::kBusy, 503, "busy", "The order's shard is busy; try again"},
     {Problem::kDraining, 503, "draining", "The server is stopping"},

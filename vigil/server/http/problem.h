@@ -35,6 +35,7 @@ enum class Problem : std::uint8_t {
   kUnknownStatus,
   kIdempotencyKeyReused,
   kHeaderTooLarge,
+  kInternalError,
   kNotImplemented,
   kBusy,
   kDraining,

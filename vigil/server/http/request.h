@@ -65,7 +65,7 @@ class HttpRequest {
 };
 
 struct HttpLimits {
-  std::size_t header_bytes_max = std::size_t{16} << 10;
+  std::size_t header_bytes_max = std::size_t{16} << 10;  // all that is not body
   std::size_t body_bytes_max = std::size_t{4} << 20;
 };
 

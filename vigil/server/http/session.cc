@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "vigil/base/clock.h"
-#include "vigil/server/http/problem.h"
 
 namespace vigil::server {
 
@@ -36,6 +35,7 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
   bool more = true;
   mid_request_ = false;
   while (more && !consumed.close && output.size() <= high_water) {
+    replied_bytes_ = output.size();
     HttpRequest request;
     const HttpParser::Step step = parser_.parse(input.substr(consumed.bytes), &request);
     consumed.bytes += step.bytes;
@@ -51,7 +51,7 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
         mid_request_ = parser_.mid_request() || consumed.bytes < input.size();
         break;
       case HttpParser::Outcome::kError:
-        refuse(step, output, &batch);
+        refuse(problem_of_parser_status(step.status), step.detail, output, &batch);
         consumed.close = true;
         break;
     }
@@ -73,9 +73,17 @@ bool HttpSession::answer(const HttpRequest& request, Output& output, Batch* batc
   return keep_alive;
 }
 
-void HttpSession::refuse(const HttpParser::Step& step, Output& output, Batch* batch) {
+void HttpSession::answer_fault(Output& output) {
+  output.truncate(replied_bytes_);
+  Batch batch;
+  refuse(Problem::kInternalError, "the connection ends; the log of the server says why", output,
+         &batch);
+  count(batch, monotonic_ns());
+}
+
+void HttpSession::refuse(Problem problem, std::string_view detail, Output& output, Batch* batch) {
   reply_.reset();
-  reply_problem(problem_of_parser_status(step.status), step.detail, &reply_);
+  reply_problem(problem, detail, &reply_);
   reply_.write(HttpMethod::kOther, false, true, context_.clock.unix_ms(), &output);
   ++batch->requests;
   ++batch->errors;

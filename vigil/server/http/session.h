@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "vigil/server/http/parser.h"
+#include "vigil/server/http/problem.h"
 #include "vigil/server/http/reply.h"
 #include "vigil/server/http/routes.h"
 #include "vigil/server/reactor/server_state.h"
@@ -26,6 +27,7 @@ class HttpSession final : public Session {
   HttpSession(ReactorContext& context, std::string_view effective_config);
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
+  void answer_fault(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
  private:
@@ -37,12 +39,13 @@ class HttpSession final : public Session {
   };
 
   bool answer(const HttpRequest& request, Output& output, Batch* batch);
-  void refuse(const HttpParser::Step& step, Output& output, Batch* batch);
+  void refuse(Problem problem, std::string_view detail, Output& output, Batch* batch);
   void count(const Batch& batch, std::int64_t started_ns);
 
   ReactorContext& context_;
   HttpParser parser_;
   bool mid_request_ = false;
+  std::size_t replied_bytes_ = 0;  // of the output: whole replies
   HttpRoutes routes_;
   HttpReply reply_;
 };

@@ -218,6 +218,9 @@ class Collection {
     counter("vigild_connections_dropped_total",
             "Connections cut off: output limit, time-out or protocol error.",
             sum([](const ReactorCounters& c) { return c.connections_dropped.value(); }));
+    counter("vigild_connection_faults_total",
+            "Exceptions while connections were served; each ended its connection only.",
+            sum([](const ReactorCounters& c) { return c.connection_faults.value(); }));
     counter("vigild_received_bytes_total", "Bytes received from clients.",
             sum([](const ReactorCounters& c) { return c.bytes_in.value(); }));
     counter("vigild_sent_bytes_total", "Bytes sent to clients.",

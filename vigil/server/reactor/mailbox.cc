@@ -15,9 +15,10 @@ Mailbox::Mailbox() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
 }
 
 Mailbox::~Mailbox() {
-  for (Task* task = take_all(); task != nullptr;) {
-    std::unique_ptr<Task> owner(task);
-    task = task->next;
+  while (next_taken() != nullptr) {
+  }
+  taken_ = take_all();
+  while (next_taken() != nullptr) {
   }
 }
 
@@ -45,7 +46,7 @@ void Mailbox::clear_event() noexcept {
 
 bool Mailbox::prepare_sleep() noexcept {
   sleeping_.store(true, std::memory_order_seq_cst);
-  if (newest_.load(std::memory_order_seq_cst) == nullptr) return true;
+  if (taken_ == nullptr && newest_.load(std::memory_order_seq_cst) == nullptr) return true;
   end_sleep();
   return false;
 }
@@ -63,14 +64,22 @@ Mailbox::Task* Mailbox::take_all() noexcept {
 }
 
 std::size_t Mailbox::run() {
-  if (newest_.load(std::memory_order_relaxed) == nullptr) return 0;
+  if (taken_ == nullptr) {
+    if (newest_.load(std::memory_order_relaxed) == nullptr) return 0;
+    taken_ = take_all();
+  }
   std::size_t ran = 0;
-  for (Task* task = take_all(); task != nullptr; ++ran) {
-    const std::unique_ptr<Task> owner(task);
-    task = task->next;
-    owner->run();
+  while (const std::unique_ptr<Task> task = next_taken()) {
+    task->run();
+    ++ran;
   }
   return ran;
+}
+
+std::unique_ptr<Mailbox::Task> Mailbox::next_taken() noexcept {
+  std::unique_ptr<Task> task(taken_);
+  if (task != nullptr) taken_ = task->next;
+  return task;
 }
 
 }  // namespace vigil::server

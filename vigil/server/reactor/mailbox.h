@@ -51,7 +51,8 @@ class Mailbox {
   [[nodiscard]] bool prepare_sleep() noexcept;
   void end_sleep() noexcept { sleeping_.store(false, std::memory_order_seq_cst); }
 
-  // Runs the tasks that are here now; returns how many.
+  // Runs the tasks that are here now; returns how many. If one throws, those behind it are run by
+  // the next call.
   std::size_t run();
 
  private:
@@ -69,8 +70,10 @@ class Mailbox {
 
   void push(Task* task);
   Task* take_all() noexcept;
+  std::unique_ptr<Task> next_taken() noexcept;
 
   std::atomic<Task*> newest_{nullptr};
+  Task* taken_ = nullptr;  // the consumer's: oldest first, not run yet
   std::atomic<bool> sleeping_{false};
   FileDescriptor event_;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Output: the bytes a connection is about to send; append-only for sessions, drained by the
-// reactor.
+// Output: a queue of bytes; append-only for sessions, drained by the connection.
 //
 // Appending is amortised O(1) per byte. Thread safety: belongs to one reactor.
 #pragma once
@@ -35,8 +34,8 @@ class Output {
     end_ += bytes.size();
   }
   void append_integer(std::int64_t value) {
-    char* out = reserve(20);
-    commit(std::to_chars(out, out + 20, value).ptr);
+    char* out = reserve(kIntegerDigitsMax);
+    commit(std::to_chars(out, out + kIntegerDigitsMax, value).ptr);
   }
 
   // Drops `bytes` from the front, after they were sent.
@@ -54,6 +53,8 @@ class Output {
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
+  static constexpr std::size_t kIntegerDigitsMax = 20;  // of an int64, with its sign
+
   void grow(std::size_t bytes);
 
   std::unique_ptr<char[]> buffer_;

@@ -2,39 +2,46 @@
 //
 // Reactor: one thread with its epoll set, its connections and its part of the shards' expiry.
 //
-// A turn of the loop: wait for sockets, the mailbox or the next deadline; serve each readable
-// connection once (one read, all whole requests, one write); run the mailbox; collect expired
-// entries up to a budget; send what pub/sub left in outputs; now and then look for time-outs. It
-// never spins: the time-out of the wait is the next deadline, and is zero only while expired
-// entries or mail are left over.
+// A turn of the loop: wait for sockets, the mailbox or the next deadline; serve each ready
+// connection once (one read, all whole requests, one write); collect expired entries up to a
+// budget; run the mailbox; let replies leave whose writes were committed; send what pub/sub and
+// deferred replies left in outputs; look for time-outs. It never spins: the time-out of the wait is
+// the next deadline, and is zero only while expired entries, mail or commits are left over.
 //
 // Any command runs on any reactor. Expiry of shard s belongs to reactor s % reactors; after a turn
 // a reactor wakes those that sleep past a deadline which was set meanwhile (wakes_at_ms_: the
 // sleeper announces "for ever", then computes its deadline; the waker writes, then looks).
 //
-// Back-pressure: a connection whose unsent output exceeds options.output_high_water_bytes is not
-// read from until it drained; over its hard limit, or without progress for
-// options.slow_client_timeout_ms, it is dropped.
+// Faults: what is thrown while a connection is served, opened or expired, or by a task in the mail,
+// is contained where it happens (fault.h) and ends at most that connection.
+//
+// What a connection does with its bytes is in connection.h, time-outs in deadlines.h, listening in
+// acceptor.h, replies that wait for the disk in commit_gate.h.
 //
 // Invariants:
-//   1. connections_[c->index] == c for every open connection.
-//   2. A connection with unsent output is watched for EPOLLOUT, or has requested attention.
+//   1. connections_[i]->registration().index == i for every open connection.
+//   2. A connection with bytes that may leave is watched for EPOLLOUT, or has requested attention.
 //   3. A closed connection is destroyed at the end of the turn, not earlier.
+//   4. closed_ has room for every open connection: removing one allocates nothing.
 //
-// Thread safety: run() is the reactor's thread; mailbox().post() and mailbox().wake() may be called
-// from any thread; everything else before the thread starts.
+// Thread safety: run() is the reactor's thread; mailbox().post(), mailbox().wake() and the
+// committer's half of commit_gate() may be used from any thread; everything else before the thread
+// starts.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "vigil/base/clock.h"
+#include "vigil/server/reactor/acceptor.h"
 #include "vigil/server/reactor/connection.h"
+#include "vigil/server/reactor/deadlines.h"
+#include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/mailbox.h"
+#include "vigil/server/reactor/poller.h"
 #include "vigil/server/reactor/server_state.h"
 #include "vigil/server/transport/socket.h"
 
@@ -47,8 +54,6 @@ struct SessionFactories {
 
 class Reactor {
  public:
-  static constexpr std::size_t kReadBytes = 256 * 1024;
-  static constexpr std::size_t kInputPadding = 64;  // readable behind a session's input
   static constexpr std::size_t kExpiryBudget = 2000;
 
   Reactor(ServerState& server, std::uint32_t index, const SessionFactories& factories);
@@ -64,53 +69,35 @@ class Reactor {
   // Runs until ServerState::draining is set and the connections are drained.
   void run();
 
-  [[nodiscard]] Mailbox& mailbox() { return mailbox_; }
+  [[nodiscard]] Mailbox& mailbox() { return *mailbox_; }
+  [[nodiscard]] CommitGate& commit_gate() { return host_.commit_gate; }
   [[nodiscard]] ReactorContext& context() { return context_; }
 
   // The counters of the reactor that runs on this thread, nullptr on any other thread.
   [[nodiscard]] static ReactorCounters* current_counters();
 
  private:
-  struct Listener {
-    FileDescriptor socket;
-    Protocol protocol = Protocol::kResp;
-  };
-
   // The loop.
   int prepare_wait();
+  void end_wait();
   void handle(void* source, std::uint32_t events);
+  void run_mail();
   void expire();
   void wake_late_peers();
   void attend();
-  void bury();
   void refresh_cpu_time();
 
-  // Accepting.
-  void accept_from(Listener& listener);
-  void hand_out(FileDescriptor socket, Protocol protocol);
-  void adopt(FileDescriptor socket, Protocol protocol, std::uint64_t id);
+  // Connections.
+  void hand_over(std::uint32_t reactor, AcceptedSocket accepted);
+  void adopt(AcceptedSocket accepted) noexcept;
+  void open(AcceptedSocket accepted);
+  void follow_up(Connection& connection);
+  void remove(Connection& connection);
 
-  // One connection.
-  void serve(Connection& connection, std::uint32_t events);
-  void receive(Connection& connection);
-  void receive_large(Connection& connection);
-  void received(Connection& connection, std::size_t bytes);
-  std::size_t process(Connection& connection, std::string_view input);
-  void resume(Connection& connection);
-  void process_waiting(Connection& connection);
-  void flush(Connection& connection, Output& output);
-  void settle(Connection& connection);
-  void linger(Connection& connection);
-  void discard(Connection& connection);
-  void watch(Connection& connection);
-  void drop(Connection& connection);
-  void close(Connection& connection);
-  [[nodiscard]] bool may_read(const Connection& connection) const;
+  template <class Work>
+  bool contain(const FaultPlace& place, Work&& work) noexcept;
 
-  // Time-outs and the end.
-  [[nodiscard]] std::int64_t deadline_of(const Connection& connection) const;
-  void note_deadline(const Connection& connection);
-  void sweep();
+  // The end.
   void begin_drain();
   [[nodiscard]] bool finished() const;
 
@@ -119,22 +106,18 @@ class Reactor {
   CoarseClock clock_;
   ReactorContext context_;
   std::span<const std::unique_ptr<Reactor>> peers_;
-  FileDescriptor epoll_;
-  FileDescriptor spare_;  // given up for a moment to refuse a connection when files run out
-  Mailbox mailbox_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
-  std::uint64_t accepted_ = 0;
+  const std::shared_ptr<Mailbox> mailbox_;  // shared with reply tickets, which may outlive us
+  Poller poller_;
+  Acceptor acceptor_;
+  ConnectionHost host_;
+  Deadlines deadlines_;
 
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Connection>> graveyard_;
-  std::vector<Connection*> attention_;
-  std::unique_ptr<char[]> read_buffer_;
-  Output scratch_;  // replies of the connection being served, if nothing of it is pending
+  std::vector<std::unique_ptr<Connection>> closed_;  // until the end of the turn
 
   std::atomic<std::int64_t> wakes_at_ms_{0};  // 0: awake
   std::int64_t expired_at_ms_ = 0;
   bool expiry_left_ = false;
-  std::int64_t next_sweep_ms_;
   std::int64_t drain_deadline_ms_ = 0;  // 0: not draining
   std::int64_t cpu_refreshed_ms_ = 0;
 };

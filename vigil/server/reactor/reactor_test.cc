@@ -10,14 +10,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "vigil/base/random.h"
+#include "vigil/server/http/parser.h"
+#include "vigil/server/http/reply.h"
+#include "vigil/server/reactor/line_session.h"
 #include "vigil/server/server.h"
+#include "vigil/testing/seed.h"
 
 namespace vigil::server {
 namespace {
@@ -100,10 +113,45 @@ ServerOptions test_options() {
   return options;
 }
 
+// A session that answers every 'o' by "ok" and does worse at other bytes.
+class FaultySession final : public Session {
+ public:
+  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override {
+    for (const char c : input) {
+      replied_bytes_ = output.size();
+      output.append("ok");
+      if (c == 'l') throw std::length_error("text of\na library");
+      if (c == 'b') throw std::bad_alloc();
+      if (c == 'i') throw 7;
+      if (c == 'd') no_answer_ = true;
+      if (c == 'd') throw std::out_of_range("and again");
+    }
+    return {input.size(), false};
+  }
+  void answer_fault(Output& output) override {
+    output.append("half");
+    if (no_answer_) throw std::out_of_range("again");
+    output.truncate(replied_bytes_);
+    output.append("sorry");
+  }
+  [[nodiscard]] bool mid_request() const override { return false; }
+
+ private:
+  std::size_t replied_bytes_ = 0;
+  bool no_answer_ = false;
+};
+
+SessionFactory faulty_sessions() {
+  return [](ReactorContext&, Connection& connection) {
+    if (connection.id() % 8 == 0) throw std::runtime_error("no session");
+    return std::make_unique<FaultySession>();
+  };
+}
+
 class ReactorTest : public ::testing::Test {
  protected:
-  void start(const ServerOptions& options = test_options()) {
-    server_ = std::make_unique<Server>(options);
+  void start(const ServerOptions& options = test_options(), SessionFactory http = nullptr) {
+    server_ = std::make_unique<Server>(options, std::move(http));
     const Result<void> started = server_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -114,6 +162,22 @@ class ReactorTest : public ::testing::Test {
       sum += counters->connections_dropped.value();
     }
     return sum;
+  }
+
+  [[nodiscard]] std::uint64_t faults() const {
+    std::uint64_t sum = 0;
+    for (const auto& counters : server_->state().counters) {
+      sum += counters->connection_faults.value();
+    }
+    return sum;
+  }
+
+  // Waits: a peer may see the end of its connection before the fault is counted.
+  void expect_faults(std::uint64_t wanted) {
+    for (int waited_ms = 0; faults() < wanted && waited_ms < kPatienceMs; ++waited_ms) {
+      ::poll(nullptr, 0, 1);
+    }
+    EXPECT_EQ(faults(), wanted);
   }
 
   std::unique_ptr<Server> server_;
@@ -312,6 +376,60 @@ TEST_F(ReactorTest, ATakenPortIsAnError) {
   EXPECT_NE(started.error().message.find("cannot listen on 127.0.0.1:"), std::string::npos);
 }
 
+TEST_F(ReactorTest, AFaultEndsItsConnectionAndNothingElse) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  start(options, faulty_sessions());
+  const auto connect = [&] { return TestSocket(server_->state().http_port); };
+  TestSocket witness = connect();
+  EXPECT_EQ(witness.request("o", 2), "ok");
+  std::uint64_t expected = 0;
+  for (int round = 0; round < 20; ++round) {
+    for (const char* input : {"l", "b", "i", "ol", "oob", "oooil"}) {
+      TestSocket victim = connect();
+      victim.send(input);
+      const std::string answer = victim.receive_all();
+      EXPECT_TRUE(victim.connected());
+      if (!answer.empty()) {  // else its factory threw
+        const std::size_t whole = std::string_view(input).find_first_not_of('o');
+        std::string wanted;
+        for (std::size_t i = 0; i < whole; ++i) wanted += "ok";
+        EXPECT_EQ(answer, wanted + "sorry") << input;
+      }
+      expect_faults(++expected);
+    }
+    EXPECT_EQ(witness.request("o", 2), "ok");
+  }
+}
+
+TEST_F(ReactorTest, AFaultWithoutAnAnswerLeavesNothingToOtherConnections) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  options.threads = 1;
+  start(options, faulty_sessions());
+  TestSocket witness(server_->state().http_port);
+  for (int round = 0; round < 5; ++round) {
+    TestSocket victim(server_->state().http_port);
+    victim.send("ood");
+    EXPECT_EQ(victim.receive_all(), "");
+    EXPECT_EQ(witness.request("o", 2), "ok");
+  }
+  expect_faults(10);
+}
+
+TEST_F(ReactorTest, AFaultGivesItsPlaceBack) {
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  options.connections_max = 2;
+  start(options, faulty_sessions());
+  for (int round = 0; round < 50; ++round) {
+    TestSocket victim(server_->state().http_port);
+    victim.send("l");
+    victim.receive_all();
+  }
+  expect_faults(50);
+}
+
 TEST_F(ReactorTest, AnIdleServerSleeps) {
   start();
   TestSocket client(port());
@@ -323,6 +441,297 @@ TEST_F(ReactorTest, AnIdleServerSleeps) {
   const std::uint64_t before = turns();
   ::poll(nullptr, 0, 200);  // the server has nothing to do meanwhile
   EXPECT_LT(turns() - before, 50U);
+}
+
+// --- Replies that wait ---------------------------------------------------------------------------
+
+// Tickets on their way from the reactors to the threads that complete them.
+class TicketQueue {
+ public:
+  struct Item {
+    std::string request;
+    ReplyTicket ticket;
+  };
+  void push(std::string request, ReplyTicket ticket) {
+    const std::scoped_lock lock(mutex_);
+    items_.push_back({std::move(request), std::move(ticket)});
+  }
+  // Waits until there are `count` of them.
+  std::vector<Item> take(std::size_t count) {
+    std::vector<Item> taken;
+    for (int waited_ms = 0; taken.size() < count && waited_ms < kPatienceMs; ++waited_ms) {
+      if (waited_ms != 0) ::poll(nullptr, 0, 1);
+      const std::scoped_lock lock(mutex_);
+      std::move(items_.begin(), items_.end(), std::back_inserter(taken));
+      items_.clear();
+    }
+    EXPECT_EQ(taken.size(), count);
+    return taken;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Item> items_;
+};
+
+// HTTP whose replies to /later come later.
+class DeferringHttpSession final : public Session {
+ public:
+  DeferringHttpSession(TicketQueue& tickets, Connection& connection)
+      : tickets_(tickets), connection_(connection) {}
+
+  [[nodiscard]] static std::string answer_to(std::string_view target) {
+    HttpReply reply;
+    reply.body = target;
+    Output output;
+    reply.write(HttpMethod::kGet, false, false, 0, &output);
+    return std::string(output.view());
+  }
+
+  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override {
+    Consumed consumed;
+    for (;;) {
+      HttpRequest request;
+      const HttpParser::Step step = parser_.parse(input.substr(consumed.bytes), &request);
+      consumed.bytes += step.bytes;
+      if (step.outcome != HttpParser::Outcome::kRequest) return consumed;
+      if (request.path().starts_with("/later")) {
+        tickets_.push(std::string(request.target), connection_.defer_reply(output));
+      } else {
+        output.append(answer_to(request.target));
+      }
+    }
+  }
+  void answer_fault(Output& output) override { output.append("HTTP/1.1 500 Fault\r\n\r\n"); }
+  [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
+
+ private:
+  TicketQueue& tickets_;
+  Connection& connection_;
+  HttpParser parser_{HttpLimits{}};
+};
+
+// Two reactors that speak lines and HTTP, with threads that commit and complete.
+class HeldRepliesTest : public ::testing::Test {
+ protected:
+  void start(ServerOptions options = test_options()) {
+    state_ = std::make_unique<ServerState>(std::move(options));
+    protocol_.on_ticket = [this](std::string request, ReplyTicket ticket) {
+      tickets_.push(std::move(request), std::move(ticket));
+    };
+    factories_.resp = [this](ReactorContext& context, Connection& connection) {
+      return std::make_unique<LineSession>(protocol_, reactors_[context.reactor]->commit_gate(),
+                                           connection);
+    };
+    factories_.http = [this](ReactorContext&, Connection& connection) {
+      return std::make_unique<DeferringHttpSession>(tickets_, connection);
+    };
+    for (std::uint32_t i = 0; i < state_->options.threads; ++i) {
+      reactors_.push_back(std::make_unique<Reactor>(*state_, i, factories_));
+    }
+    for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
+    resp_port_ = listen(Protocol::kResp);
+    http_port_ = listen(Protocol::kHttp);
+    for (const auto& reactor : reactors_) {
+      threads_.emplace_back([&reactor] { reactor->run(); });
+    }
+  }
+  void TearDown() override { stop(); }
+
+  std::uint16_t listen(Protocol protocol) {
+    Result<FileDescriptor> socket = listen_on("127.0.0.1", 0, 64);
+    const std::uint16_t port = local_port(socket->get());
+    reactors_.front()->add_listener(std::move(*socket), protocol);
+    return port;
+  }
+  void request_stop() {
+    state_->draining.store(true);
+    for (const auto& reactor : reactors_) reactor->mailbox().wake();
+  }
+  void stop() {
+    request_stop();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  void commit(CommitGate::Position position) {
+    committed_.store(position);
+    for (const auto& reactor : reactors_) reactor->commit_gate().advance(position);
+  }
+
+  std::unique_ptr<ServerState> state_;
+  LineProtocol protocol_;
+  TicketQueue tickets_;
+  SessionFactories factories_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::vector<std::thread> threads_;
+  std::uint16_t resp_port_ = 0;
+  std::uint16_t http_port_ = 0;
+  std::atomic<CommitGate::Position> committed_{0};
+};
+
+TEST_F(HeldRepliesTest, NoReplyLeavesBeforeItsCommitAndEachLeavesAfterIt) {
+  constexpr int kRounds = 300;
+  constexpr std::size_t kClients = 6;
+  start();
+  std::vector<std::unique_ptr<TestSocket>> clients;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<TestSocket>(resp_port_));
+  }
+  std::atomic<CommitGate::Position> written{0};
+  std::thread committer([&] {  // group commit: everything that was written by now
+    for (CommitGate::Position last = 0; last < kRounds * kClients;) {
+      const CommitGate::Position position = written.load();
+      if (position != last) commit(position);
+      last = position;
+      std::this_thread::yield();
+    }
+  });
+  CommitGate::Position position = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::array<CommitGate::Position, kClients> positions{};
+    for (std::size_t i = 0; i < kClients; ++i) {
+      positions[i] = ++position;
+      clients[i]->send("get a\nset " + std::to_string(position) + "\nget b\n");
+    }
+    written.store(position);
+    for (std::size_t i = 0; i < kClients; ++i) {
+      const std::string wanted = "<get a><set " + std::to_string(positions[i]) + "><get b>";
+      ASSERT_EQ(clients[i]->receive(wanted.size()), wanted);
+      ASSERT_GE(committed_.load(), positions[i]);
+    }
+  }
+  committer.join();
+}
+
+TEST_F(HeldRepliesTest, AReactorThatSleepsIsWokenByItsCommitter) {
+  start();
+  TestSocket writer(resp_port_);
+  TestSocket reader(resp_port_);
+  writer.send("set 1\n");
+  EXPECT_EQ(reader.request("get a\n", 7), "<get a>");
+  EXPECT_EQ(reader.request("get a\n", 7), "<get a>");
+  commit(1);
+  EXPECT_EQ(writer.receive(7), "<set 1>");
+}
+
+TEST_F(HeldRepliesTest, AFailedCommitEndsTheWritersWithAnError) {
+  protocol_.lost_reply = "<lost>";
+  start();
+  TestSocket first(resp_port_);
+  TestSocket second(resp_port_);
+  TestSocket reader(resp_port_);
+  first.send("get a\n");
+  EXPECT_EQ(first.receive(7), "<get a>");
+  first.send("set 1\nget b\n");
+  second.send("set 2\n");
+  for (const auto& reactor : reactors_) reactor->commit_gate().fail();
+  EXPECT_EQ(first.receive_all(), "<lost>");
+  EXPECT_EQ(second.receive_all(), "<lost>");
+  EXPECT_EQ(reader.request("get c\n", 7), "<get c>");
+}
+
+TEST_F(HeldRepliesTest, RepliesOfOtherThreadsKeepTheOrderOfAPipeline) {
+  constexpr int kRounds = 20;
+  constexpr int kPairs = 300;
+  constexpr std::size_t kWorkers = 3;
+  start();
+  Random random(testing::test_seed());
+  TestSocket client(resp_port_);
+  for (int round = 0; round < kRounds; ++round) {
+    std::string requests;
+    std::string wanted;
+    for (int i = 0; i < kPairs; ++i) {
+      for (const char* word : {"later ", "get "}) {
+        const std::string line = word + std::to_string(i);
+        requests += line + "\n";
+        wanted += LineSession::answer_to(line);
+      }
+    }
+    client.send(requests);
+    std::vector<TicketQueue::Item> items = tickets_.take(kPairs);
+    std::shuffle(items.begin(), items.end(), random);
+    std::vector<std::thread> workers;
+    for (std::size_t worker = 0; worker < kWorkers; ++worker) {
+      workers.emplace_back([&items, worker] {
+        for (std::size_t i = worker; i < items.size(); i += kWorkers) {
+          items[i].ticket.complete(LineSession::answer_to(items[i].request));
+        }
+      });
+    }
+    ASSERT_EQ(client.receive(wanted.size()), wanted);
+    for (std::thread& worker : workers) worker.join();
+  }
+}
+
+TEST_F(HeldRepliesTest, AnHttpPipelineKeepsItsOrder) {
+  start();
+  TestSocket client(http_port_);
+  std::string requests;
+  std::string wanted;
+  for (const char* target : {"/a", "/later/1", "/b", "/later/2", "/later/3", "/c"}) {
+    requests += "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+    wanted += DeferringHttpSession::answer_to(target);
+  }
+  client.send(requests);
+  const std::string first = DeferringHttpSession::answer_to("/a");
+  EXPECT_EQ(client.receive(first.size()), first);
+  std::vector<TicketQueue::Item> items = tickets_.take(3);
+  while (!items.empty()) {  // the last one first
+    items.back().ticket.complete(DeferringHttpSession::answer_to(items.back().request));
+    items.pop_back();
+  }
+  wanted.erase(0, first.size());
+  EXPECT_EQ(client.receive(wanted.size()), wanted);
+}
+
+TEST_F(HeldRepliesTest, AnAnswerToAClientThatLeftDisturbsNobody) {
+  start();
+  auto leaving = std::make_unique<TestSocket>(resp_port_);
+  leaving->send("later 1\nbye\n");
+  std::vector<TicketQueue::Item> items = tickets_.take(1);
+  leaving.reset();
+  TestSocket staying(resp_port_);
+  staying.send("later 2\n");
+  std::vector<TicketQueue::Item> more = tickets_.take(1);
+  items[0].ticket.complete("<1>");
+  more[0].ticket.complete("<2>");
+  EXPECT_EQ(staying.receive(3), "<2>");
+}
+
+TEST_F(HeldRepliesTest, AStopWaitsForRepliesThatArePending) {
+  start();
+  TestSocket deferred(resp_port_);
+  TestSocket writer(resp_port_);
+  TestSocket half_closed(resp_port_);
+  deferred.send("later 1\nget a\n");
+  half_closed.send("later 2\n");
+  half_closed.finish_sending();
+  writer.send("get c\n");
+  EXPECT_EQ(writer.receive(7), "<get c>");
+  writer.send("set 7\nget b\n");
+  std::vector<TicketQueue::Item> items = tickets_.take(2);
+  request_stop();
+  commit(7);
+  EXPECT_EQ(writer.receive_all(), "<set 7><get b>");
+  for (TicketQueue::Item& item : items) {
+    item.ticket.complete(LineSession::answer_to(item.request));
+  }
+  EXPECT_EQ(deferred.receive_all(), "<later 1><get a>");
+  EXPECT_EQ(half_closed.receive_all(), "<later 2>");
+  stop();
+}
+
+TEST_F(HeldRepliesTest, AStopEndsThoughAReplyNeverComes) {
+  ServerOptions options = test_options();
+  options.drain_timeout_ms = 50;
+  start(options);
+  TestSocket client(resp_port_);
+  client.send("get a\nlater 1\n");
+  EXPECT_EQ(client.receive(7), "<get a>");
+  std::vector<TicketQueue::Item> items = tickets_.take(1);
+  stop();
+  EXPECT_EQ(client.receive_all(), "");
+  items[0].ticket.complete("nobody is there");
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "vigil/base/clock.h"
+
 namespace vigil::server {
 
 namespace {

@@ -17,6 +17,7 @@
 #include "vigil/orders/order.h"
 #include "vigil/server/config/options.h"
 #include "vigil/server/reactor/counters.h"
+#include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/session.h"
 
 namespace vigil::server {
@@ -30,6 +31,7 @@ struct ServerState {
   cache::Cache cache;
   orders::Orders orders;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
+  FaultLog faults;
   const std::int64_t started_ms;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors

@@ -225,6 +225,7 @@ RespParser::Line RespParser::read_length(std::string_view input, std::int64_t* v
     return input.size() - position_ > kLineMax ? Line::kTooLong : Line::kIncomplete;
   }
   scanned_ = line_end;
+  if (line_end - position_ > kLineMax) return Line::kTooLong;
   if (line_end + 1 >= input.size()) return Line::kIncomplete;
   *end = line_end + 2;
   if (line_end == position_) return Line::kInvalid;
@@ -240,6 +241,7 @@ RespParser::Status RespParser::parse_inline(std::string_view input, RespArgument
     scanned_ = input.size();
     return input.size() > kLineMax ? fail("too big inline request") : Status::kIncomplete;
   }
+  if (newline > kLineMax) return fail("too big inline request");
   std::string_view line = input.substr(0, newline);
   if (line.ends_with('\r')) line.remove_suffix(1);
   scanned_ = 0;

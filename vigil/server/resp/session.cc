@@ -68,16 +68,24 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
   std::size_t used = 0;
   Parsed parsed = Parsed::kFull;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
+    replied_bytes_ = output.size();
     parsed = parse_batch(input.substr(used), batch, &used);
     execute_batch(batch, output);
   }
   if (parsed == Parsed::kError && !closing_) {
+    replied_bytes_ = output.size();
     RespWriter(output, protocol_).error(parser_.error());
     ++reactor_.tally.errors;
     closing_ = true;
   }
   mid_request_ = parsed == Parsed::kOutOfInput && used < input.size();
   return {used, closing_};
+}
+
+void RespSession::answer_fault(Output& output) {
+  output.truncate(replied_bytes_);
+  RespWriter(output, protocol_).error("ERR internal error");
+  reactor_.context.counters.errors.add(1);
 }
 
 // Parses up to a batch from the front of `input`, adding what it took to *used. Before the client
@@ -139,7 +147,7 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
 
 void RespSession::execute(const Request& request, std::span<const std::string_view> args,
                           std::int64_t now_ms, Output& output) {
-  const std::size_t before = output.size();
+  const std::size_t before = replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
   const Command* const command = request.command;
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
@@ -245,11 +253,24 @@ void RespSession::unsubscribe_all() {
 void RespSession::subscriptions_changed() {
   client_.channels.store(static_cast<std::uint32_t>(channels_.size()), std::memory_order_relaxed);
   client_.patterns.store(static_cast<std::uint32_t>(patterns_.size()), std::memory_order_relaxed);
-  connection_.subscriber = subscription_count() != 0;
+  connection_.set_subscriber(subscription_count() != 0);
 }
 
+// The edge of a connection like consume(): it is another peer that published.
 void RespSession::on_message(std::string_view pattern, std::string_view channel,
                              std::string_view message) {
+  ReactorContext& context = reactor_.context;
+  const std::size_t before = connection_.output().size();
+  const bool written =
+      contain_faults(context.server.faults, context.counters.connection_faults,
+                     connection_.fault_place(), [&] { write_message(pattern, channel, message); });
+  if (written) return;
+  connection_.output().truncate(before);
+  connection_.request_kill();
+}
+
+void RespSession::write_message(std::string_view pattern, std::string_view channel,
+                                std::string_view message) {
   RespWriter writer(connection_.output(), protocol_);
   if (pattern.data() == nullptr) {
     writer.push(3);

@@ -32,6 +32,7 @@ class RespSession final : public Session, private Subscriber {
   ~RespSession() override;
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
+  void answer_fault(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
   // --- For the commands ------------------------------------------------------------------------
@@ -77,6 +78,7 @@ class RespSession final : public Session, private Subscriber {
 
   void on_message(std::string_view pattern, std::string_view channel,
                   std::string_view message) override;
+  void write_message(std::string_view pattern, std::string_view channel, std::string_view message);
 
   RespReactor& reactor_;
   Connection& connection_;
@@ -86,6 +88,7 @@ class RespSession final : public Session, private Subscriber {
   bool authenticated_;
   bool closing_ = false;
   bool mid_request_ = false;
+  std::size_t replied_bytes_ = 0;  // of the output: whole replies
   Replies replies_ = Replies::kOn;
   Names channels_;
   Names patterns_;

@@ -2,11 +2,13 @@
 //
 // The few socket operations the server needs, with errors as sentences.
 //
-// Thread safety: a FileDescriptor is a plain move-only value; the functions are reentrant.
+// Thread safety: a FileDescriptor is a plain move-only value; the functions are thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "vigil/base/result.h"
@@ -46,6 +48,22 @@ Result<FileDescriptor> listen_on(const std::string& address, std::uint16_t port,
 [[nodiscard]] std::string peer_address(int fd);
 
 void set_no_delay(int fd);
+
+// What one transfer over a non-blocking socket did.
+enum class Transfer : std::uint8_t {
+  kMoved,       // `bytes` were moved, at least one
+  kWouldBlock,  // nothing now; the socket says when to try again
+  kEnd,         // receiving only: the peer has sent its last byte
+  kFailed,      // the connection is broken
+};
+struct TransferResult {
+  Transfer outcome = Transfer::kWouldBlock;
+  std::size_t bytes = 0;
+};
+// REQUIRES: size != 0.
+[[nodiscard]] TransferResult receive_some(int fd, char* buffer, std::size_t size);
+// REQUIRES: !bytes.empty().
+[[nodiscard]] TransferResult send_some(int fd, std::string_view bytes);
 
 // Raises the soft limit of open files to `wanted` or as far as the system allows; returns the
 // limit that holds now.

@@ -37,8 +37,9 @@ class RespTestServer {
  public:
   explicit RespTestServer(ServerOptions options = small_server_options())
       : state_(std::move(options)),
-        shared_(state_, all_commands(), {&mailbox_}),
+        shared_(state_, all_commands(), {mailbox_.get()}),
         context_{state_, 0, clock_, *state_.counters[0]},
+        host_(state_.options, state_.faults, clock_, context_.counters, mailbox_),
         reactor_(context_, shared_) {
     state_.cache.add_expiry_listener([this](const cache::ExpiredEntry& entry) {
       shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
@@ -48,7 +49,7 @@ class RespTestServer {
   [[nodiscard]] ServerState& state() { return state_; }
   [[nodiscard]] RespShared& shared() { return shared_; }
   [[nodiscard]] RespReactor& reactor() { return reactor_; }
-  [[nodiscard]] std::vector<Connection*>& attention() { return attention_; }
+  [[nodiscard]] ConnectionHost& host() { return host_; }
   [[nodiscard]] std::uint64_t next_id() { return ++ids_; }
 
   // Moves the clock on until it shows `unix_ms`, and collects what expired.
@@ -60,16 +61,16 @@ class RespTestServer {
   }
   [[nodiscard]] std::int64_t now_ms() const { return clock_.unix_ms(); }
   // Runs pub/sub messages that are under way.
-  void deliver() { mailbox_.run(); }
+  void deliver() { mailbox_->run(); }
 
  private:
-  Mailbox mailbox_;
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   CoarseClock clock_;
   ServerState state_;
   RespShared shared_;
   ReactorContext context_;
+  ConnectionHost host_;
   RespReactor reactor_;
-  std::vector<Connection*> attention_;
   std::uint64_t ids_ = 0;
 };
 
@@ -77,8 +78,7 @@ class RespTestClient {
  public:
   explicit RespTestClient(RespTestServer& server)
       : server_(server),
-        connection_(server.next_id(), FileDescriptor(), Protocol::kResp, server.now_ms(),
-                    server.attention()),
+        connection_(server.next_id(), FileDescriptor(), Protocol::kResp, server.host()),
         session_(server.reactor(), connection_) {}
 
   // Sends one request as an array of bulk strings and returns the raw reply.
