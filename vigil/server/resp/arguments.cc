@@ -5,29 +5,19 @@
 
 namespace vigil::server {
 
-std::string_view Arguments::next() {
-  if (left_.empty()) {
-    syntax_error();
-    return {};
-  }
-  const std::string_view argument = left_.front();
-  left_ = left_.subspan(1);
-  return argument;
-}
-
 std::int64_t Arguments::integer(std::string_view text) {
   const auto value = parse_integer(text);
-  if (!value) fail(std::string(kNotAnInteger));
+  if (!value) fail(kNotAnInteger);
   return value.value_or(0);
 }
 
 long double Arguments::number() {
   const auto value = parse_long_double(next());
-  if (!value) fail(std::string(kNotAFloat));
+  if (!value) fail(kNotAFloat);
   return value.value_or(0);
 }
 
-void Arguments::syntax_error() { fail(std::string(kSyntaxError)); }
+void Arguments::syntax_error() { fail(kSyntaxError); }
 
 void Arguments::fail(std::string error) {
   if (!ok()) return;

@@ -66,7 +66,15 @@ class Arguments {
   [[nodiscard]] std::size_t left() const { return left_.size(); }
 
   // A syntax error if there is none.
-  std::string_view next();
+  std::string_view next() {
+    if (left_.empty()) [[unlikely]] {
+      syntax_error();
+      return {};
+    }
+    const std::string_view argument = left_.front();
+    left_ = left_.subspan(1);
+    return argument;
+  }
   std::int64_t integer() { return integer(next()); }
   // Of an argument that was read before.
   std::int64_t integer(std::string_view text);
@@ -100,13 +108,13 @@ class Arguments {
     if (!holds) syntax_error();
   }
 
-  [[nodiscard]] bool ok() const { return error_.empty(); }
+  [[nodiscard]] bool ok() const { return !error_; }
   // What to reply. REQUIRES: !ok().
-  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] const std::string& error() const { return error_.value(); }
 
  private:
   std::span<const std::string_view> left_;  // empty after an error
-  std::string error_;
+  std::optional<std::string> error_;
 };
 
 }  // namespace vigil::server

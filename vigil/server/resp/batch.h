@@ -46,12 +46,17 @@ class RespBatch {
   // What the parser appends to; requests refer to it by index, because it may move.
   [[nodiscard]] RespArguments& arguments() { return arguments_; }
 
-  // The request whose arguments are those from `first_arg` on. REQUIRES: size() < kRequestsMax.
-  Request& add(std::size_t first_arg) {
+  // A request whose arguments are those from `first_arg` on; its command and key are for the caller
+  // to set. REQUIRES: size() < kRequestsMax.
+  [[nodiscard]] Request& add(std::size_t first_arg) {
     Request& request = requests_[size_++];
-    request = {nullptr, static_cast<std::uint32_t>(first_arg),
-               static_cast<std::uint32_t>(arguments_.views.size() - first_arg), cache::Key()};
+    request.first_arg = static_cast<std::uint32_t>(first_arg);
+    request.arg_count = static_cast<std::uint32_t>(arguments_.views.size() - first_arg);
     return request;
+  }
+  // The one added before `request`; nullptr if that is the first.
+  [[nodiscard]] const Request* before(const Request& request) const {
+    return &request == requests_.data() ? nullptr : &request - 1;
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }

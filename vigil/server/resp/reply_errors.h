@@ -5,23 +5,20 @@
 // Thread safety: constants.
 #pragma once
 
-#include <string_view>
-
 namespace vigil::server {
 
-inline constexpr std::string_view kSyntaxError = "ERR syntax error";
-inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
-inline constexpr std::string_view kNotAFloat = "ERR value is not a valid float";
-inline constexpr std::string_view kWrongType =
+inline constexpr char kSyntaxError[] = "ERR syntax error";
+inline constexpr char kNotAnInteger[] = "ERR value is not an integer or out of range";
+inline constexpr char kNotAFloat[] = "ERR value is not a valid float";
+inline constexpr char kWrongType[] =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
-inline constexpr std::string_view kOutOfMemory =
-    "OOM command not allowed when used memory > 'maxmemory'.";
-inline constexpr std::string_view kKeyTooLarge = "ERR key exceeds maximum allowed size";
-inline constexpr std::string_view kValueTooLarge =
+inline constexpr char kOutOfMemory[] = "OOM command not allowed when used memory > 'maxmemory'.";
+inline constexpr char kKeyTooLarge[] = "ERR key exceeds maximum allowed size";
+inline constexpr char kValueTooLarge[] =
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-inline constexpr std::string_view kBusy = "BUSY shard queue is full, retry";
+inline constexpr char kBusy[] = "BUSY shard queue is full, retry";
 
-inline constexpr std::string_view kBadClientName =
+inline constexpr char kBadClientName[] =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
 }  // namespace vigil::server

@@ -113,16 +113,20 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& 
 
 // Pass 1 for one request.
 void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
-  const Request* const previous = batch.size() == 0 ? nullptr : &batch.requests().back();
   Request& request = batch.add(first_arg);
-  const std::span<const std::string_view> args = batch.args(request);
+  const auto args = batch.args(request);
   // A pipeline mostly repeats its command.
-  request.command = previous != nullptr && batch.args(*previous).front() == args.front()
-                        ? previous->command
-                        : reactor_.shared.commands.find(args.front());
-  if (request.command == nullptr || request.command->keys.first == 0) return;
-  const auto key_index = static_cast<std::size_t>(request.command->keys.first);
-  if (key_index >= args.size()) return;
+  const Request* const previous = batch.before(request);
+  const Command* const command =
+      previous != nullptr && batch.args(*previous).front() == args.front()
+          ? previous->command
+          : reactor_.shared.commands.find(args.front());
+  request.command = command;
+  const auto key_index = static_cast<std::size_t>(command != nullptr ? command->keys.first : 0);
+  if (key_index == 0 || key_index >= args.size()) {
+    request.key = {};
+    return;
+  }
   const cache::Cache& cache = reactor_.context.server.cache;
   request.key = cache.key(args[key_index]);
   cache.prefetch_index(request.key);
@@ -140,15 +144,16 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
   for (const Request& request : batch.requests()) {
     if (closing_) break;
-    execute(request, batch.args(request), now_ms, output);
+    execute(batch, request, now_ms, output);
   }
   reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
 }
 
-void RespSession::execute(const Request& request, std::span<const std::string_view> args,
-                          std::int64_t now_ms, Output& output) {
+void RespSession::execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
+                          Output& output) {
   const std::size_t before = replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
+  const std::span<const std::string_view> args = batch.args(request);
   const Command* const command = request.command;
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
                                                                         : CommandFamily::kUnknown)];

@@ -12,8 +12,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::string_view kWrongPassword =
-    "WRONGPASS invalid username-password pair or user is disabled.";
+constexpr char kWrongPassword[] = "WRONGPASS invalid username-password pair or user is disabled.";
 
 // PING [text]
 void ping(Call& call) {
@@ -74,9 +73,9 @@ std::int64_t read_version(Arguments& args) {
 void apply_hello_option(Arguments& args, Call& call) {
   if (args.left() > 2 && args.flag("auth")) {
     const std::string_view user = args.next();
-    if (!call.session.authenticate(user, args.next())) args.fail(std::string(kWrongPassword));
+    if (!call.session.authenticate(user, args.next())) args.fail(kWrongPassword);
   } else if (args.option("setname")) {
-    if (!call.session.set_name(args.next())) args.fail(std::string(kBadClientName));
+    if (!call.session.set_name(args.next())) args.fail(kBadClientName);
   } else {
     args.fail("ERR Syntax error in HELLO option '" + std::string(args.next()) + "'");
   }

@@ -18,8 +18,8 @@ enum class StringRead : std::uint8_t {
   kWrongKind,  // the key holds an order
 };
 
-// Calls append(const cache::EntryReader&), which appends to the call's output, for the string at
-// the key; again, after what it appended was taken back, if a writer interfered. Nothing is
+// Calls append(output, const cache::EntryReader&) for the string at the key, which appends it to
+// the reply; again, after what it appended was taken back, if a writer interfered. Nothing is
 // appended unless kFound.
 template <class Append>
 [[nodiscard]] StringRead read_string(Call& call, const cache::Key& key, Append&& append) {
@@ -29,7 +29,9 @@ template <class Append>
   const bool found = call.cache().read(key, call.now_ms, [&](const cache::EntryReader& entry) {
     output.truncate(start);  // of an attempt that a writer interfered with
     wrong = entry.header().kind != cache::Kind::kString;
-    if (!wrong) append(entry);
+    if (wrong) [[unlikely]]
+      return;
+    append(output, entry);
   });
   if (found && !wrong) [[likely]]
     return StringRead::kFound;
@@ -39,7 +41,7 @@ template <class Append>
 
 // Appends the whole string as a bulk.
 [[nodiscard]] inline StringRead append_string(Call& call, const cache::Key& key) {
-  return read_string(call, key, [&output = call.reply.output()](const cache::EntryReader& entry) {
+  return read_string(call, key, [](Output& output, const cache::EntryReader& entry) {
     const std::uint32_t size = entry.value_size();
     char* out = output.reserve(size + RespWriter::kHeaderBytes);
     out = entry.copy_value(RespWriter::bulk_header(out, size));

@@ -25,21 +25,19 @@
 
 namespace vigil::server {
 
-// Why a change was not made: the error to reply, which has a static lifetime. Empty: it was made.
+// Why a change was not made: the error to reply, which has a static lifetime. Null: it was made.
 struct Failure {
-  std::string_view reply{};
+  const char* reply = nullptr;
 
-  explicit operator bool() const { return !reply.empty(); }
+  explicit operator bool() const { return reply != nullptr; }
 };
 
 // What a change returns if nothing needs to be told.
 struct Done {};
 
-// How a change ended: with what it found, or with a failure (an empty one: with a Found{}).
+// How a change ended: with what it found, or with a failure (a null one: with a Found{}).
 template <class Found>
 struct Changed {
-  using Value = Found;
-
   Changed() = default;
   Changed(Found what) : found(std::move(what)) {}
   Changed(Failure why) : failure(why) {}
@@ -57,20 +55,15 @@ template <class Found>
   }
   return std::move(changed.found);
 }
-
-// Runs change(cache::Slot&) -> Changed<Found> for a key that may hold anything. Nothing after
-// replying why it was not made.
-template <class Change>
-[[nodiscard]] auto change_key(Call& call, const cache::Key& key, Change&& change)
-    -> std::optional<typename std::invoke_result_t<Change&, cache::Slot&>::Value> {
-  std::invoke_result_t<Change&, cache::Slot&> changed;
-  const auto status =
-      call.cache().write(key, call.now_ms, [&](cache::Slot& slot) { changed = change(slot); });
-  if (status != cache::WriteStatus::kApplied) [[unlikely]] {
-    call.busy();
-    return std::nullopt;
+// The same for a write that the shard may have refused.
+template <class Found>
+[[nodiscard]] std::optional<Found> settle(Call& call, cache::WriteStatus status,
+                                          Changed<Found>&& changed) {
+  if (status == cache::WriteStatus::kApplied) [[likely]] {
+    return settle(call, std::move(changed));
   }
-  return settle(call, std::move(changed));
+  call.busy();
+  return std::nullopt;
 }
 
 // A slot that holds something a string command must not touch.
@@ -81,21 +74,34 @@ template <class Change>
   return slot.exists() && slot.kind() == cache::Kind::kString;
 }
 
+// Runs change(cache::Slot&) -> Changed<Found> for a key that may hold anything. Nothing after
+// replying why it was not made.
+template <class Change>
+[[nodiscard]] auto change_key(Call& call, const cache::Key& key, Change&& change) {
+  std::invoke_result_t<Change&, cache::Slot&> changed;
+  const auto status =
+      call.cache().write(key, call.now_ms, [&](cache::Slot& slot) { changed = change(slot); });
+  return settle(call, status, std::move(changed));
+}
+
 // The same for the call's key if it holds a string or nothing; WRONGTYPE if it holds an order.
 template <class Change>
 [[nodiscard]] auto change_string(Call& call, Change&& change) {
-  using Result = std::invoke_result_t<Change&, cache::Slot&>;
-  return change_key(call, call.key, [&](cache::Slot& slot) -> Result {
-    if (holds_order(slot)) return Failure{kWrongType};
-    return change(slot);
+  std::invoke_result_t<Change&, cache::Slot&> changed;
+  const auto status = call.cache().write(call.key, call.now_ms, [&](cache::Slot& slot) {
+    if (holds_order(slot)) {
+      changed = Failure{kWrongType};
+    } else {
+      changed = change(slot);
+    }
   });
+  return settle(call, status, std::move(changed));
 }
 
 // Runs change(cache::Cache::Slots&) -> Changed<Found> as the only writer of all the keys' shards;
 // it waits for them, so it is never BUSY.
 template <class Change>
-[[nodiscard]] auto change_keys(Call& call, std::span<const cache::Key> keys, Change&& change)
-    -> std::optional<typename std::invoke_result_t<Change&, cache::Cache::Slots&>::Value> {
+[[nodiscard]] auto change_keys(Call& call, std::span<const cache::Key> keys, Change&& change) {
   std::invoke_result_t<Change&, cache::Cache::Slots&> changed;
   call.cache().write_many(keys, call.now_ms,
                           [&](cache::Cache::Slots& slots) { changed = change(slots); });

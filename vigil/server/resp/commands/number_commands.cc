@@ -29,8 +29,8 @@ struct Integers {
     operator std::string_view() const { return {digits.data(), size}; }
   };
   static constexpr std::string_view kEvent = "incrby";
-  static constexpr std::string_view kInvalid = kNotAnInteger;
-  static constexpr std::string_view kOverflow = "ERR increment or decrement would overflow";
+  static constexpr const char* kInvalid = kNotAnInteger;
+  static constexpr const char* kOverflow = "ERR increment or decrement would overflow";
 
   static std::optional<Value> parse(std::string_view text) { return parse_integer(text); }
   static std::optional<Value> add(Value a, Value b) {
@@ -52,8 +52,8 @@ struct Floats {
   using Value = long double;
   using Text = std::string;
   static constexpr std::string_view kEvent = "incrbyfloat";
-  static constexpr std::string_view kInvalid = kNotAFloat;
-  static constexpr std::string_view kOverflow = "ERR increment would produce NaN or Infinity";
+  static constexpr const char* kInvalid = kNotAFloat;
+  static constexpr const char* kOverflow = "ERR increment would produce NaN or Infinity";
 
   static std::optional<Value> parse(std::string_view text) { return parse_long_double(text); }
   static std::optional<Value> add(Value a, Value b) {

@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "vigil/server/resp/commands/test_session.h"
@@ -621,6 +623,39 @@ TEST(RespAuthenticationTest, AuthWithoutAPasswordIsExplained) {
   EXPECT_EQ(client.run({"AUTH", "default", "x"}), "+OK\r\n");
 }
 
+// While the only shard is held and its queue is full. Should a waiting write give up for want of
+// processor time, the request waits in its place and gives up too.
+TEST(RespBusyTest, AWriteThatTheShardDoesNotTakeIsRefusedAndCounted) {
+  ServerOptions options = small_server_options();
+  options.cache.shards = 1;
+  options.cache.write_queue_capacity = 2;
+  RespTestServer server(options);
+  RespTestClient client(server);
+  cache::Cache& cache = server.state().cache;
+  const cache::Key key = cache.key("a");
+  const std::vector<std::vector<std::string_view>> requests = {
+      {"SET", "a", "1"}, {"SETNX", "a", "1"},    {"INCR", "a"},
+      {"DEL", "a"},      {"EXPIRE", "a", "100"}, {"ORDER.PUT", "o", "pending", "x"}};
+  std::vector<std::string> replies;
+  std::array<std::thread, 2> waiters;
+  const auto held = cache.write(key, server.now_ms(), [&](cache::Slot&) {
+    for (std::uint32_t i = 0; i < waiters.size(); ++i) {
+      waiters[i] = std::thread(
+          [&] { static_cast<void>(cache.write(key, server.now_ms(), [](cache::Slot&) {})); });
+      while (cache.shard_stats(0).queue_depth <= i) std::this_thread::yield();
+    }
+    std::thread([&] {
+      for (const auto& request : requests) replies.push_back(client.run(request));
+    }).join();
+  });
+  for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_EQ(held, cache::WriteStatus::kApplied);
+  EXPECT_EQ(replies,
+            std::vector<std::string>(requests.size(), "-BUSY shard queue is full, retry\r\n"));
+  EXPECT_EQ(server.state().counters[0]->busy_rejections.value(), requests.size());
+  EXPECT_EQ(client.run({"EXISTS", "a", "o"}), ":0\r\n");
+}
+
 TEST(RespMemoryTest, WritesAreRefusedOverTheMemoryLimit) {
   ServerOptions options = small_server_options();
   options.cache.memory_limit_bytes = std::uint64_t{32} << 20;
@@ -631,7 +666,14 @@ TEST(RespMemoryTest, WritesAreRefusedOverTheMemoryLimit) {
   for (int i = 0; i < 200 && reply == "+OK\r\n"; ++i) {
     reply = client.run({"SET", std::to_string(i), value});
   }
-  EXPECT_EQ(reply, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+  const std::string out_of_memory = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+  EXPECT_EQ(reply, out_of_memory);
+  const std::vector<std::vector<std::string_view>> requests = {
+      {"SETNX", "none", value},      {"SET", "none", value, "EX", "9"},
+      {"SET", "none", value, "GET"}, {"GETSET", "0", value},
+      {"APPEND", "none", value},     {"SETRANGE", "none", "0", value},
+      {"MSET", "none", value},       {"RENAME", "0", "none"}};
+  for (const auto& request : requests) EXPECT_EQ(client.run(request), out_of_memory) << request[0];
   EXPECT_EQ(client.run({"PING"}), "+PONG\r\n");
 }
 

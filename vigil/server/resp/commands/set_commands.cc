@@ -142,10 +142,11 @@ void set_with_options(Call& call, std::string_view value, const SetOptions& opti
 }
 
 void set(Call& call) {
+  if (call.args.size() == 2) [[likely]] {
+    return set_plain(call, call.args.back(), cache::kNoDeadline);
+  }
   Arguments args = call.after_key();
   const std::string_view value = args.next();
-  if (!args.more()) [[likely]]
-    return set_plain(call, value, cache::kNoDeadline);
   const SetOptions options = read_set_options(args);
   const std::int64_t deadline = read_deadline(args, call, options);
   if (!args.ok()) return call.reply.error(args.error());

@@ -141,8 +141,7 @@ void getrange(Call& call) {
   const std::int64_t start = args.integer();
   const std::int64_t end = args.integer();
   if (!args.ok()) return call.reply.error(args.error());
-  Output& output = call.reply.output();
-  const StringRead read = read_string(call, call.key, [&](const cache::EntryReader& entry) {
+  const auto append_range = [&](Output& output, const cache::EntryReader& entry) {
     const Range range = resolve_range(start, end, entry.value_size());
     char* out = output.reserve(range.size + RespWriter::kHeaderBytes);
     out = RespWriter::bulk_header(out, range.size);
@@ -150,7 +149,8 @@ void getrange(Call& call) {
     *out++ = '\r';
     *out++ = '\n';
     output.commit(out);
-  });
+  };
+  const StringRead read = read_string(call, call.key, append_range);
   if (read == StringRead::kFound) return call.hit();
   if (read == StringRead::kWrongKind) return call.wrong_type();
   call.miss();
