@@ -33,6 +33,12 @@ struct Cursor {
   }
 };
 
+// A shard that is left by an exception as well: whoever waits for it would wait for ever.
+struct LeaveAtEnd {
+  Shard& shard;
+  ~LeaveAtEnd() { shard.leave(); }
+};
+
 }  // namespace
 
 void Cache::DestroyShards::operator()(Shard* shards) const {
@@ -102,8 +108,8 @@ void Cache::clear() {
   for (std::uint32_t i = 0; i < options_.shards; ++i) {
     Shard& shard = shards_.get()[i];
     shard.enter();
+    const LeaveAtEnd leave{shard};
     shard.clear();
-    shard.leave();
   }
 }
 
@@ -130,8 +136,10 @@ Cache::ExpiryProgress Cache::collect_expired(std::uint32_t first, std::uint32_t 
       std::size_t slice = std::min(kSlice, budget);
       budget -= slice;
       bool more = false;
-      progress.expired += shard.collect_expired(now_ms, &slice, &more);
-      shard.leave();
+      {
+        const LeaveAtEnd leave{shard};
+        progress.expired += shard.collect_expired(now_ms, &slice, &more);
+      }
       budget += slice;
       worked = true;
     }

@@ -44,9 +44,14 @@ Server::Server(ServerOptions options, SessionFactory http_sessions)
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));
   }
-  state_->cache.add_expiry_listener([&impl](const cache::ExpiredEntry& entry) {
-    impl.resp->events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
+  state_->cache.add_expiry_listener([&impl, this](const cache::ExpiredEntry& entry) {
     ReactorCounters* const counters = Reactor::current_counters();
+    Counter of_no_reactor;
+    Counter& faults = counters == nullptr ? of_no_reactor : counters->connection_faults;
+    // A listener may not throw; the event is lost then.
+    static_cast<void>(contain_faults(state_->faults, faults, {"event of an expired key", 0}, [&] {
+      impl.resp->events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
+    }));
     if (counters == nullptr) return;
     counters->expired_entries.add(1);
     const std::int64_t lag_ms = std::max<std::int64_t>(entry.now_ms - entry.header.deadline_ms, 0);

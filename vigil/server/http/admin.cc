@@ -17,11 +17,10 @@ namespace vigil::server {
 
 namespace {
 
-// Writes one flat JSON object, member by member.
+// Writes one JSON object, member by member; end() closes it, for a destructor may not throw.
 class JsonObject {
  public:
   explicit JsonObject(std::string* out) : out_(out) { out_->push_back('{'); }
-  ~JsonObject() { out_->push_back('}'); }
   JsonObject(const JsonObject&) = delete;
   JsonObject& operator=(const JsonObject&) = delete;
 
@@ -33,6 +32,7 @@ class JsonObject {
     key(name);
     append_json_string(value, out_);
   }
+  void end() { out_->push_back('}'); }
   // Starts a member whose value the caller writes.
   std::string* key(std::string_view name) {
     if (!first_) out_->push_back(',');
@@ -59,6 +59,7 @@ void append_cache_stats(const cache::Cache& cache, std::string* out) {
   object.member("entry_bytes", stats.entry_bytes);
   object.member("index_bytes", stats.index_bytes);
   object.member("resident_bytes", stats.resident_bytes);
+  object.end();
 }
 
 void append_shards(const cache::Cache& cache, std::string* out) {
@@ -71,6 +72,7 @@ void append_shards(const cache::Cache& cache, std::string* out) {
     object.member("load_factor_percent",
                   static_cast<std::uint64_t>(std::lround(stats.load_factor * 100)));
     object.member("queue_depth", stats.queue_depth);
+    object.end();
   }
   out->push_back(']');
 }
@@ -88,6 +90,7 @@ void append_reactors(const ServerState& server, std::string* out) {
     object.member("bytes_out", counters->bytes_out.value());
     object.member("busy_ns", counters->busy_ns.value());
     object.member("cpu_ns", counters->cpu_ns.value());
+    object.end();
   }
   out->push_back(']');
 }
@@ -146,6 +149,7 @@ void HttpAdmin::stats(HttpReply* reply) const {
   append_cache_stats(server_.cache, object.key("cache"));
   append_reactors(server_, object.key("reactors"));
   append_shards(server_.cache, object.key("shards"));
+  object.end();
 }
 
 void HttpAdmin::config(HttpReply* reply) const {

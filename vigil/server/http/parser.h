@@ -5,7 +5,7 @@
 // Complete plain requests take the fast path of http_scanner.h. Of everything else (bodies that
 // arrive in pieces, chunked bodies, Expect, HTTP/1.0, odd or malformed headers) Boost.Beast judges
 // the header, once it is whole and within its limit: Beast throws for fields of 64 KiB, and keeps
-// several times the bytes of a header of many fields. The body is read by http_body.h.
+// several times the bytes of a header of many fields. The body is read by body.h.
 //
 // What is not body is header: request line, fields, chunk extensions and trailers together stay
 // within HttpLimits::header_bytes_max, or the request is refused with 431.

@@ -3,17 +3,12 @@
 // The server over real loopback sockets: sharing, limits, hostile clients, drain.
 #include "vigil/server/reactor/reactor.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -29,80 +24,12 @@
 #include "vigil/server/http/parser.h"
 #include "vigil/server/http/reply.h"
 #include "vigil/server/reactor/line_session.h"
+#include "vigil/server/reactor/test_socket.h"
 #include "vigil/server/server.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::server {
 namespace {
-
-constexpr int kPatienceMs = 20'000;  // bounds a hang; no test waits for it when all is well
-
-// A blocking client socket.
-class TestSocket {
- public:
-  explicit TestSocket(std::uint16_t port, int receive_buffer = 0)
-      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (receive_buffer != 0) {
-      ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
-    }
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ =
-        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  }
-
-  [[nodiscard]] bool connected() const { return connected_; }
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t size = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (size <= 0) return;
-      bytes.remove_prefix(static_cast<std::size_t>(size));
-    }
-  }
-  // Sends without waiting for room; false once the peer is gone.
-  bool send_some(std::string_view bytes) {
-    const ssize_t size = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return size >= 0 || errno == EAGAIN;
-  }
-  void finish_sending() { ::shutdown(fd_.get(), SHUT_WR); }
-
-  // Exactly `size` bytes, or fewer at the end of the stream.
-  std::string receive(std::size_t size) {
-    std::string bytes;
-    while (bytes.size() < size && wait_readable()) {
-      char buffer[65536];
-      const ssize_t got =
-          ::recv(fd_.get(), buffer, std::min(sizeof(buffer), size - bytes.size()), 0);
-      if (got <= 0) break;
-      bytes.append(buffer, static_cast<std::size_t>(got));
-    }
-    return bytes;
-  }
-  std::string receive_all() { return receive(static_cast<std::size_t>(-1)); }
-  std::string request(std::string_view bytes, std::size_t reply_size) {
-    send(bytes);
-    return receive(reply_size);
-  }
-  // Waits until the peer closed, discarding what it sent before.
-  bool wait_closed() {
-    for (;;) {
-      if (!wait_readable()) return false;
-      char buffer[65536];
-      if (::recv(fd_.get(), buffer, sizeof(buffer), 0) <= 0) return true;
-    }
-  }
-
- private:
-  [[nodiscard]] bool wait_readable() const {
-    pollfd item{fd_.get(), POLLIN, 0};
-    return ::poll(&item, 1, kPatienceMs) == 1;
-  }
-
-  FileDescriptor fd_;
-  bool connected_ = false;
-};
 
 ServerOptions test_options() {
   ServerOptions options;
@@ -156,28 +83,27 @@ class ReactorTest : public ::testing::Test {
     ASSERT_TRUE(started) << started.error().message;
   }
   [[nodiscard]] std::uint16_t port() const { return server_->state().resp_port; }
+  [[nodiscard]] std::uint64_t sum_of(Counter ReactorCounters::*counter) const {
+    std::uint64_t sum = 0;
+    for (const auto& counters : server_->state().counters) sum += ((*counters).*counter).value();
+    return sum;
+  }
   [[nodiscard]] std::uint64_t dropped() const {
-    std::uint64_t sum = 0;
-    for (const auto& counters : server_->state().counters) {
-      sum += counters->connections_dropped.value();
-    }
-    return sum;
+    return sum_of(&ReactorCounters::connections_dropped);
   }
 
-  [[nodiscard]] std::uint64_t faults() const {
-    std::uint64_t sum = 0;
-    for (const auto& counters : server_->state().counters) {
-      sum += counters->connection_faults.value();
-    }
-    return sum;
-  }
-
-  // Waits: a peer may see the end of its connection before the fault is counted.
-  void expect_faults(std::uint64_t wanted) {
-    for (int waited_ms = 0; faults() < wanted && waited_ms < kPatienceMs; ++waited_ms) {
+  // Waits: a peer may see the end of its connection, or the reply to another, before it is counted.
+  void expect_sum(Counter ReactorCounters::*counter, std::uint64_t wanted) {
+    for (int waited_ms = 0; sum_of(counter) < wanted && waited_ms < kPatienceMs; ++waited_ms) {
       ::poll(nullptr, 0, 1);
     }
-    EXPECT_EQ(faults(), wanted);
+    EXPECT_EQ(sum_of(counter), wanted);
+  }
+  void expect_faults(std::uint64_t wanted) {
+    expect_sum(&ReactorCounters::connection_faults, wanted);
+  }
+  void expect_dropped(std::uint64_t wanted) {
+    expect_sum(&ReactorCounters::connections_dropped, wanted);
   }
 
   std::unique_ptr<Server> server_;
@@ -262,7 +188,7 @@ TEST_F(ReactorTest, AClientThatDoesNotReadIsNotReadFromAndThenCutOff) {
   while (greedy.send_some(requests) && dropped() == 0) {
     EXPECT_EQ(writer.request("PING\r\n", 7), "+PONG\r\n");
   }
-  EXPECT_EQ(dropped(), 1U);
+  expect_dropped(1);
   EXPECT_EQ(writer.request("PING\r\n", 7), "+PONG\r\n");
 }
 
@@ -276,7 +202,7 @@ TEST_F(ReactorTest, ASubscriberThatDoesNotReadIsCutOffAtItsLimit) {
   const std::string message(100'000, 'm');
   const std::string publish = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100000\r\n" + message + "\r\n";
   for (int i = 0; i < 1000 && dropped() == 0; ++i) publisher.request(publish, 4);
-  EXPECT_EQ(dropped(), 1U);
+  expect_dropped(1);
   EXPECT_EQ(publisher.request("PING\r\n", 7), "+PONG\r\n");
 }
 
@@ -289,7 +215,7 @@ TEST_F(ReactorTest, ARequestThatDoesNotEndIsCutOff) {
   EXPECT_EQ(idle.request("PING\r\n", 7), "+PONG\r\n");
   loris.send("*2\r\n$3\r\nGET\r\n");
   EXPECT_TRUE(loris.wait_closed());
-  EXPECT_EQ(dropped(), 1U);
+  expect_dropped(1);
   EXPECT_EQ(idle.request("PING\r\n", 7), "+PONG\r\n");  // idle between requests is fine
 }
 

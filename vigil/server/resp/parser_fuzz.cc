@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first byte chooses how the rest is cut into reads; the requests must not depend on it.
+// The first byte chooses how the rest is cut into reads; the requests must not depend on it. Runs
+// are expanded (fuzz_runs.h).
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "vigil/base/check.h"
 #include "vigil/server/resp/parser.h"
+#include "vigil/testing/fuzz_runs.h"
 
 namespace {
 
@@ -52,7 +54,8 @@ Parsed parse(std::string_view input, std::size_t piece) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::string input =
+      vigil::testing::expand_runs({reinterpret_cast<const char*>(data) + 1, size - 1});
   const Parsed whole = parse(input, input.size() + 1);
   const Parsed pieces = parse(input, std::size_t{data[0]} + 1);
   VIGIL_CHECK(whole == pieces, "the requests depend on how the bytes were cut");

@@ -28,13 +28,17 @@ void PubSub::subscribe(std::uint32_t reactor, Subscriber& subscriber, Topic topi
                        std::string_view name) {
   Local& local = *locals_[reactor];
   auto& table = topic == Topic::kChannel ? local.channels : local.patterns;
-  table[std::string(name)].push_back(&subscriber);
-  {
+  std::vector<Subscriber*>& subscribers = table[std::string(name)];
+  try {
+    subscribers.push_back(&subscriber);
     const MutexLock lock(mutex_);
     auto& counts = topic == Topic::kChannel ? channel_counts_ : pattern_counts_;
-    Counts& per_reactor = counts[std::string(name)];
-    per_reactor.resize(locals_.size());
-    ++per_reactor[reactor];
+    const auto counted = counts.try_emplace(std::string(name), locals_.size()).first;
+    ++counted->second[reactor];
+  } catch (...) {
+    std::erase(subscribers, &subscriber);
+    if (subscribers.empty()) table.erase(table.find(name));
+    throw;
   }
   local.subscriptions.fetch_add(1, std::memory_order_release);
 }

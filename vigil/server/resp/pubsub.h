@@ -46,7 +46,8 @@ class PubSub {
   PubSub(const PubSub&) = delete;
   PubSub& operator=(const PubSub&) = delete;
 
-  // REQUIRES: the subscriber has no such subscription (subscribe), has it (unsubscribe).
+  // REQUIRES: the subscriber has no such subscription (subscribe), has it (unsubscribe). If
+  // subscribe() throws, it did nothing; unsubscribe() does not throw.
   void subscribe(std::uint32_t reactor, Subscriber& subscriber, Topic topic, std::string_view name);
   void unsubscribe(std::uint32_t reactor, Subscriber& subscriber, Topic topic,
                    std::string_view name);

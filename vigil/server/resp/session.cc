@@ -234,8 +234,11 @@ void RespSession::reset() {
 
 bool RespSession::subscribe(PubSub::Topic topic, std::string_view name) {
   Names& names = topic == PubSub::Topic::kChannel ? channels_ : patterns_;
-  if (!names.emplace(name).second) return false;
+  if (names.contains(name)) return false;
+  Names added;
+  added.emplace(name);
   reactor_.shared.pubsub.subscribe(reactor_.context.reactor, *this, topic, name);
+  names.merge(added);  // moves the node: allocates nothing
   subscriptions_changed();
   return true;
 }
@@ -250,9 +253,16 @@ bool RespSession::unsubscribe(PubSub::Topic topic, std::string_view name) {
   return true;
 }
 
+// The destructor's: allocates nothing.
 void RespSession::unsubscribe_all() {
-  while (!channels_.empty()) unsubscribe(PubSub::Topic::kChannel, std::string(*channels_.begin()));
-  while (!patterns_.empty()) unsubscribe(PubSub::Topic::kPattern, std::string(*patterns_.begin()));
+  for (const PubSub::Topic topic : {PubSub::Topic::kChannel, PubSub::Topic::kPattern}) {
+    Names& names = topic == PubSub::Topic::kChannel ? channels_ : patterns_;
+    while (!names.empty()) {
+      const auto name = names.extract(names.begin());
+      reactor_.shared.pubsub.unsubscribe(reactor_.context.reactor, *this, topic, name.value());
+    }
+  }
+  subscriptions_changed();
 }
 
 void RespSession::subscriptions_changed() {

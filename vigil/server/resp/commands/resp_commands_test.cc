@@ -442,7 +442,8 @@ TEST_F(RespCommandsTest, KillClosesOtherClientsOnTheirReactor) {
   RespTestClient other(server_);
   EXPECT_EQ(run("CLIENT KILL ID 2"), ":1\r\n");
   server_.deliver();
-  EXPECT_TRUE(other.connection().killed);
+  other.connection().attend();
+  EXPECT_TRUE(other.connection().closed());
   EXPECT_EQ(run("CLIENT KILL ID 77"), ":0\r\n");
   EXPECT_EQ(run("CLIENT KILL 1.2.3.4:5"), "-ERR No such client\r\n");
   EXPECT_EQ(run("CLIENT KILL ID 0"), "-ERR client-id should be greater than 0\r\n");
