@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "vigil/base/check.h"
 #include "vigil/base/clock.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/reactor.h"
 #include "vigil/server/resp/resp_state.h"
@@ -51,6 +53,7 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<RespShared> resp;
   std::vector<std::unique_ptr<RespReactor>> resp_reactors;
+  std::optional<cache::ExpiryListener> expiry;
   std::vector<std::thread> threads;
 };
 
@@ -71,7 +74,7 @@ Server::Server(ServerOptions options, SessionFactory http_sessions)
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));
   }
-  state_->cache.add_expiry_listener([&impl](const cache::ExpiredEntry& entry) {
+  impl.expiry.emplace(state_->cache, [&impl](const cache::RemovedEntry& entry) {
     impl.resp->events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
     ReactorCounters* const counters = Reactor::current_counters();
     if (counters == nullptr) return;

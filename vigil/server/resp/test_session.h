@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "vigil/base/clock.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/server/reactor/connection.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/server_state.h"
@@ -38,11 +39,10 @@ class RespTestServer {
       : state_(std::move(options)),
         shared_(state_, {&mailbox_}),
         context_{state_, 0, clock_, *state_.counters[0]},
-        reactor_(context_, shared_) {
-    state_.cache.add_expiry_listener([this](const cache::ExpiredEntry& entry) {
-      shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
-    });
-  }
+        reactor_(context_, shared_),
+        expiry_(state_.cache, [this](const cache::RemovedEntry& entry) {
+          shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
+        }) {}
 
   [[nodiscard]] ServerState& state() { return state_; }
   [[nodiscard]] RespShared& shared() { return shared_; }
@@ -68,6 +68,7 @@ class RespTestServer {
   RespShared shared_;
   ReactorContext context_;
   RespReactor reactor_;
+  cache::ExpiryListener expiry_;
   std::vector<Connection*> attention_;
   std::uint64_t ids_ = 0;
 };
