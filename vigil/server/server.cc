@@ -2,7 +2,6 @@
 #include "vigil/server/server.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <optional>
@@ -12,7 +11,6 @@
 #include <vector>
 
 #include "vigil/base/check.h"
-#include "vigil/base/clock.h"
 #include "vigil/cache/expiry_listener.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/reactor.h"
@@ -21,32 +19,6 @@
 #include "vigil/server/transport/socket.h"
 
 namespace vigil::server {
-
-namespace {
-
-std::uint32_t usable_cores() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof(cores), &cores) != 0) return 1;
-  return static_cast<std::uint32_t>(std::max(CPU_COUNT(&cores), 1));
-}
-
-ServerOptions with_threads(ServerOptions options) {
-  if (options.threads == 0) options.threads = usable_cores();
-  return options;
-}
-
-}  // namespace
-
-ServerState::ServerState(ServerOptions server_options)
-    : options(with_threads(std::move(server_options))),
-      cache(options.cache),
-      orders(cache, options.orders),
-      started_ms(unix_ms()) {
-  for (std::uint32_t i = 0; i < options.threads; ++i) {
-    counters.push_back(std::make_unique<ReactorCounters>());
-  }
-}
 
 struct Server::Impl {
   SessionFactories factories;
