@@ -12,7 +12,7 @@
 #include "vigil/base/clock.h"
 #include "vigil/cache/cache.h"
 #include "vigil/maps/sharded_map.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "vigil/base/random.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 
 namespace vigil::apps {
 

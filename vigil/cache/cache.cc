@@ -19,17 +19,26 @@ constexpr std::size_t kLeastBuckets = 64;
 
 constexpr int kRandomTries = 64;
 
+// The ticks between two cascades of a wheel's second level: what the shards' phases are spread
+// over.
+constexpr std::uint32_t kCascadeTicks = 1U << 16;
+
 // A cursor is shard:12 | bucket:6 | position:32 from high to low; 0 is both start and end.
 struct Cursor {
   std::uint32_t shard = 0;
   Index::ScanPoint point;
 
+  static constexpr std::uint32_t kPositionBits = 32;
+  static constexpr std::uint32_t kShardShift = kPositionBits + kHomeBits;
+
   static Cursor decode(std::uint64_t bits) {
-    return {static_cast<std::uint32_t>(bits >> 38),
-            {static_cast<std::uint32_t>(bits >> 32 & 63), static_cast<std::uint32_t>(bits), false}};
+    return {static_cast<std::uint32_t>(bits >> kShardShift),
+            {static_cast<std::uint32_t>(bits >> kPositionBits) % kSegmentBuckets,
+             static_cast<std::uint32_t>(bits), false}};
   }
   [[nodiscard]] std::uint64_t encode() const {
-    return std::uint64_t{shard} << 38 | std::uint64_t{point.bucket} << 32 | point.position;
+    return std::uint64_t{shard} << kShardShift | std::uint64_t{point.bucket} << kPositionBits |
+           point.position;
   }
 };
 
@@ -58,15 +67,25 @@ Cache::Cache(const CacheOptions& options)
   auto* shards = static_cast<Shard*>(
       ::operator new (sizeof(Shard) * options.shards, std::align_val_t{alignof(Shard)}));
   for (std::uint32_t i = 0; i < options.shards; ++i) {
-    // The phases spread the moments at which wheels cascade over the span of a level-2 slot.
-    const std::uint32_t phase = i * (65536 / options.shards);
-    new (shards + i) Shard(*arena_, {seed_, options.write_queue_capacity, phase, &listeners_,
-                                     &tombstone_retention_ms_});
+    const std::uint32_t phase = i * (kCascadeTicks / options.shards);
+    new (shards + i)
+        Shard(*arena_, {i, options.write_queue_capacity, phase, seed_, &tombstone_retention_ms_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }
 
 Cache::~Cache() = default;
+
+void Cache::add_observer(ShardObserver& observer) {
+  observers_.push_back(&observer);
+  for (std::uint32_t i = 0; i < options_.shards; ++i) shards_.get()[i].set_observers(observers_);
+}
+
+void Cache::set_tombstone_retention(Kind kind, std::int64_t retention_ms) {
+  VIGIL_CHECK(kind <= Kind::kOrder && retention_ms >= 0,
+              "only visible entries leave tombstones, for a time that is not negative");
+  tombstone_retention_ms_[static_cast<std::size_t>(kind)] = retention_ms;
+}
 
 // --- Writes ------------------------------------------------------------------------------------
 
@@ -114,10 +133,6 @@ void Cache::clear() {
 }
 
 // --- Expiry ------------------------------------------------------------------------------------
-
-void Cache::add_expiry_listener(ExpiryListener listener) {
-  listeners_.push_back(std::move(listener));
-}
 
 // Takes turns between the shards that are due, a slice of the budget each, so that none starves.
 Cache::ExpiryProgress Cache::collect_expired(std::uint32_t first, std::uint32_t stride,

@@ -7,9 +7,9 @@
 // latency and the order of writes matter. Use instead: vigil::ShardedMap for typed keys and values
 // without expiry events.
 //
-// Thread safety: every member may be called from any thread at any time, except
-// add_expiry_listener (before the first use). Callbacks must not call back into the same Cache;
-// a write that does so is stopped by VIGIL_CHECK.
+// Thread safety: every member may be called from any thread at any time, except add_observer and
+// set_tombstone_retention (before the first write). Callbacks must not call back into the same
+// Cache; a write that does so is stopped by VIGIL_CHECK.
 //
 // Consistency: operations on one key are linearizable. Writes to one shard are applied one at a
 // time in one order (shard.h). A read never blocks, takes no lock and writes no shared memory; it
@@ -27,7 +27,9 @@
 //
 //   Cache cache({});
 //   Key key = cache.key("order:1");
-//   cache.write(key, now_ms, [&](Slot& slot) { slot.assign(Kind::kString, "paid", kNoDeadline); });
+//   const WriteStatus written = cache.write(key, now_ms, [&](Slot& slot) {
+//     slot.assign(Kind::kString, "paid", kNoDeadline);
+//   });
 //   std::string value;
 //   cache.read(key, now_ms, [&](const EntryReader& entry) {
 //     value.resize(entry.value_size());
@@ -35,7 +37,6 @@
 //   });
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,10 +50,7 @@
 #include "vigil/base/random.h"
 #include "vigil/cache/entry.h"
 #include "vigil/cache/shard.h"
-
-namespace vigil::orders {
-class Orders;
-}  // namespace vigil::orders
+#include "vigil/cache/shard_observer.h"
 
 namespace vigil::cache {
 
@@ -97,6 +95,15 @@ class Cache {
 
   [[nodiscard]] const CacheOptions& options() const { return options_; }
   [[nodiscard]] std::uint32_t shard_count() const { return options_.shards; }
+
+  // --- Before the first write ------------------------------------------------------------------
+
+  // Tells `observer` every change (shard_observer.h). It must live as long as the cache is used.
+  void add_observer(ShardObserver& observer);
+
+  // An entry of this kind that expires leaves a tombstone with its version for so long; 0, which
+  // is the default, for none. REQUIRES: a visible kind.
+  void set_tombstone_retention(Kind kind, std::int64_t retention_ms);
 
   [[nodiscard]] Key key(std::string_view bytes) const {
     Key key;
@@ -152,15 +159,10 @@ class Cache {
   using ManyChange = std::function<void(Slots&)>;
   void write_many(std::span<const Key> keys, std::int64_t now_ms, const ManyChange& change);
 
-  // Removes everything, shard by shard; listeners are not called.
+  // Removes everything, shard by shard.
   void clear();
 
   // --- Expiry --------------------------------------------------------------------------------
-
-  // Called with each entry that reached its deadline, on the thread that found it, as the writer
-  // of its shard: calls for one key come in the order of its versions. Must be quick, must not
-  // throw and must not call the cache.
-  void add_expiry_listener(ExpiryListener listener);
 
   // Collects entries that are due in shards first, first + stride, ...: at most about `budget`
   // units of work, the rest stays for the next call. A shard that is being written is skipped.
@@ -196,8 +198,6 @@ class Cache {
   void check_invariants() const;
 
  private:
-  friend class orders::Orders;
-
   struct DestroyShards {
     std::uint32_t count;
     void operator()(Shard* shards) const;
@@ -212,9 +212,9 @@ class Cache {
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
   std::unique_ptr<Arena> arena_;
-  std::vector<ExpiryListener> listeners_;
-  std::atomic<std::int64_t> tombstone_retention_ms_{0};  // set by Orders
-  std::unique_ptr<Shard, DestroyShards> shards_;         // an array
+  std::vector<ShardObserver*> observers_;
+  TombstoneRetention tombstone_retention_ms_{};
+  std::unique_ptr<Shard, DestroyShards> shards_;  // an array
 };
 
 class Cache::Slots {

@@ -10,6 +10,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::cache {
@@ -23,15 +24,13 @@ class CacheModelTest : public ::testing::TestWithParam<std::uint32_t> {
     std::int64_t deadline_ms;
   };
 
-  CacheModelTest() {
-    cache_.add_expiry_listener([this](const ExpiredEntry& entry) {
-      const auto found = model_.find(std::string(entry.key));
-      ASSERT_NE(found, model_.end()) << "expired twice or never there";
-      ASSERT_EQ(found->second.value, entry.value);
-      ASSERT_EQ(found->second.deadline_ms, entry.header.deadline_ms);
-      ASSERT_LE(entry.header.deadline_ms, now_ms_);
-      model_.erase(found);
-    });
+  void expired(const RemovedEntry& entry) {
+    const auto found = model_.find(std::string(entry.key));
+    ASSERT_NE(found, model_.end()) << "expired twice or never there";
+    ASSERT_EQ(found->second.value, entry.value);
+    ASSERT_EQ(found->second.deadline_ms, entry.header.deadline_ms);
+    ASSERT_LE(entry.header.deadline_ms, now_ms_);
+    model_.erase(found);
   }
 
   std::string random_key() {
@@ -126,6 +125,7 @@ class CacheModelTest : public ::testing::TestWithParam<std::uint32_t> {
 
   Random random_{vigil::testing::test_seed()};
   Cache cache_{CacheOptions{.shards = 4}};
+  ExpiryListener listener_{cache_, [this](const RemovedEntry& entry) { expired(entry); }};
   std::map<std::string, Entry> model_;
   std::map<std::string, std::uint64_t> last_version_;
   std::int64_t now_ms_ = 1'700'000'000'000;

@@ -15,6 +15,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::cache {
@@ -58,7 +59,7 @@ TEST_P(CacheStressTest, ReadersSeeWholeValuesAndRisingVersionsWhileEverythingCha
   Cache cache({.shards = GetParam().shards});
   std::vector<std::atomic<std::uint64_t>> expired_version(keys);
   std::atomic<std::uint64_t> bad_expiries{0};
-  cache.add_expiry_listener([&](const ExpiredEntry& entry) {
+  const ExpiryListener listener(cache, [&](const RemovedEntry& entry) {
     const std::string value(entry.value);
     std::uint64_t id = 0;
     std::memcpy(&id, value.data(), sizeof(id));

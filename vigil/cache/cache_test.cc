@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "vigil/cache/expiry_listener.h"
+
 namespace vigil::cache {
 namespace {
 
@@ -122,7 +124,8 @@ TEST_F(CacheTest, ADeadlineHidesTheEntryOnTheExactMillisecond) {
 
 TEST_F(CacheTest, AWriterNeverSeesAnExpiredEntry) {
   std::vector<std::string> expired;
-  cache_.add_expiry_listener([&](const ExpiredEntry& entry) { expired.emplace_back(entry.value); });
+  const ExpiryListener listener(
+      cache_, [&](const RemovedEntry& entry) { expired.emplace_back(entry.value); });
   set("k", "v", kNow + 10);
   EXPECT_EQ(cache_.write(cache_.key("k"), kNow + 10,
                          [&](Slot& slot) { EXPECT_FALSE(slot.has_record()); }),
@@ -132,7 +135,7 @@ TEST_F(CacheTest, AWriterNeverSeesAnExpiredEntry) {
 
 TEST_F(CacheTest, CollectingCallsListenersWithKeyValueAndDeadline) {
   std::vector<std::string> seen;
-  cache_.add_expiry_listener([&](const ExpiredEntry& entry) {
+  const ExpiryListener listener(cache_, [&](const RemovedEntry& entry) {
     seen.push_back(std::string(entry.key) + "=" + std::string(entry.value));
     EXPECT_LE(entry.header.deadline_ms, entry.now_ms);
   });
@@ -152,7 +155,8 @@ TEST_F(CacheTest, CollectingCallsListenersWithKeyValueAndDeadline) {
 
 TEST_F(CacheTest, AMovedDeadlineIsHonouredWhicheverWayItMoved) {
   std::vector<std::string> expired;
-  cache_.add_expiry_listener([&](const ExpiredEntry& entry) { expired.emplace_back(entry.key); });
+  const ExpiryListener listener(
+      cache_, [&](const RemovedEntry& entry) { expired.emplace_back(entry.key); });
   set("later", "v", kNow + 10);
   set("later", "v", kNow + 1000);
   set("sooner", "v", kNow + 1000);

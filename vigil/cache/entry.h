@@ -4,18 +4,19 @@
 //
 //   byte 0            8                16       20          20 + key size
 //   | w0              | w1             | ticket | key ...   | value ...
-//   w0 = version:48 | key size:8 | flags:8        w1 = deadline ms:42 | value size:22
+//   w0 = version:48 | key size:8 | kind:8         w1 = deadline ms:42 | value size:22
 //
 // A 16-byte key with a 100-byte value takes 136 bytes, a multiple of the slab's 8-byte granule.
 // Keys over 254 bytes put their size into the first four key bytes (key size field = 255).
 //
-// Entries are written by the one writer of their shard and read at any time by everybody, so every
-// access that may race is a word-sized atomic: release by the writer, acquire by the reader, which
-// re-checks the sequence of the bucket that led it there before it trusts what it copied
-// (index.h has the protocol).
+// Thread safety: entries are written by the one writer of their shard and read at any time by any
+// thread, so every access that may race is a word-sized atomic: release by the writer, acquire by
+// the reader, which re-checks the sequence of the bucket that led it there before it trusts what it
+// copied (index.h has the protocol).
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -24,16 +25,28 @@ namespace vigil::cache {
 
 enum class Kind : std::uint8_t {
   kString,       // set by SET and its relatives
-  kOrder,        // an order record (order.h)
+  kOrder,        // an order (vigil/orders)
   kTombstone,    // a deleted or expired order: keeps its version, invisible to reads
   kIdempotency,  // the remembered answer to an idempotency key, invisible to reads
 };
 
-inline constexpr std::uint32_t kMaxValueBytes = (1U << 22) - 1;
+inline constexpr std::size_t kKinds = 4;
+
+// Widths of the packed fields.
+inline constexpr std::uint32_t kKindBits = 8;
+inline constexpr std::uint32_t kKeySizeBits = 8;
+inline constexpr std::uint32_t kVersionBits = 48;
+inline constexpr std::uint32_t kValueSizeBits = 22;
+inline constexpr std::uint32_t kDeadlineBits = 42;
+static_assert(kKindBits + kKeySizeBits + kVersionBits == 64);
+static_assert(kValueSizeBits + kDeadlineBits == 64);
+
+inline constexpr std::uint32_t kMaxValueBytes = (1U << kValueSizeBits) - 1;
 inline constexpr std::uint32_t kMaxKeyBytes = 64U * 1024;
-inline constexpr std::uint64_t kMaxVersion = (std::uint64_t{1} << 48) - 1;
+inline constexpr std::uint64_t kMaxVersion = (std::uint64_t{1} << kVersionBits) - 1;
 inline constexpr std::int64_t kNoDeadline = 0;
-inline constexpr std::int64_t kMaxDeadlineMs = (std::int64_t{1} << 42) - 1;  // the year 2109
+inline constexpr std::int64_t kMaxDeadlineMs =
+    (std::int64_t{1} << kDeadlineBits) - 1;  // the year 2109
 
 using Word = std::atomic<std::uint64_t>;
 
@@ -45,18 +58,19 @@ struct EntryHeader {
   std::uint32_t value_size = 0;
   Kind kind = Kind::kString;
 
+  bool operator==(const EntryHeader&) const = default;
   [[nodiscard]] bool expired(std::int64_t now_ms) const {
     return deadline_ms != kNoDeadline && deadline_ms <= now_ms;
   }
-  [[nodiscard]] bool visible(std::int64_t now_ms) const {
-    return kind <= Kind::kOrder && !expired(now_ms);
-  }
+  // Of a kind that reads never show.
+  [[nodiscard]] bool hidden() const { return kind > Kind::kOrder; }
+  [[nodiscard]] bool visible(std::int64_t now_ms) const { return !hidden() && !expired(now_ms); }
 };
 
 // Offsets and packing of the fixed part.
 inline constexpr std::uint32_t kEntryHeaderBytes = 20;
 inline constexpr std::uint32_t kTicketWord = 2;  // low half: ticket, high half: key bytes 0..3
-inline constexpr std::uint32_t kLongKeyMark = 255;
+inline constexpr std::uint32_t kLongKeyMark = (1U << kKeySizeBits) - 1;
 inline constexpr std::uint32_t kLongKeySizeBytes = 4;
 
 [[nodiscard]] constexpr std::uint32_t key_offset(std::uint32_t key_size) {
@@ -74,10 +88,11 @@ inline constexpr std::uint32_t kLongKeySizeBytes = 4;
 
 [[nodiscard]] inline std::uint64_t pack_identity(const EntryHeader& header) {
   const std::uint64_t size = header.key_size < kLongKeyMark ? header.key_size : kLongKeyMark;
-  return header.version << 16 | size << 8 | static_cast<std::uint64_t>(header.kind);
+  return header.version << (kKeySizeBits + kKindBits) | size << kKindBits |
+         static_cast<std::uint64_t>(header.kind);
 }
 [[nodiscard]] inline std::uint64_t pack_extent(const EntryHeader& header) {
-  return static_cast<std::uint64_t>(header.deadline_ms) << 22 | header.value_size;
+  return static_cast<std::uint64_t>(header.deadline_ms) << kValueSizeBits | header.value_size;
 }
 
 // Decodes by atomic loads. While a writer is active the fields may not belong together, but sizes
@@ -87,10 +102,10 @@ inline constexpr std::uint32_t kLongKeySizeBytes = 4;
   const std::uint64_t identity = words[0].load(std::memory_order_acquire);
   const std::uint64_t extent = words[1].load(std::memory_order_acquire);
   EntryHeader header;
-  header.version = identity >> 16;
-  header.key_size = static_cast<std::uint32_t>(identity >> 8 & 0xFF);
-  header.kind = static_cast<Kind>(identity & 3);
-  header.deadline_ms = static_cast<std::int64_t>(extent >> 22);
+  header.version = identity >> (kKeySizeBits + kKindBits);
+  header.key_size = static_cast<std::uint32_t>(identity >> kKindBits & kLongKeyMark);
+  header.kind = static_cast<Kind>(identity % kKinds);
+  header.deadline_ms = static_cast<std::int64_t>(extent >> kValueSizeBits);
   header.value_size = static_cast<std::uint32_t>(extent & kMaxValueBytes);
   if (header.key_size == kLongKeyMark) [[unlikely]] {
     const auto size =

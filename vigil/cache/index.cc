@@ -15,6 +15,9 @@ constexpr std::uint32_t kMergeBelow = kSegmentSlots * 2 / 5;
 // How sparse a leaf must be before its buddy is looked at.
 constexpr std::uint32_t kSparseBelow = kSegmentSlots / 5;
 
+// A sparse leaf is looked at again after this many more erasures.
+constexpr std::uint32_t kMergeInterval = 16;
+
 constexpr std::size_t kPrefetchAhead = 12;
 constexpr std::uint32_t kSegmentsPerUnit = kUnitBytes / sizeof(Segment);
 
@@ -139,7 +142,8 @@ bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
       return true;
     }
     if (const auto room = other.tags().match_free()) {
-      home.add_overflow();  // before the key appears: who sees 0 may miss only an unfinished insert
+      // Before the key appears: a reader that sees 0 can miss only an unfinished insert.
+      home.add_overflow();
       const BucketChange change(other);
       other.set(room.first(), tag, ref);
       return true;
@@ -200,7 +204,7 @@ bool Index::split(Leaf& leaf) {
 }
 
 void Index::merge_if_sparse(Leaf& leaf) {
-  if (leaf.depth == 0 || leaf.used >= kSparseBelow || leaf.used % 16 != 0) return;
+  if (leaf.depth == 0 || leaf.used >= kSparseBelow || leaf.used % kMergeInterval != 0) return;
   Leaf& buddy = leaf_at(leaf.position ^ (1U << (32 - leaf.depth)));
   if (buddy.depth != leaf.depth || leaf.used + buddy.used >= kMergeBelow) return;
   std::vector<Moved> moved;
@@ -427,7 +431,8 @@ void Index::check_invariants() const {
     }
     for (std::uint32_t b = 0; b < kSegmentBuckets; ++b) {
       const std::uint32_t overflow = leaf->segment->buckets[b].overflow();
-      VIGIL_CHECK(overflow == 15 || overflow == away[b], "index: an overflow count is wrong");
+      VIGIL_CHECK(overflow == Bucket::kOverflowMax || overflow == away[b],
+                  "index: an overflow count is wrong");
     }
     VIGIL_CHECK(used == leaf->used, "index: a leaf's count is wrong");
     VIGIL_CHECK(leaf->position == first_position, "index: a leaf is filed under a wrong position");

@@ -6,8 +6,8 @@
 // Layout: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, TODS 1979) over segments of
 // 64 buckets; a bucket is one cache line with twelve entries:
 //
-//   | tags 0..7 | tags 8..11, meta:32 | ref 0 ... ref 11 |      meta = sequence:27 overflow:4
-//   busy:1
+//     | tags 0..7 | tags 8..11, meta:32 | ref 0 ... ref 11 |
+//     meta = sequence:27 overflow:4 busy:1
 //
 // A key lives in its home bucket or in its alternate, home XOR f(tag), so the other bucket of any
 // entry follows from the bucket it is in and its tag (as in a cuckoo filter, Fan et al., CoNEXT
@@ -18,9 +18,8 @@
 // Martin, 1979). Segments that became empty enough merge with their buddy.
 //
 // Protocol between the writer and readers (the pairing of every memory order):
-//  - The writer opens a bucket (sets busy, relaxed), changes tags, refs or entries reached through
-//  it
-//    by release stores, and closes it (sequence + 1, busy cleared, release).
+//  - The writer opens a bucket (sets busy, relaxed), changes tags, refs or the entries that they
+//    name by release stores, and closes it (sequence + 1, busy cleared, release).
 //  - A reader loads meta (acquire), retries while busy, loads tags, refs and entry words (acquire)
 //    and loads meta again: unchanged means that nothing it read was written meanwhile. The acquire
 //    loads keep the second load of meta behind them; the release stores keep `busy` in front of
@@ -33,6 +32,8 @@
 //    re-checked before the mark, when what it read was current, or retries through the directory.
 //  - Segments are recycled, never unmapped, and their sequences never go back. A reader that misses
 //    checks that the directory still names the segment it searched.
+//
+// Thread safety: one writer at a time, readers at any time.
 //
 // Complexity: O(1) expected; a split moves at most 768 refs. Memory: about 8 bytes per key.
 //
@@ -59,7 +60,8 @@
 namespace vigil::cache {
 
 inline constexpr std::uint32_t kBucketSlots = 12;
-inline constexpr std::uint32_t kSegmentBuckets = 64;
+inline constexpr std::uint32_t kHomeBits = 6;
+inline constexpr std::uint32_t kSegmentBuckets = 1U << kHomeBits;
 inline constexpr std::uint32_t kSegmentSlots = kBucketSlots * kSegmentBuckets;
 
 using Tags = table::TagGroup<kBucketSlots>;
@@ -69,23 +71,27 @@ using Tags = table::TagGroup<kBucketSlots>;
   return static_cast<std::uint32_t>(hash) & (kSegmentBuckets - 1);
 }
 [[nodiscard]] constexpr std::uint8_t tag_of(std::uint64_t hash) {
-  return table::tag_from_bits(static_cast<std::uint8_t>(hash >> 6));
+  return table::tag_from_bits(static_cast<std::uint8_t>(hash >> kHomeBits));
 }
 [[nodiscard]] constexpr std::uint32_t other_bucket(std::uint32_t bucket, std::uint8_t tag) {
   return bucket ^ (1 + tag % (kSegmentBuckets - 1));
 }
-// Monotonic in the upper half of the hash, with a density that falls by half from end to end.
+// u + skew * u * (1 - u), for the upper half of the hash as a fraction u: monotonic, with a slope
+// of 1 + skew at the start and 1 - skew at the end. With a skew of a third the density of positions
+// doubles from end to end.
 [[nodiscard]] constexpr std::uint32_t position_of(std::uint64_t hash) {
+  constexpr std::uint64_t kSkew_256ths = 88;
   const std::uint64_t u = hash >> 32;
   const std::uint64_t bulge = u * (0xFFFFFFFFU - u) >> 32;
-  return static_cast<std::uint32_t>(u + (bulge * 88 >> 8));
+  return static_cast<std::uint32_t>(u + (bulge * kSkew_256ths >> 8));
 }
 
 class alignas(64) Bucket {
  public:
   static constexpr std::uint32_t kBusy = 1;
   static constexpr std::uint32_t kOverflowOne = 2;
-  static constexpr std::uint32_t kOverflowMask = 15 * kOverflowOne;
+  static constexpr std::uint32_t kOverflowMax = 15;  // and more; never counted down again
+  static constexpr std::uint32_t kOverflowMask = kOverflowMax * kOverflowOne;
   static constexpr std::uint32_t kSequenceOne = 32;
 
   // --- Readers ---
@@ -362,10 +368,10 @@ inline void Index::prefetch_entry(std::uint64_t hash) const {
     matches = bucket->snapshot().tags.match(tag);
     if (!matches) return;
   }
+  constexpr std::uint32_t kLineBytes = 64;
+  constexpr std::uint32_t kLines = 3;  // a key of 16 bytes with a value of 100
   const char* entry = arena_.at(bucket->ref(matches.first()));
-  __builtin_prefetch(entry);
-  __builtin_prefetch(entry + 64);
-  __builtin_prefetch(entry + 128);
+  for (std::uint32_t line = 0; line < kLines; ++line) __builtin_prefetch(entry + line * kLineBytes);
 }
 
 }  // namespace vigil::cache

@@ -50,20 +50,19 @@ AssignStatus Slot::assign(Kind kind, std::string_view head, std::string_view tai
   return shard_.store(*this, header, head, tail);
 }
 
-void Slot::set_deadline(std::int64_t deadline_ms) {
-  shard_.count(header_, -1);
-  header_.deadline_ms = deadline_ms;
-  shard_.count(header_, +1);
-  const Ref ref = position_.ref();
-  shard_.index_.modify(position_, [&] {
-    entry_words(shard_.arena_.at(ref))[1].store(pack_extent(header_), std::memory_order_release);
-  });
-  shard_.schedule(ref, deadline_ms, now_ms_);
-}
+void Slot::set_deadline(std::int64_t deadline_ms) { shard_.set_deadline(*this, deadline_ms); }
 
 void Slot::erase() {
-  shard_.remove(hash_, position_, header_);
+  shard_.remove(hash_, position_, header_, RemovalCause::kDeleted, now_ms_);
   position_ = {};
+  header_ = {};
+}
+
+AssignStatus Slot::bury(std::uint64_t version, std::int64_t deadline_ms) {
+  if (!has_record()) return assign(Kind::kTombstone, {}, deadline_ms, version);
+  header_ =
+      shard_.bury(position_, header_, {version, deadline_ms}, RemovalCause::kDeleted, now_ms_);
+  return AssignStatus::kStored;
 }
 
 Slot Slot::sibling(std::string_view key) const {
@@ -146,7 +145,7 @@ WriteStatus Shard::hand_over(PendingWrite& write) {
 // --- Entries -------------------------------------------------------------------------------------
 
 void Shard::count(const EntryHeader& header, std::int64_t by) {
-  if (header.kind > Kind::kOrder) return add(counters_.hidden, by);
+  if (header.hidden()) return add(counters_.hidden, by);
   add(counters_.visible, by);
   if (header.deadline_ms != kNoDeadline) add(counters_.with_deadline, by);
 }
@@ -159,10 +158,8 @@ Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::
   if (!header->expired(now_ms)) [[likely]]
     return position;
   expire(hash, position, *header, now_ms);
-  // An order left a tombstone.
-  if (header->kind != Kind::kOrder) return {};
   const Index::Position tombstone = index_.find(hash, key);
-  if (tombstone) *header = load_header(arena_.at(tombstone.ref()));
+  *header = tombstone ? load_header(arena_.at(tombstone.ref())) : EntryHeader{};
   return tombstone;
 }
 
@@ -226,17 +223,76 @@ AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_vie
     }
   }
   count(header, +1);
-  slot.header_ = header;
   schedule(ref, header.deadline_ms, slot.now_ms_);
+  if (!observers_.empty()) [[unlikely]]
+    tell_stored(ref, header, slot.header_, slot.now_ms_);
+  slot.header_ = header;
   return AssignStatus::kStored;
 }
 
-void Shard::remove(std::uint64_t hash, Index::Position position, const EntryHeader& header) {
+void Shard::set_deadline(Slot& slot, std::int64_t deadline_ms) {
+  EntryHeader& header = slot.header_;
+  const std::int64_t previous_ms = header.deadline_ms;
+  count(header, -1);
+  header.deadline_ms = deadline_ms;
+  count(header, +1);
+  const Ref ref = slot.position_.ref();
+  index_.modify(slot.position_, [&] {
+    entry_words(arena_.at(ref))[1].store(pack_extent(header), std::memory_order_release);
+  });
+  schedule(ref, deadline_ms, slot.now_ms_);
+  if (observers_.empty()) return;
+  const MovedDeadline moved{options_.number, slot.now_ms_, slot.key_, header, previous_ms};
+  for (ShardObserver* observer : observers_) observer->deadline_set(moved);
+}
+
+void Shard::remove(std::uint64_t hash, Index::Position position, const EntryHeader& header,
+                   RemovalCause cause, std::int64_t now_ms) {
   const Ref ref = position.ref();
   index_.erase(hash, position);
-  free_entry(ref, header);
   count(header, -1);
   version_floor_ = std::max(version_floor_, header.version);
+  if (!observers_.empty()) [[unlikely]]
+    tell_removed(ref, header, cause, false, now_ms);
+  free_entry(ref, header);
+}
+
+// Drops the value: in a smaller entry, or in place where that would not be smaller or there is no
+// memory for one.
+EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, const Tombstone& kept,
+                        RemovalCause cause, std::int64_t now_ms) {
+  EntryHeader tombstone = header;
+  tombstone.kind = Kind::kTombstone;
+  tombstone.version = kept.version;
+  tombstone.deadline_ms = kept.deadline_ms;
+  tombstone.value_size = 0;
+  const Ref old = position.ref();
+  const std::uint32_t old_bytes = entry_bytes(header.key_size, header.value_size);
+  const bool smaller = size_class_of(entry_bytes(header.key_size, 0)) < size_class_of(old_bytes);
+  Ref ref = smaller ? create(tombstone, key_in_place(arena_.at(old), header), {}, {}) : kNullRef;
+  if (ref != kNullRef) {
+    index_.replace(position, ref);
+  } else {
+    ref = old;
+    if (smaller) tombstone.value_size = header.value_size;  // free_entry() goes by the sizes
+    index_.modify(position, [&] {
+      Word* words = entry_words(arena_.at(old));
+      words[0].store(pack_identity(tombstone), std::memory_order_release);
+      words[1].store(pack_extent(tombstone), std::memory_order_release);
+    });
+    add(counters_.entry_bytes,
+        std::int64_t{tombstone.value_size} - static_cast<std::int64_t>(header.value_size));
+    store_ticket(arena_.at(old), 0);
+  }
+  count(header, -1);
+  count(tombstone, +1);
+  schedule(ref, tombstone.deadline_ms, now_ms);
+  if (!observers_.empty()) [[unlikely]] {
+    if (!header.hidden()) tell_removed(old, header, cause, true, now_ms);
+    tell_stored(ref, tombstone, header.hidden() ? header : EntryHeader{}, now_ms);
+  }
+  if (ref != old) free_entry(old, header);
+  return tombstone;
 }
 
 void Shard::clear() {
@@ -247,6 +303,32 @@ void Shard::clear() {
                         &counters_.entry_bytes, &counters_.wheel_bytes}) {
     counter->store(0, std::memory_order_relaxed);
   }
+  for (ShardObserver* observer : observers_) observer->cleared(options_.number);
+}
+
+void Shard::tell_stored(Ref ref, const EntryHeader& header, const EntryHeader& previous,
+                        std::int64_t now_ms) const {
+  const char* entry = arena_.at(ref);
+  const StoredEntry stored{options_.number,
+                           now_ms,
+                           key_in_place(entry, header),
+                           value_in_place(entry, header),
+                           header,
+                           previous.version == 0 ? nullptr : &previous};
+  for (ShardObserver* observer : observers_) observer->stored(stored);
+}
+
+void Shard::tell_removed(Ref ref, const EntryHeader& header, RemovalCause cause,
+                         bool leaves_tombstone, std::int64_t now_ms) const {
+  const char* entry = arena_.at(ref);
+  const RemovedEntry removed{options_.number,
+                             now_ms,
+                             key_in_place(entry, header),
+                             value_in_place(entry, header),
+                             header,
+                             cause,
+                             leaves_tombstone};
+  for (ShardObserver* observer : observers_) observer->removed(removed);
 }
 
 // --- Expiry --------------------------------------------------------------------------------------
@@ -290,47 +372,13 @@ void Shard::on_ticket(Ref ref, std::uint32_t ticket, std::int64_t now_ms) {
 
 void Shard::expire(std::uint64_t hash, Index::Position position, const EntryHeader& header,
                    std::int64_t now_ms) {
-  if (header.kind <= Kind::kOrder) {
-    const char* entry = arena_.at(position.ref());
-    const ExpiredEntry expired{key_in_place(entry, header), value_in_place(entry, header), header,
-                               now_ms};
-    for (const ExpiryListener& listener : *options_.listeners) listener(expired);
-    add(counters_.expired, 1);
-  }
-  const std::int64_t retention_ms =
-      options_.tombstone_retention_ms->load(std::memory_order_relaxed);
-  if (header.kind == Kind::kOrder && retention_ms > 0) {
-    turn_into_tombstone(position, header, now_ms + retention_ms, now_ms);
+  if (!header.hidden()) add(counters_.expired, 1);
+  const std::int64_t retention_ms = (*options_.retention_ms)[static_cast<std::size_t>(header.kind)];
+  if (retention_ms > 0) {
+    bury(position, header, {header.version, now_ms + retention_ms}, RemovalCause::kExpired, now_ms);
   } else {
-    remove(hash, position, header);
+    remove(hash, position, header, RemovalCause::kExpired, now_ms);
   }
-}
-
-// Keeps the version and drops the value, in a smaller entry if there is memory for one.
-void Shard::turn_into_tombstone(Index::Position position, const EntryHeader& header,
-                                std::int64_t deadline_ms, std::int64_t now_ms) {
-  EntryHeader tombstone = header;
-  tombstone.kind = Kind::kTombstone;
-  tombstone.deadline_ms = deadline_ms;
-  tombstone.value_size = 0;
-  const Ref old = position.ref();
-  const Ref smaller = create(tombstone, key_in_place(arena_.at(old), header), {}, {});
-  count(header, -1);
-  count(tombstone, +1);
-  if (smaller == kNullRef) {
-    tombstone.value_size = header.value_size;
-    index_.modify(position, [&] {
-      Word* words = entry_words(arena_.at(old));
-      words[0].store(pack_identity(tombstone), std::memory_order_release);
-      words[1].store(pack_extent(tombstone), std::memory_order_release);
-    });
-    store_ticket(arena_.at(old), 0);
-    schedule(old, deadline_ms, now_ms);
-    return;
-  }
-  index_.replace(position, smaller);
-  free_entry(old, header);
-  schedule(smaller, deadline_ms, now_ms);
 }
 
 std::size_t Shard::collect_expired(std::int64_t now_ms, std::size_t* budget, bool* more) {

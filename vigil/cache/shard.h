@@ -4,16 +4,19 @@
 //
 // The single-writer guarantee. A write takes the shard with one atomic exchange and is applied in
 // place by the calling thread. If the shard is taken, the write goes into the shard's bounded queue
-// and whoever holds the shard applies it before leaving (flat combining, Hendler, Incze, Shavit
-// and Tzafrir, SPAA 2010); the caller waits for it, and takes the shard itself should it become
-// free first. So writes of one shard never overlap, are applied in one order, and no thread sleeps
-// behind the shard. A full queue, or a wait over kMaxWaitRounds, is WriteStatus::kBusy: the write
-// is withdrawn and was not applied.
+// and the thread that holds the shard applies it before leaving (flat combining, Hendler, Incze,
+// Shavit and Tzafrir, SPAA 2010); the caller waits for it, and takes the shard itself should it
+// become free first. So writes of one shard never overlap, are applied in one order, and no thread
+// sleeps behind the shard. A full queue, or a wait over kMaxWaitRounds, is WriteStatus::kBusy: the
+// write is withdrawn and was not applied.
 //
 // Why not a queue and a thread per shard: handing every write over costs a wake-up of tens of
 // microseconds, applying in place an uncontended exchange.
 //
 // Readers use the index's protocol (index.h) and never touch the lock.
+//
+// Every change goes through store(), set_deadline(), remove(), bury() or clear(), which tell it to
+// the shard's observers (shard_observer.h).
 //
 // Thread safety: all public members, unless said otherwise, from any thread. Re-entrant writes are
 // stopped by VIGIL_CHECK.
@@ -23,14 +26,14 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "vigil/base/spin_lock.h"
 #include "vigil/cache/entry.h"
 #include "vigil/cache/index.h"
+#include "vigil/cache/shard_observer.h"
 #include "vigil/cache/slab.h"
 #include "vigil/cache/timing_wheel.h"
 #include "vigil/cache/write_queue.h"
@@ -50,14 +53,8 @@ enum class AssignStatus : std::uint8_t {
   kOutOfMemory,  // beyond the memory limit; nothing was changed
 };
 
-// An entry that reached its deadline, as its listeners see it. Valid during the call.
-struct ExpiredEntry {
-  std::string_view key;
-  std::string_view value;
-  EntryHeader header;
-  std::int64_t now_ms = 0;  // now_ms - header.deadline_ms is the lag
-};
-using ExpiryListener = std::function<void(const ExpiredEntry&)>;
+// How long the tombstone of an expired entry stays, by kind; 0: it leaves none.
+using TombstoneRetention = std::array<std::int64_t, kKinds>;
 
 // The writer's view of one key. Valid during the callback that got it. Entries that expired are
 // collected before the callback runs, so it never sees one.
@@ -69,7 +66,7 @@ class Slot {
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
 
   // A visible entry (a string or an order) is there.
-  [[nodiscard]] bool exists() const { return has_record() && header_.kind <= Kind::kOrder; }
+  [[nodiscard]] bool exists() const { return has_record() && !header_.hidden(); }
   // Any entry is there, also a tombstone.
   [[nodiscard]] bool has_record() const { return static_cast<bool>(position_); }
 
@@ -85,7 +82,7 @@ class Slot {
   [[nodiscard]] std::uint64_t next_version() const;
 
   // Stores head followed by tail as the value; version 0 means next_version(). The bytes must not
-  // overlap value().
+  // overlap value(). REQUIRES: a hidden kind does not replace a visible entry (bury() does).
   AssignStatus assign(Kind kind, std::string_view head, std::string_view tail,
                       std::int64_t deadline_ms, std::uint64_t version = 0);
   AssignStatus assign(Kind kind, std::string_view value, std::int64_t deadline_ms,
@@ -96,6 +93,9 @@ class Slot {
   void set_deadline(std::int64_t deadline_ms);
   // Removes the entry, leaving nothing. REQUIRES: has_record().
   void erase();
+  // Leaves a tombstone with this version in place of the entry, if there is one. Cannot fail where
+  // has_record().
+  AssignStatus bury(std::uint64_t version, std::int64_t deadline_ms);
 
   // Another key of the same shard, whatever shard its own hash would select: a record that must
   // change together with this key. Changing either invalidates the other Slot.
@@ -109,7 +109,7 @@ class Slot {
   std::string_view key_;
   std::int64_t now_ms_;
   Index::Position position_;
-  EntryHeader header_;
+  EntryHeader header_;  // version 0 while there is no record
 };
 
 class Shard {
@@ -117,11 +117,11 @@ class Shard {
   static constexpr std::uint32_t kMaxWaitRounds = 1U << 20;
 
   struct Options {
-    std::uint64_t hash_seed;
+    std::uint32_t number;
     std::uint32_t queue_capacity;
     std::uint32_t wheel_phase;
-    const std::vector<ExpiryListener>* listeners;
-    const std::atomic<std::int64_t>* tombstone_retention_ms;
+    std::uint64_t hash_seed;
+    const TombstoneRetention* retention_ms;
   };
   struct Counters {
     std::atomic<std::uint64_t> visible{0};
@@ -138,6 +138,9 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
+  // REQUIRES: before the first write.
+  void set_observers(std::span<ShardObserver* const> observers) { observers_ = observers; }
+
   // --- Readers ---
   [[nodiscard]] const Index& index() const { return index_; }
 
@@ -147,7 +150,7 @@ class Shard {
                                   Change& change);
 
   // Holds the shard: enter() waits without bound, leave() applies what queued up meanwhile.
-  // REQUIRES: who holds several shards enters them in ascending order of their numbers.
+  // REQUIRES: a thread that holds several shards enters them in ascending order of their numbers.
   void enter();
   [[nodiscard]] bool try_enter();
   void leave();
@@ -178,13 +181,30 @@ class Shard {
   // As the writer.
   [[nodiscard]] Index::Position find_live(std::uint64_t hash, std::string_view key,
                                           std::int64_t now_ms, EntryHeader* header);
-  void expire(std::uint64_t hash, Index::Position position, const EntryHeader& header,
-              std::int64_t now_ms);
-  void remove(std::uint64_t hash, Index::Position position, const EntryHeader& header);
-  void turn_into_tombstone(Index::Position position, const EntryHeader& header,
-                           std::int64_t deadline_ms, std::int64_t now_ms);
+
+  // The changes, each told to the observers.
   AssignStatus store(Slot& slot, const EntryHeader& header, std::string_view head,
                      std::string_view tail);
+  void set_deadline(Slot& slot, std::int64_t deadline_ms);
+  void remove(std::uint64_t hash, Index::Position position, const EntryHeader& header,
+              RemovalCause cause, std::int64_t now_ms);
+  // What a tombstone keeps of the entry whose place it takes.
+  struct Tombstone {
+    std::uint64_t version;
+    std::int64_t deadline_ms;
+  };
+  // Returns the tombstone's header.
+  EntryHeader bury(Index::Position position, const EntryHeader& header, const Tombstone& kept,
+                   RemovalCause cause, std::int64_t now_ms);
+  void expire(std::uint64_t hash, Index::Position position, const EntryHeader& header,
+              std::int64_t now_ms);
+
+  // REQUIRES: the entry's memory still holds it. `previous` has version 0 if there was no record.
+  void tell_stored(Ref ref, const EntryHeader& header, const EntryHeader& previous,
+                   std::int64_t now_ms) const;
+  void tell_removed(Ref ref, const EntryHeader& header, RemovalCause cause, bool leaves_tombstone,
+                    std::int64_t now_ms) const;
+
   [[nodiscard]] Ref create(const EntryHeader& header, std::string_view key, std::string_view head,
                            std::string_view tail);
   void free_entry(Ref ref, const EntryHeader& header);
@@ -198,6 +218,7 @@ class Shard {
 
   Arena& arena_;
   Options options_;
+  std::span<ShardObserver* const> observers_;
   Index index_;
   Slab slab_;
   TimingWheel wheel_;

@@ -15,6 +15,7 @@ namespace {
 using table::ReservedMemory;
 
 constexpr std::uint32_t kUnitLimit = 1U << 20;  // what a Ref can name: 2^32 granules
+constexpr std::uint32_t kFewestUnits = 64;      // an empty cache needs some
 
 // Free chunks that keep their pages, so that a table that breathes does not fault all the time.
 constexpr std::uint64_t kWarmUnits = 256;
@@ -25,12 +26,15 @@ constexpr std::uint32_t units_for(std::uint32_t bytes) {
 
 // Chunks grow with their objects so that at least eight fit, up to 64 KiB objects; larger objects
 // have a chunk each.
+constexpr std::uint32_t kSharedChunkBytes = 64U * 1024;
+constexpr std::uint32_t kSharedChunkObjects = 8;
+
 constexpr SizeClass make_class(std::uint32_t object_bytes) {
   std::uint32_t units = 1;
-  if (object_bytes > 64U * 1024) {
+  if (object_bytes > kSharedChunkBytes) {
     return {object_bytes, units_for(object_bytes), 1};
   }
-  while (units * kUnitBytes < 8 * object_bytes) units *= 2;
+  while (units * kUnitBytes < kSharedChunkObjects * object_bytes) units *= 2;
   return {object_bytes, units, units * kUnitBytes / object_bytes};
 }
 
@@ -61,12 +65,13 @@ ReservedMemory reserve_or_die(std::uint64_t bytes) {
 
 std::uint32_t unit_limit_for(std::uint64_t bytes) {
   const std::uint64_t units = (bytes + kUnitBytes - 1) / kUnitBytes + 1;
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(units, 64, kUnitLimit));
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(units, kFewestUnits, kUnitLimit));
 }
 
 // The largest entry may start in the last unit and a torn size may point past its end: keep a
 // guard of mapped addresses behind the arena.
-constexpr std::uint64_t kGuardBytes = std::uint64_t{kMaxKeyBytes} * 2 + kMaxValueBytes + 4096;
+constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::uint64_t kGuardBytes = std::uint64_t{kMaxKeyBytes} * 2 + kMaxValueBytes + kPageBytes;
 
 }  // namespace
 
@@ -75,7 +80,7 @@ std::uint32_t large_size_class_of(std::uint32_t bytes) {
   const std::uint32_t base = 1U << doubling;
   const std::uint32_t step = base / kStepsPerDoubling;
   const std::uint32_t steps = (bytes - base + step - 1) / step;
-  return kSmallClasses + (doubling - 10) * kStepsPerDoubling + steps - 1;
+  return kSmallClasses + (doubling - kSmallBits) * kStepsPerDoubling + steps - 1;
 }
 
 const SizeClass& size_class(std::uint32_t index) { return kClasses[index]; }

@@ -46,11 +46,13 @@ struct SizeClass {
   std::uint32_t objects;  // per chunk
 };
 
-inline constexpr std::uint32_t kSmallBytes = 1024;
+inline constexpr std::uint32_t kSmallBits = 10;
+inline constexpr std::uint32_t kSmallBytes = 1U << kSmallBits;
 inline constexpr std::uint32_t kSmallClasses = kSmallBytes / kGranuleBytes + 1;
 inline constexpr std::uint32_t kStepsPerDoubling = 8;
 inline constexpr std::uint32_t kLargestObjectBytes = (1U << 22) + (1U << 17);
-inline constexpr std::uint32_t kSizeClasses = kSmallClasses + 13 * kStepsPerDoubling;
+inline constexpr std::uint32_t kDoublings = 13;  // from 1 KiB to 8 MiB
+inline constexpr std::uint32_t kSizeClasses = kSmallClasses + kDoublings * kStepsPerDoubling;
 
 [[nodiscard]] std::uint32_t large_size_class_of(std::uint32_t bytes);
 [[nodiscard]] inline std::uint32_t size_class_of(std::uint32_t bytes) {

@@ -16,7 +16,7 @@ std::uint32_t TimingWheel::add(Ref ref, std::int64_t deadline_ms, std::int64_t n
   if (static_cast<std::uint32_t>(tick) == 0) ++tick;  // 0 means "no ticket" in an entry
   put(ref, tick);
   // A slot of a higher level opens when its first tick is entered.
-  const std::uint32_t bits = 8 * level_for(tick - first);
+  const std::uint32_t bits = kSlotBits * level_for(tick - first);
   const auto opens_ms = static_cast<std::int64_t>((tick >> bits << bits) - phase_);
   if (opens_ms < next_due_ms()) next_due_ms_.store(opens_ms, std::memory_order_relaxed);
   return static_cast<std::uint32_t>(tick);
@@ -89,7 +89,7 @@ void TimingWheel::add_block() {
 bool TimingWheel::cascade(std::size_t& budget) {
   const Tick entered = current_ + 1;
   for (std::uint32_t level = kLevels - 1; level >= 1; --level) {
-    const std::uint32_t bits = 8 * level;
+    const std::uint32_t bits = kSlotBits * level;
     if ((entered & ((Tick{1} << bits) - 1)) != 0) continue;
     std::uint32_t& from = slot(level, entered);
     while (from != 0) {
@@ -131,7 +131,7 @@ TimingWheel::Tick TimingWheel::last_idle_tick(Tick target) const {
 void TimingWheel::publish_next_due() {
   std::int64_t due = kNever;
   if (tickets_ != 0) {
-    const Tick far = current_ + (Tick{1} << 25);
+    const Tick far = current_ + 2 * kReach;
     due = static_cast<std::int64_t>(last_idle_tick(far) + 1 - phase_);
   }
   next_due_ms_.store(due, std::memory_order_relaxed);
@@ -159,7 +159,7 @@ void TimingWheel::check_invariants() const {
         on_level += n.count;
         VIGIL_CHECK(n.level == level, "timing wheel: a node does not know its level");
         for (std::uint32_t i = 0; i < n.count && level < 2; ++i) {
-          VIGIL_CHECK(((std::uint32_t{n.ticks[i]} >> (8 * level)) & 255) == s,
+          VIGIL_CHECK((std::uint32_t{n.ticks[i]} >> (kSlotBits * level)) % kSlots == s,
                       "timing wheel: a ticket lies in the wrong slot");
         }
       }

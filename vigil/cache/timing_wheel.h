@@ -74,10 +74,11 @@ class TimingWheel {
 
  private:
   static constexpr std::uint32_t kLevels = 3;
-  static constexpr std::uint32_t kSlots = 256;
+  static constexpr std::uint32_t kSlotBits = 8;
+  static constexpr std::uint32_t kSlots = 1U << kSlotBits;
   static constexpr std::uint32_t kNodeTickets = 20;
   static constexpr std::uint32_t kBlockNodes = 32;
-  static constexpr Tick kReach = (Tick{1} << 24) - 1;
+  static constexpr Tick kReach = (Tick{1} << (kLevels * kSlotBits)) - 1;
 
   struct Node {
     std::uint32_t next;  // 0 ends the list
@@ -96,7 +97,7 @@ class TimingWheel {
     return (*blocks_[index / kBlockNodes])[index % kBlockNodes];
   }
   [[nodiscard]] std::uint32_t& slot(std::uint32_t level, Tick tick) {
-    return slots_[level][(tick >> (8 * level)) & (kSlots - 1)];
+    return slots_[level][(tick >> (kSlotBits * level)) & (kSlots - 1)];
   }
 
   // The level for a ticket `distance` ticks after the next one.
@@ -112,8 +113,8 @@ class TimingWheel {
   // The last tick that can be entered without firing or cascading anything, at most `target`.
   [[nodiscard]] Tick last_idle_tick(Tick target) const;
   void publish_next_due();
-  void mark(Tick tick) { occupied_[(tick & 255) / 64] |= std::uint64_t{1} << (tick % 64); }
-  void unmark(Tick tick) { occupied_[(tick & 255) / 64] &= ~(std::uint64_t{1} << (tick % 64)); }
+  void mark(Tick tick) { occupied_[tick % kSlots / 64] |= std::uint64_t{1} << (tick % 64); }
+  void unmark(Tick tick) { occupied_[tick % kSlots / 64] &= ~(std::uint64_t{1} << (tick % 64)); }
 
   std::uint64_t phase_;
   Tick current_ = 0;  // every tick up to this one was fired completely

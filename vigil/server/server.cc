@@ -4,12 +4,14 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/reactor.h"
 #include "vigil/server/resp/commands/all_commands.h"
@@ -24,6 +26,7 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Reactor>> reactors;
   std::unique_ptr<RespShared> resp;
   std::vector<std::unique_ptr<RespReactor>> resp_reactors;
+  std::optional<cache::ExpiryListener> expiry;
   std::vector<std::thread> threads;
 };
 
@@ -44,7 +47,7 @@ Server::Server(ServerOptions options, SessionFactory http_sessions)
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));
   }
-  state_->cache.add_expiry_listener([&impl, this](const cache::ExpiredEntry& entry) {
+  impl.expiry.emplace(state_->cache, [&impl, this](const cache::RemovedEntry& entry) {
     ReactorCounters* const counters = Reactor::current_counters();
     Counter of_no_reactor;
     Counter& faults = counters == nullptr ? of_no_reactor : counters->connection_faults;

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "vigil/cache/cache.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 
 namespace vigil::server {
 

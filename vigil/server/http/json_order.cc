@@ -313,9 +313,8 @@ Result<std::vector<OrderBody>> parse_bulk_array(std::string_view json, std::size
   return parse(json, Shape::kBulkArray, max_items);
 }
 
-void append_order(std::string_view id, const orders::Order& order,
-                  const orders::TransitionTable& table, std::string* out) {
-  append_head(id, table.name(order.status), order.version, out);
+void append_order(const OrderView& order, std::string* out) {
+  append_head(order.id, order.status, order.version, out);
   append_payload(order.payload, out);
   out->append(",\"updated_at_ms\":");
   append_integer(order.updated_ms, out);
@@ -342,13 +341,6 @@ void append_history(std::string_view id, const orders::Order& order,
     separator = ",";
   }
   out->append("]}");
-}
-
-void append_receipt(std::string_view id, std::string_view status, std::uint64_t version,
-                    const std::string* payload, std::string* out) {
-  append_head(id, status, version, out);
-  if (payload != nullptr) append_payload(*payload, out);
-  out->push_back('}');
 }
 
 }  // namespace vigil::server

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "vigil/base/result.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 
 namespace vigil::server {
 
@@ -50,13 +50,19 @@ Result<OrderBody> parse_bulk_item(std::string_view json);
 // An array of at most `max_items` bulk items.
 Result<std::vector<OrderBody>> parse_bulk_array(std::string_view json, std::size_t max_items);
 
-// REQUIRES for all three: is_utf8(id).
-void append_order(std::string_view id, const orders::Order& order,
-                  const orders::TransitionTable& table, std::string* out);
+// What an answer shows of an order; refers to the caller's bytes.
+struct OrderView {
+  std::string_view id;
+  std::string_view status;
+  std::uint64_t version = 0;
+  std::string_view payload;
+  std::int64_t updated_ms = 0;
+  std::int64_t deadline_ms = cache::kNoDeadline;
+};
+
+// REQUIRES for both: is_utf8(id).
+void append_order(const OrderView& order, std::string* out);
 void append_history(std::string_view id, const orders::Order& order,
                     const orders::TransitionTable& table, std::string* out);
-// What an order looked like right after a change, without the times; `payload` may be null.
-void append_receipt(std::string_view id, std::string_view status, std::uint64_t version,
-                    const std::string* payload, std::string* out);
 
 }  // namespace vigil::server

@@ -217,14 +217,15 @@ TEST(JsonOrderTest, EveryAcceptedPayloadPassesTheChecker) {
 }
 
 TEST(JsonOrderTest, ForeignPayloadsAreServedAsStringOrBase64) {
-  const orders::TransitionTable table = orders::TransitionTable::payment_default();
-  const auto written = [&](std::string payload) {
-    orders::Order order;
+  const auto written = [&](std::string_view payload) {
+    OrderView order;
+    order.id = "订单-1";
+    order.status = "pending";
     order.version = 3;
+    order.payload = payload;
     order.updated_ms = 5;
-    order.payload = std::move(payload);
     std::string out;
-    append_order("订单-1", order, table, &out);
+    append_order(order, &out);
     EXPECT_TRUE(is_json(out)) << out;
     return out;
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The OpenAPI 3.0 description of the HTTP interface, compiled in from openapi.json.
+// The OpenAPI 3.1 description of the HTTP interface, compiled in from openapi.json.
 //
 // Thread safety: a pure function.
 #pragma once

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "vigil/server/http/text.h"
 #include "vigil/text/json.h"
@@ -89,6 +90,32 @@ void fill_from_body(const OrderBody& body, std::int64_t now_ms, OrderEvent* even
 }
 
 std::string quoted(std::string_view text) { return std::string("\"").append(text).append("\""); }
+
+// Translates If-Match and If-None-Match into the event's preconditions; `versions` keeps what the
+// event refers to. False after replying with a problem.
+bool read_preconditions(const HttpRequest& request, OrderEvent* event,
+                        std::vector<std::uint64_t>* versions, HttpReply* reply) {
+  if (request.has(HttpField::kIfNoneMatch)) {
+    if (request.field(HttpField::kIfNoneMatch) != "*" || request.has(HttpField::kIfMatch)) {
+      reply_problem(Problem::kMalformedRequest,
+                    "a write may carry If-None-Match: * or If-Match, nothing else", reply);
+      return false;
+    }
+    event->if_version = 0;
+  }
+  if (!request.has(HttpField::kIfMatch)) return true;
+  const auto tags = EntityTags::parse(request.field(HttpField::kIfMatch));
+  if (!tags) {
+    reply_problem(Problem::kMalformedRequest,
+                  "If-Match is malformed; expected \"VERSION\" in quotes, or *", reply);
+    return false;
+  }
+  event->if_exists = tags->any();
+  if (tags->any()) return true;
+  *versions = tags->strong_versions();
+  event->if_one_of = *versions;
+  return true;
+}
 
 // Why an id cannot be served, or nothing.
 std::string_view id_problem(std::string_view id) {
@@ -182,39 +209,9 @@ void OrderHttp::get(std::string_view id, const HttpRequest& request, HttpReply* 
   }
   reply->add_etag(order_.version);
   if (reply->status == 304) return;
-  append_order(id, order_, context_.server.orders.table(), &reply->body);
-}
-
-// Translates If-Match and If-None-Match into the event's preconditions.
-bool OrderHttp::read_preconditions(const HttpRequest& request, OrderEvent* event,
-                                   HttpReply* reply) {
-  if (request.has(HttpField::kIfNoneMatch)) {
-    if (request.field(HttpField::kIfNoneMatch) != "*" || request.has(HttpField::kIfMatch)) {
-      reply_problem(Problem::kMalformedRequest,
-                    "a write may carry If-None-Match: * or If-Match, nothing else", reply);
-      return false;
-    }
-    event->if_version = 0;
-  }
-  if (!request.has(HttpField::kIfMatch)) return true;
-  const auto tags = EntityTags::parse(request.field(HttpField::kIfMatch));
-  if (!tags) {
-    reply_problem(Problem::kMalformedRequest,
-                  "If-Match is malformed; expected \"VERSION\" in quotes, or *", reply);
-    return false;
-  }
-  if (tags->any()) {
-    event->if_exists = true;
-    return true;
-  }
-  // Of several tags the one that matches now counts; the event checks it again as the writer.
-  cache::EntryHeader stored;
-  const cache::Key key = context_.server.cache.key(event->order_id);
-  const bool exists = context_.server.cache.peek(key, context_.clock.unix_ms(), &stored);
-  event->if_version = exists && tags->matches_strongly(stored.version)
-                          ? stored.version
-                          : tags->first_version().value_or(cache::kMaxVersion);
-  return true;
+  const std::string_view status = context_.server.orders.table().name(order_.status);
+  append_order({id, status, order_.version, order_.payload, order_.updated_ms, order_.deadline_ms},
+               &reply->body);
 }
 
 void OrderHttp::write(std::string_view id, const HttpRequest& request, HttpReply* reply) {
@@ -244,11 +241,12 @@ void OrderHttp::write(std::string_view id, const HttpRequest& request, HttpReply
     reply_problem(Problem::kMalformedRequest, "Idempotency-Key is longer than 255 bytes", reply);
     return;
   }
-  if (!read_preconditions(request, &event, reply)) return;
-  answer(event, body, apply(event, request.has(HttpField::kIfMatch)), reply);
+  std::vector<std::uint64_t> versions;
+  if (!read_preconditions(request, &event, &versions, reply)) return;
+  answer(event, apply(event), reply);
 }
 
-OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event, bool if_match) {
+OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event) {
   Verdict verdict;
   verdict.result = context_.server.orders.apply(event, context_.clock.unix_ms());
   const OrderOutcome outcome = verdict.result.outcome;
@@ -259,8 +257,6 @@ OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event, bool if_match) {
     verdict.status = success_status(outcome);
     return verdict;
   }
-  // A precondition on an order that is not there has failed (RFC 9110, section 13.1.1).
-  if (outcome == OrderOutcome::kNotFound && if_match) verdict.problem = Problem::kVersionMismatch;
   verdict.status = problem_spec(*verdict.problem).status;
   verdict.detail = explain(event, verdict.result);
   return verdict;
@@ -303,12 +299,11 @@ std::string OrderHttp::explain(const OrderEvent& event, const OrderResult& resul
   }
 }
 
-void OrderHttp::answer(const OrderEvent& event, const OrderBody& body, const Verdict& verdict,
-                       HttpReply* reply) {
-  const std::uint64_t version = verdict.result.version;
-  if (verdict.result.replayed) reply->add_field("Idempotency-Replayed", "true");
+void OrderHttp::answer(const OrderEvent& event, const Verdict& verdict, HttpReply* reply) const {
+  const OrderResult& result = verdict.result;
+  if (result.replayed) reply->add_field("Idempotency-Replayed", "true");
   if (verdict.problem) {
-    const auto stored = version == 0 ? std::nullopt : std::optional(version);
+    const auto stored = result.version == 0 ? std::nullopt : std::optional(result.version);
     reply_problem(*verdict.problem, verdict.detail, reply, stored);
     return;
   }
@@ -317,18 +312,11 @@ void OrderHttp::answer(const OrderEvent& event, const OrderBody& body, const Ver
   if (verdict.status == 201) {
     reply->add_field("Location", std::string(kOrdersPath) + percent_encode(event.order_id));
   }
-  reply->add_etag(version);
-  const orders::TransitionTable& table = context_.server.orders.table();
-  const bool current =
-      event.idempotency_key.empty() &&
-      context_.server.orders.get(event.order_id, context_.clock.unix_ms(), &order_) &&
-      order_.version == version;
-  if (current) {
-    append_order(event.order_id, order_, table, &reply->body);
-  } else {
-    append_receipt(event.order_id, table.name(verdict.result.status), version,
-                   body.payload ? &*body.payload : nullptr, &reply->body);
-  }
+  reply->add_etag(result.version);
+  const std::string_view status = context_.server.orders.table().name(result.status);
+  append_order({event.order_id, status, result.version, result.payload_after(event),
+                result.updated_ms, result.deadline_ms},
+               &reply->body);
 }
 
 void OrderHttp::handle_bulk(const HttpRequest& request, HttpReply* reply) {
@@ -401,7 +389,7 @@ void OrderHttp::bulk_item(const OrderBody& item, std::string* out) {
   fill_from_body(item, context_.clock.unix_ms(), &event);
   Verdict verdict;
   if (problem.empty()) {
-    verdict = apply(event, item.if_version.value_or(0) != 0);
+    verdict = apply(event);
   } else {
     verdict.problem = Problem::kInvalidDocument;
     verdict.status = 400;

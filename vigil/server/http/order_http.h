@@ -6,10 +6,9 @@
 //   GET, HEAD                      /orders/{id}/history
 //   POST                           /orders:bulk
 //
-// A write becomes one OrderEvent (vigil/orders/order.h), whose outcome decides the status. The
-// answer shows the order as that event left it: the stored order if nobody changed it meanwhile,
-// else, and always for a request with an Idempotency-Key, a receipt made of the request and the
-// outcome, so that a retry is answered byte for byte like the first attempt.
+// A write becomes one OrderEvent (vigil/orders/orders.h), whose outcome decides the status. The
+// order is looked up once, by its writer: the answer shows it as the event left it, whatever others
+// do meanwhile, and a retry with the same Idempotency-Key is answered byte for byte alike.
 //
 // Thread safety: belongs to one connection.
 #pragma once
@@ -18,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 #include "vigil/server/http/json_order.h"
 #include "vigil/server/http/problem.h"
 #include "vigil/server/http/reply.h"
@@ -58,10 +57,8 @@ class OrderHttp {
   void bulk_item(const OrderBody& item, std::string* out);
 
   bool find(std::string_view id, HttpReply* reply);
-  bool read_preconditions(const HttpRequest& request, orders::OrderEvent* event, HttpReply* reply);
-  Verdict apply(const orders::OrderEvent& event, bool if_match);
-  void answer(const orders::OrderEvent& event, const OrderBody& body, const Verdict& verdict,
-              HttpReply* reply);
+  Verdict apply(const orders::OrderEvent& event);
+  void answer(const orders::OrderEvent& event, const Verdict& verdict, HttpReply* reply) const;
   [[nodiscard]] std::string explain(const orders::OrderEvent& event,
                                     const orders::OrderResult& result) const;
 

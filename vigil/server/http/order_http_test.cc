@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include <array>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "vigil/base/version.h"
 #include "vigil/server/http/openapi.h"
@@ -85,6 +87,9 @@ TEST_F(OrderHttpTest, IfMatchAppliesOnlyToTheVersionsItNames) {
   EXPECT_EQ(request("DELETE", "/orders/1", "", "If-Match: \"2\"\r\n").status, 412);
   EXPECT_EQ(request("DELETE", "/orders/1", "", "If-Match: \"3\"\r\n").status, 204);
   EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})", "If-Match: *\r\n").status, 412);
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})", "If-Match: \"0\"\r\n").status,
+            412);
+  EXPECT_EQ(request("PATCH", "/orders/2", paid, "If-Match: \"1\"\r\n").status, 412);
   EXPECT_EQ(request("DELETE", "/orders/2", "", "If-Match: *\r\n").status, 412);
 }
 
@@ -142,6 +147,51 @@ TEST_F(OrderHttpTest, ARetryWithItsKeyIsAnsweredByteForByteAlike) {
   EXPECT_THAT(other.body, HasSubstr("idempotency-key-reused"));
   const std::string long_key = "Idempotency-Key: " + std::string(256, 'k') + "\r\n";
   EXPECT_EQ(request("PUT", "/orders/1", body, long_key).status, 400);
+}
+
+// The answer has one shape, with a key and without, first and retried.
+TEST_F(OrderHttpTest, APatchThatKeepsThePayloadAnswersTheWholeOrderAlsoToARetry) {
+  request("PUT", "/orders/1", R"({"status":"pending","payload":{"amount":4200},"ttl_ms":60000})");
+  const std::string key = "Idempotency-Key: k-1\r\n";
+  const HttpAnswer first = request("PATCH", "/orders/1", R"({"status":"processing"})", key);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.body, request("GET", "/orders/1").body);
+  EXPECT_THAT(first.body, HasSubstr(R"("payload":{"amount":4200},"updated_at_ms":)"));
+  EXPECT_THAT(first.body, HasSubstr("expires_at_ms"));
+  request("PATCH", "/orders/1", R"({"payload":2,"ttl_ms":null})");
+  const HttpAnswer retry = request("PATCH", "/orders/1", R"({"status":"processing"})", key);
+  EXPECT_EQ(retry.body, first.body);
+  EXPECT_EQ(retry.field("ETag"), first.field("ETag"));
+}
+
+// The holder of the order's shard waits while two more writers fill its queue and a PATCH comes.
+TEST_F(OrderHttpTest, AFullQueueIsBusy) {
+  ServerOptions options = HttpTestbed::small_options();
+  options.cache.shards = 1;
+  options.cache.write_queue_capacity = 2;
+  HttpTestbed testbed(options);
+  cache::Cache& cache = testbed.state().cache;
+  const std::int64_t now_ms = testbed.clock().unix_ms();
+  const cache::Key key = cache.key("1");
+  std::array<std::thread, 2> waiting;
+  std::string answered;
+  const cache::WriteStatus held = cache.write(key, now_ms, [&](cache::Slot&) {
+    for (std::uint32_t i = 0; i < waiting.size(); ++i) {
+      waiting[i] =
+          std::thread([&] { static_cast<void>(cache.write(key, now_ms, [](cache::Slot&) {})); });
+      while (cache.shard_stats(0).queue_depth <= i) std::this_thread::yield();
+    }
+    std::thread([&] {
+      answered = testbed.send(
+          "PATCH /orders/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{\"status\":\"paid\"}");
+    }).join();
+  });
+  for (std::thread& thread : waiting) thread.join();
+  EXPECT_EQ(held, cache::WriteStatus::kApplied);
+  const HttpAnswer busy(answered);
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_EQ(busy.field("Retry-After"), "1");
+  EXPECT_THAT(busy.body, HasSubstr("urn:vigil:problem:busy"));
 }
 
 TEST_F(OrderHttpTest, DeleteLeavesNothingToRead) {

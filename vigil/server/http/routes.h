@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpRoutes: who answers which path, and who may ask.
+// HttpRoutes: which handler answers a path, and which token the request must carry.
 //
-//   /orders...                            OrderHttp   the password as bearer token, if one is set
-//   /admin/...                            HttpAdmin   the admin token, if one is set; else as above
-//   /healthz /readyz /metrics /openapi.json  HttpAdmin   anybody
+//   /orders...                               OrderHttp   the password, if one is set
+//   /admin/... /debug/...                    HttpAdmin   the admin token, if set; else as above
+//   /healthz /readyz /metrics /openapi.json  HttpAdmin   none
 //
 // Thread safety: belongs to one connection.
 #pragma once

@@ -163,22 +163,22 @@ std::optional<EntityTags> EntityTags::parse(std::string_view field) {
   return tags;
 }
 
-bool EntityTags::matches(std::uint64_t version, bool weak_too) const {
-  for (std::string_view list = list_; !list.empty();) {
-    const std::optional<EntityTag> tag = take_tag(&list);
-    if (!tag) return false;
-    if ((weak_too || !tag->weak) && version_of(*tag) == version) return true;
+bool EntityTags::matches_weakly(std::uint64_t version) const {
+  std::string_view list = list_;
+  while (const std::optional<EntityTag> tag = take_tag(&list)) {
+    if (version_of(*tag) == version) return true;
   }
   return false;
 }
 
-std::optional<std::uint64_t> EntityTags::first_version() const {
-  for (std::string_view list = list_; !list.empty();) {
-    const std::optional<EntityTag> tag = take_tag(&list);
-    if (!tag) break;
-    if (!tag->weak && version_of(*tag)) return version_of(*tag);
+std::vector<std::uint64_t> EntityTags::strong_versions() const {
+  std::vector<std::uint64_t> versions;
+  std::string_view list = list_;
+  while (const std::optional<EntityTag> tag = take_tag(&list)) {
+    if (tag->weak) continue;
+    if (const auto version = version_of(*tag)) versions.push_back(*version);
   }
-  return std::nullopt;
+  return versions;
 }
 
 }  // namespace vigil::server

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "vigil/server/http/request.h"
 
@@ -38,19 +39,12 @@ class EntityTags {
   [[nodiscard]] static std::optional<EntityTags> parse(std::string_view field);
 
   [[nodiscard]] bool any() const { return any_; }  // "*"
-  // Strong comparison (If-Match): weak tags match nothing.
-  [[nodiscard]] bool matches_strongly(std::uint64_t version) const {
-    return matches(version, false);
-  }
+  // The versions that strong comparison (If-Match) accepts: weak tags match nothing.
+  [[nodiscard]] std::vector<std::uint64_t> strong_versions() const;
   // Weak comparison (If-None-Match): W/"3" matches version 3.
-  [[nodiscard]] bool matches_weakly(std::uint64_t version) const { return matches(version, true); }
-
-  // The first strong tag that is a version, for a precondition that has to fail with it.
-  [[nodiscard]] std::optional<std::uint64_t> first_version() const;
+  [[nodiscard]] bool matches_weakly(std::uint64_t version) const;
 
  private:
-  [[nodiscard]] bool matches(std::uint64_t version, bool weak_too) const;
-
   std::string_view list_;
   bool any_ = false;
 };

@@ -14,7 +14,7 @@
 
 #include "vigil/base/clock.h"
 #include "vigil/cache/cache.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"

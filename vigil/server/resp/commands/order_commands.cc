@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ORDER.*: versioned state machines (vigil/orders/order.h) over RESP. docs/commands.md describes
+// ORDER.*: versioned state machines (vigil/orders/orders.h) over RESP. docs/commands.md describes
 // the syntax, the replies and the error codes.
 #include <algorithm>
 #include <array>

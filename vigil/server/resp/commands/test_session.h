@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "vigil/base/clock.h"
+#include "vigil/cache/expiry_listener.h"
 #include "vigil/server/reactor/connection.h"
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/server_state.h"
@@ -40,11 +41,10 @@ class RespTestServer {
         shared_(state_, all_commands(), {mailbox_.get()}),
         context_{state_, 0, clock_, *state_.counters[0]},
         host_(state_.options, state_.faults, clock_, context_.counters, mailbox_),
-        reactor_(context_, shared_) {
-    state_.cache.add_expiry_listener([this](const cache::ExpiredEntry& entry) {
-      shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
-    });
-  }
+        reactor_(context_, shared_),
+        expiry_(state_.cache, [this](const cache::RemovedEntry& entry) {
+          shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
+        }) {}
 
   [[nodiscard]] ServerState& state() { return state_; }
   [[nodiscard]] RespShared& shared() { return shared_; }
@@ -71,6 +71,7 @@ class RespTestServer {
   ReactorContext context_;
   ConnectionHost host_;
   RespReactor reactor_;
+  cache::ExpiryListener expiry_;
   std::uint64_t ids_ = 0;
 };
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "vigil/base/random.h"
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::orders {
@@ -86,7 +86,7 @@ OrderResult apply(Orders& orders, const Lives::Life& life, const StormEvent& eve
   return result;
 }
 
-TEST(OrderStressTest, AStormEndsInTheStateOfTheOrderedRun) {
+TEST(OrdersStressTest, AStormEndsInTheStateOfTheOrderedRun) {
   const std::uint64_t seed = vigil::testing::test_seed();
   const std::uint64_t wanted = events_wanted();
   constexpr int kThreads = 4;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/orders/order.h"
+#include "vigil/orders/orders.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
+
+#include "vigil/cache/expiry_listener.h"
 
 namespace vigil::orders {
 namespace {
@@ -27,6 +29,13 @@ class OrdersTest : public testing::Test {
   static OrderEvent versioned(std::string_view id, std::string_view status, std::uint64_t version) {
     OrderEvent event = put(id, status);
     event.version = version;
+    return event;
+  }
+  static OrderEvent transition(std::string_view id, std::string_view status) {
+    OrderEvent event;
+    event.type = OrderEvent::Type::kTransition;
+    event.order_id = id;
+    event.status = status;
     return event;
   }
   static OrderEvent removal(std::string_view id) {
@@ -117,11 +126,23 @@ TEST_F(OrdersTest, ConditionsCompareTheStoredVersion) {
   EXPECT_EQ(apply(other), OrderOutcome::kVersionMismatch);
 }
 
+TEST_F(OrdersTest, AnyOfSeveralVersionsWillDoAndNoneMeansNever) {
+  apply(put("A1", "pending"));
+  const std::vector<std::uint64_t> versions{9, 1};
+  OrderEvent update = put("A1", "paid");
+  update.if_one_of = versions;
+  EXPECT_EQ(apply(update), OrderOutcome::kUpdated);
+  EXPECT_EQ(apply(update), OrderOutcome::kVersionMismatch) << "it is version 2 now";
+  update.if_one_of = std::span<const std::uint64_t>();
+  EXPECT_EQ(apply(update), OrderOutcome::kVersionMismatch);
+  OrderEvent other = put("A2", "pending");
+  const std::vector<std::uint64_t> zero{0};
+  other.if_one_of = zero;
+  EXPECT_EQ(apply(other), OrderOutcome::kVersionMismatch) << "no order has the version 0";
+}
+
 TEST_F(OrdersTest, ATransitionNeedsAnOrderAndKeepsThePayload) {
-  OrderEvent step;
-  step.type = OrderEvent::Type::kTransition;
-  step.order_id = "A1";
-  step.status = "paid";
+  const OrderEvent step = transition("A1", "paid");
   EXPECT_EQ(apply(step), OrderOutcome::kNotFound);
   apply(put("A1", "pending", "payload"));
   EXPECT_EQ(apply(step), OrderOutcome::kUpdated);
@@ -152,9 +173,10 @@ TEST_F(OrdersTest, ADeletionMayOvertakeTheCreation) {
 
 TEST_F(OrdersTest, AnExpiredOrderLeavesATombstoneThatLivesForItsRetention) {
   std::vector<std::string> expired;
-  cache_.add_expiry_listener([&](const cache::ExpiredEntry& entry) {
+  const cache::ExpiryListener listener(cache_, [&](const cache::RemovedEntry& entry) {
     Order order;
-    ASSERT_TRUE(Orders::decode(entry.value, &order));
+    ASSERT_TRUE(decode_order(entry.header, entry.value, &order));
+    EXPECT_EQ(order.version, 7U);
     expired.push_back(std::string(entry.key) + " " + order.payload);
   });
   OrderEvent event = versioned("A1", "pending", 7);
@@ -214,6 +236,133 @@ TEST_F(OrdersTest, AnIdempotencyRecordExpiresAfterItsRetention) {
   EXPECT_FALSE(late.replayed);
 }
 
+TEST_F(OrdersTest, TheResultShowsTheOrderAsTheEventLeftIt) {
+  OrderEvent create = put("A1", "pending", "payload");
+  create.deadline_ms = kNow + 1000;
+  const OrderResult created = orders_.apply(create, kNow);
+  EXPECT_EQ(created.payload_after(create), "payload");
+  EXPECT_EQ(created.updated_ms, kNow);
+  EXPECT_EQ(created.deadline_ms, kNow + 1000);
+
+  const OrderEvent step = transition("A1", "paid");
+  const OrderResult moved = orders_.apply(step, kNow + 5);
+  EXPECT_EQ(moved.outcome, OrderOutcome::kUpdated);
+  EXPECT_EQ(orders_.table().name(moved.status), "paid");
+  EXPECT_EQ(moved.version, 2U);
+  EXPECT_EQ(moved.payload_after(step), "payload");
+  EXPECT_EQ(moved.updated_ms, kNow + 5);
+  EXPECT_EQ(moved.deadline_ms, kNow + 1000);
+}
+
+TEST_F(OrdersTest, AReplayShowsTheOrderOfTheFirstAttempt) {
+  apply(put("A1", "pending", "first"));
+  OrderEvent step = transition("A1", "processing");
+  step.idempotency_key = "try-1";
+  step.deadline_ms = kNow + 1000;
+  const OrderResult first = orders_.apply(step, kNow + 1);
+  apply(put("A1", "paid", "second"), kNow + 2);
+  step.deadline_ms = kNow + 2000;  // relative to the attempt, so no part of the request
+  const OrderResult retry = orders_.apply(step, kNow + 3);
+  EXPECT_TRUE(retry.replayed);
+  EXPECT_EQ(retry.version, first.version);
+  EXPECT_EQ(retry.status, first.status);
+  EXPECT_EQ(retry.updated_ms, kNow + 1);
+  EXPECT_EQ(retry.deadline_ms, kNow + 1000);
+  EXPECT_EQ(retry.payload_after(step), "first");
+}
+
+// What a retry brings along is not kept a second time.
+TEST_F(OrdersTest, ARecordHoldsAPayloadOnlyIfTheEventBroughtNone) {
+  const std::string payload(10'000, 'p');
+  apply(put("A1", "pending", payload));
+  const auto grown_by = [&](OrderEvent event) {
+    event.idempotency_key = "key";
+    const std::uint64_t before = cache_.stats().entry_bytes;
+    EXPECT_TRUE(order_applied(orders_.apply(event, kNow).outcome));
+    return cache_.stats().entry_bytes - before;
+  };
+  EXPECT_EQ(grown_by(put("A2", "pending", payload)) - grown_by(put("A3", "pending", "")),
+            payload.size());
+  EXPECT_GT(grown_by(transition("A1", "paid")), payload.size());
+}
+
+TEST_F(OrdersTest, AnOrderTooLargeToBeRememberedIsRefusedAndStays) {
+  const std::string payload(cache::kMaxValueBytes - 34, 'p');
+  ASSERT_EQ(apply(put("A1", "pending", payload)), OrderOutcome::kCreated);
+  OrderEvent step = transition("A1", "paid");
+  step.idempotency_key = "key";
+  EXPECT_EQ(apply(step), OrderOutcome::kTooLarge);
+  EXPECT_EQ(status_of("A1"), "pending");
+  step.idempotency_key = {};
+  EXPECT_EQ(apply(step), OrderOutcome::kUpdated);
+}
+
+// Both pairs read the same when id and key are written one behind the other.
+TEST_F(OrdersTest, IdsAndKeysWithNulBytesAreKeptApart) {
+  cache::Cache cache({.shards = 1});
+  Orders orders(cache, {});
+  const auto create = [&](std::string_view id, std::string_view key) {
+    OrderEvent event = put(id, "pending");
+    event.idempotency_key = key;
+    return orders.apply(event, kNow);
+  };
+  using namespace std::string_view_literals;
+  EXPECT_FALSE(create("a"sv, "b\0c"sv).replayed);
+  EXPECT_FALSE(create("a\0b"sv, "c"sv).replayed);
+  EXPECT_FALSE(create("a\0"sv, "b\0c"sv).replayed);
+  EXPECT_TRUE(create("a"sv, "b\0c"sv).replayed);
+  EXPECT_TRUE(create("a\0b"sv, "c"sv).replayed);
+  EXPECT_EQ(cache.stats().tombstones, 3U);
+}
+
+// What a move to other shards, a log and a hand-over need: whose record is it?
+TEST_F(OrdersTest, ARecordNamesItsOrderWhateverBytesTheIdHolds) {
+  struct Records final : cache::ShardObserver {
+    void stored(const cache::StoredEntry& entry) noexcept override {
+      if (entry.header.kind != cache::Kind::kIdempotency) return;
+      const auto record = decode_idempotency(entry.value);
+      ASSERT_TRUE(record);
+      ids.emplace_back(record->order_id(entry.key));
+      shards.push_back(entry.shard);
+    }
+    std::vector<std::string> ids;
+    std::vector<std::uint32_t> shards;
+  } records;
+  cache::Cache cache({});
+  cache.add_observer(records);
+  Orders orders(cache, {});
+  using namespace std::string_view_literals;
+  const std::vector<std::string> ids{"plain", std::string("\0"sv), std::string("a\0b\0"sv), "",
+                                     std::string(60'000, '\0')};
+  for (const std::string& id : ids) {
+    OrderEvent event = put(id, "pending");
+    event.idempotency_key = "k\0ey"sv;
+    ASSERT_EQ(orders.apply(event, kNow).outcome, OrderOutcome::kCreated);
+  }
+  EXPECT_EQ(records.ids, ids);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(records.shards[i], cache.key(ids[i]).shard) << "beside its order";
+  }
+}
+
+TEST_F(OrdersTest, AnOrderCanBeDeletedWhenMemoryIsFull) {
+  cache::Cache full({.shards = 1, .memory_limit_bytes = 4 << 20});
+  Orders orders(full, {});
+  const std::string payload(1000, 'p');
+  int created = 0;
+  for (; created < 10'000; ++created) {
+    const std::string id = std::to_string(created);
+    if (orders.apply(put(id, "pending", payload), kNow).outcome != OrderOutcome::kCreated) break;
+  }
+  ASSERT_LT(created, 10'000);
+  for (int i = 0; i < created; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_EQ(orders.apply(removal(id), kNow).outcome, OrderOutcome::kDeleted);
+    ASSERT_EQ(orders.apply(versioned(id, "pending", 1), kNow).outcome, OrderOutcome::kStale);
+  }
+  full.check_invariants();
+}
+
 TEST_F(OrdersTest, HistoryKeepsTheLastStatusChanges) {
   apply(put("A1", "pending"), kNow);
   apply(put("A1", "pending"), kNow + 1);
@@ -257,27 +406,6 @@ TEST_F(OrdersTest, ManyIdempotencyRecordsDoNotDisturbTheirOrders) {
     EXPECT_EQ(order.payload, std::to_string(19'500 + i));
     EXPECT_EQ(order.version, 40U);
   }
-}
-
-TEST(TransitionTableTest, ErrorsSayWhatIsWrong) {
-  EXPECT_NE(TransitionTable::create({}, {}).error().message.find("no initial status"),
-            std::string::npos);
-  EXPECT_NE(TransitionTable::create({"a"}, {{"a", ""}}).error().message.find("not a status"),
-            std::string::npos);
-  std::vector<TransitionTable::Step> steps;
-  for (int i = 0; i < 65; ++i) steps.push_back({"s" + std::to_string(i), "end"});
-  EXPECT_NE(TransitionTable::create({"s0"}, steps).error().message.find("more than 64"),
-            std::string::npos);
-}
-
-TEST(TransitionTableTest, ReachabilityIsTheClosureOfTheSteps) {
-  const auto table = TransitionTable::create({"a"}, {{"a", "b"}, {"b", "c"}, {"c", "b"}});
-  ASSERT_TRUE(table);
-  const auto id = [&](const char* name) { return *table->find(name); };
-  EXPECT_TRUE(table->reachable(id("a"), id("c")));
-  EXPECT_FALSE(table->reachable(id("c"), id("a")));
-  EXPECT_FALSE(table->terminal(id("c")));
-  EXPECT_TRUE(table->reachable_from_start(id("c")));
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ExpiryListener: calls a function with each visible entry that reached its deadline. A
+// ShardObserver of one event; its rules about order, threads, callbacks and lifetime hold here.
+//
+//   ExpiryListener listener(cache, [](const RemovedEntry& entry) { announce(entry.key); });
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "vigil/cache/cache.h"
+#include "vigil/cache/shard_observer.h"
+
+namespace vigil::cache {
+
+class ExpiryListener final : public ShardObserver {
+ public:
+  using Call = std::function<void(const RemovedEntry&)>;
+
+  // REQUIRES: as Cache::add_observer().
+  ExpiryListener(Cache& cache, Call call) : call_(std::move(call)) { cache.add_observer(*this); }
+
+  void removed(const RemovedEntry& entry) noexcept override {
+    if (entry.cause == RemovalCause::kExpired && !entry.header.hidden()) call_(entry);
+  }
+
+ private:
+  Call call_;
+};
+
+}  // namespace vigil::cache

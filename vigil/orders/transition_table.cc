@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/orders/transition_table.h"
+
+#include <utility>
+
+namespace vigil::orders {
+namespace {
+
+constexpr std::size_t kStatusBytesMax = 64;
+
+}  // namespace
+
+TransitionTable TransitionTable::payment_default() {
+  Result<TransitionTable> table = create({"pending"}, {{"pending", "processing"},
+                                                       {"pending", "paid"},
+                                                       {"pending", "failed"},
+                                                       {"pending", "cancelled"},
+                                                       {"pending", "expired"},
+                                                       {"processing", "paid"},
+                                                       {"processing", "failed"},
+                                                       {"paid", "refunding"},
+                                                       {"refunding", "refunded"},
+                                                       {"refunding", "paid"}});
+  return std::move(*table);
+}
+
+Result<TransitionTable> TransitionTable::create(const std::vector<std::string>& initial,
+                                                const std::vector<Step>& steps) {
+  if (initial.empty()) {
+    return Error{"the transition table has no initial status: name at least one"};
+  }
+  TransitionTable table;
+  for (const std::string& status : initial) {
+    const Result<StatusId> id = table.intern(status);
+    if (!id) return id.error();
+    table.initial_.set(*id);
+  }
+  for (const Step& step : steps) {
+    const Result<StatusId> from = table.intern(step.from);
+    if (!from) return from.error();
+    const Result<StatusId> to = table.intern(step.to);
+    if (!to) return to.error();
+    table.next_[*from].set(*to);
+  }
+  table.close();
+  return table;
+}
+
+Result<StatusId> TransitionTable::intern(const std::string& status) {
+  if (status.empty() || status.size() > kStatusBytesMax) {
+    return Error{"'" + status + "' is not a status: use 1 to " + std::to_string(kStatusBytesMax) +
+                 " bytes"};
+  }
+  if (const std::optional<StatusId> known = find(status)) return *known;
+  if (names_.size() == kMaxStatuses) {
+    return Error{"the transition table has more than " + std::to_string(kMaxStatuses) +
+                 " statuses; '" + status + "' is one too many"};
+  }
+  names_.push_back(status);
+  return static_cast<StatusId>(names_.size() - 1);
+}
+
+// Warshall's algorithm.
+void TransitionTable::close() {
+  closure_ = next_;
+  for (std::size_t via = 0; via < names_.size(); ++via) {
+    for (std::size_t from = 0; from < names_.size(); ++from) {
+      if (closure_[from][via]) closure_[from] |= closure_[via];
+    }
+  }
+  from_start_ = initial_;
+  for (std::size_t status = 0; status < names_.size(); ++status) {
+    if (initial_[status]) from_start_ |= closure_[status];
+  }
+}
+
+std::optional<StatusId> TransitionTable::find(std::string_view status) const {
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i] == status) return static_cast<StatusId>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace vigil::orders
