@@ -45,7 +45,7 @@ ALLOWED = {
     "memset": "of the runtime's own memory, at start-up",
 }
 # Objects that may call the program's heap: for structures that libc or the program frees.
-HEAP_USERS = {"intercept_pthread_thread.cc.o", "intercept_time_timers.cc.o"}
+HEAP_USERS = {"pthread_thread.cc.o", "time_timers.cc.o"}
 HEAP = {"malloc", "free", "pthread_create"}
 
 
