@@ -4,7 +4,7 @@
 //
 // The naive model: remember every access, and report a new one that overlaps an old one of another
 // thread, conflicts with it and does not know it (happens-before). What is forgotten here:
-//   1. an access that the new one knows, covers and equals in strength: whoever races with the old
+//   1. an access that the new one knows, covers and equals in strength: what races with the old
 //      one races with the new one, too. Forgetting these never loses a race.
 //   2. if four others remain, one of them at random. `evict` receives it: controlled mode keeps it
 //      (evicted_cells.h), free mode may lose a race by it.
@@ -137,8 +137,8 @@ template <class Stack, class Found, class Evict>
 // it conflicts with, and for a freed cell that it overlaps. `lane` picks the cell to evict.
 // `stack()` is asked only if the access is remembered; `access` itself comes without one.
 //
-// Two threads that meet at memory nobody touched before both see it empty, and the page faults of
-// the first stores keep them there for long: an empty cell is claimed, and who comes second looks
+// Two threads that meet at memory untouched before both see it empty, and the page faults of
+// the first stores keep them there for long: an empty cell is claimed, and the second one looks
 // again.
 template <class Stack, class Found, class Evict>
 [[gnu::always_inline]] inline void record(ShadowWord& word, Cell access, const VectorClock& clock,

@@ -27,7 +27,7 @@ std::uint32_t StackTree::push(std::uint32_t parent, std::uint64_t pc) {
       nodes_[fresh].parent = parent;
     }
     nodes_[fresh].next = first;
-    // Release: whoever finds the node by its number, in a chain or a cell, finds it complete.
+    // Release: a thread that finds the node by its number, in a chain or a cell, finds it complete.
     if (__atomic_compare_exchange_n(head, &first, fresh, false, __ATOMIC_RELEASE,
                                     __ATOMIC_ACQUIRE)) {
       return fresh;
@@ -35,8 +35,8 @@ std::uint32_t StackTree::push(std::uint32_t parent, std::uint64_t pc) {
   }
 }
 
-std::uint32_t StackCache::push_slowly(StackTree& tree, Entry& entry, std::uint32_t parent,
-                                      std::uint64_t pc) {
+std::uint32_t StackCache::push_slow_path(StackTree& tree, Entry& entry, std::uint32_t parent,
+                                         std::uint64_t pc) {
   const std::uint32_t stack = tree.push(parent, pc);
   entry = {pc, parent, stack};
   return stack;

@@ -65,7 +65,7 @@ class StackCache {
                                             std::uint64_t pc) {
     Entry& entry = entries_[StackTree::hash(parent, pc) >> (64 - kBits)];
     if (__builtin_expect(entry.pc == pc && entry.parent == parent, 1)) return entry.stack;
-    return push_slowly(tree, entry, parent, pc);
+    return push_slow_path(tree, entry, parent, pc);
   }
 
  private:
@@ -75,8 +75,8 @@ class StackCache {
     std::uint32_t parent;
     std::uint32_t stack;
   };
-  static std::uint32_t push_slowly(StackTree& tree, Entry& entry, std::uint32_t parent,
-                                   std::uint64_t pc);
+  static std::uint32_t push_slow_path(StackTree& tree, Entry& entry, std::uint32_t parent,
+                                      std::uint64_t pc);
 
   Entry entries_[std::size_t{1} << kBits] = {};
 };

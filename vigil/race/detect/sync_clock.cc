@@ -6,25 +6,24 @@
 
 namespace vigil::race {
 
-void ClockPool::lock() {
-  while (__atomic_exchange_n(&locked_, true, __ATOMIC_ACQUIRE)) __builtin_ia32_pause();
-}
-
-Epoch* ClockPool::take(Slot capacity) {
-  lock();
+Epoch* ClockPool::take_free(Slot capacity) {
+  const SpinGuard guard(lock_);
   Epoch*& head = free_[std::countr_zero(capacity)];
   Epoch* const block = head;
   if (block != nullptr) head = *reinterpret_cast<Epoch**>(block);
-  unlock();
+  return block;
+}
+
+Epoch* ClockPool::take(Slot capacity) {
+  Epoch* const block = take_free(capacity);
   return block != nullptr ? block : static_cast<Epoch*>(allocate_(capacity * sizeof(Epoch)));
 }
 
 void ClockPool::give_back(Epoch* block, Slot capacity) {
-  lock();
+  const SpinGuard guard(lock_);
   Epoch*& head = free_[std::countr_zero(capacity)];
   *reinterpret_cast<Epoch**>(block) = head;
   head = block;
-  unlock();
 }
 
 void SyncClock::reserve(Slot size, ClockPool& pool) {

@@ -5,8 +5,8 @@
 //
 // Most acquisitions teach nothing new: the thread was the last owner itself, or learned of that
 // release before. The object therefore remembers the moment of its last release as long as its
-// clock *is* the releaser's clock of that moment. Releases end an epoch, so whoever knows that
-// moment knows all of the clock, and acquiring is one comparison.
+// clock *is* the releaser's clock of that moment. Releases end an epoch, so a thread that knows
+// that moment knows all of the clock, and acquiring is one comparison.
 //
 // REQUIRES: after a release the thread goes on to its next epoch.
 //
@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "vigil/race/detect/cell.h"
+#include "vigil/race/detect/spin_lock.h"
 #include "vigil/race/detect/vector_clock.h"
 
 namespace vigil::race {
@@ -34,10 +35,11 @@ class ClockPool {
 
  private:
   static constexpr unsigned kSizes = kSlotBits + 1;
-  void lock();
-  void unlock() { __atomic_store_n(&locked_, false, __ATOMIC_RELEASE); }
 
-  bool locked_ = false;
+  // Null if there is none of that size.
+  Epoch* take_free(Slot capacity);
+
+  SpinLock lock_;
   Allocate allocate_ = nullptr;
   Epoch* free_[kSizes] = {};
 };

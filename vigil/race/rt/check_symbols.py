@@ -4,10 +4,11 @@
 
     check_symbols.py LIBVIGIL_RACE_A
 
-Each object may refer to symbols of the runtime's own namespace and to the functions below, which
-neither allocate nor are intercepted, or say why they may be used. Exit code: 0 clean, 1 findings,
-2 usage.
+Each object may refer to symbols of the runtime's own namespaces and to the functions below, which
+neither allocate nor are intercepted, or say why they may be used. A finding says why the symbol is
+forbidden and what to write instead. Exit code: 0 clean, 1 findings, 2 usage.
 """
+import re
 import subprocess
 import sys
 
@@ -45,8 +46,43 @@ ALLOWED = {
     "memset": "of the runtime's own memory, at start-up",
 }
 # Objects that may call the program's heap: for structures that libc or the program frees.
-HEAP_USERS = {"intercept_pthread_thread.cc.o", "intercept_time_timers.cc.o"}
+HEAP_USERS = {"pthread_thread.cc.o", "time_timers.cc.o"}
 HEAP = {"malloc", "free", "pthread_create"}
+
+# Symbols of race/rt, race/detect and race/sched, and of report.
+OWN = re.compile(r"_Z\w{0,6}5vigil(4race|6report)\w*")
+
+# Why the symbols that a pattern matches are forbidden, and what to write instead.
+ADVICE = (
+    (r"(malloc|calloc|realloc|free|_Zn[wa]m\w*|_Zd[la]Pv\w*)",
+     "allocates from the program's heap, which the runtime itself is; use allocate_forever() or"
+     " map_array() of raw/memory.h"),
+    (r"(mem(cpy|move|set|cmp|chr)|str\w+|bcopy|bzero)(_chk)?",
+     "is intercepted and would be recorded as the program's access; use raw_move(), raw_fill() and"
+     " their neighbours in raw/copy.h (compilers call them for large copies, too)"),
+    (r"pthread_(mutex|rwlock|cond|spin|once|barrier)\w*|sem_\w+",
+     "is intercepted and would be a scheduling point of the program; use SpinLock"
+     " (race/detect/spin_lock.h) or raw/futex.h"),
+    (r"__cxa_guard_\w+|__cxa_atexit|_GLOBAL__sub_I\w*",
+     "is a static that is initialised at run time; make it constinit, in the file's State"),
+    (r"__cxa_\w+|_ZTI\w*|_ZTV\w*|__gxx_personality_v0",
+     "is support for exceptions or RTTI, which C programs lack; the runtime has neither"),
+    (r"_Z\w{0,6}5vigil\w+",
+     "is of another module of vigil, which may allocate; the runtime uses report, race/detect and"
+     " race/sched only"),
+    (r"(f|s|sn|v|vf|vsn)?printf|f?puts|fopen|fclose|fwrite|fread",
+     "is stdio, which allocates and takes locks; write by raw_syscall(SYS_write, ...)"),
+)
+OTHERWISE = ("may allocate or be intercepted; use raw_syscall() of raw/syscall.h, or Real<> of"
+             " world/real_function.h for the C library's own function. If it does neither, list it"
+             " in ALLOWED with the reason")
+
+
+def advice(symbol):
+    for pattern, sentence in ADVICE:
+        if re.fullmatch(pattern, symbol):
+            return sentence
+    return OTHERWISE
 
 
 def undefined_symbols(archive):
@@ -61,18 +97,22 @@ def undefined_symbols(archive):
             yield member, words[-1]
 
 
+def finding(member, symbol):
+    """What is wrong with a reference of the object to the symbol, or None."""
+    if OWN.fullmatch(symbol) or symbol in ALLOWED or (member in HEAP_USERS and symbol in HEAP):
+        return None
+    return f"{member}: refers to {symbol}, which {advice(symbol)}"
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    findings = 0
-    for member, symbol in undefined_symbols(sys.argv[1]):
-        own = symbol.startswith("_Z") and "5vigil" in symbol[:12]
-        if own or symbol in ALLOWED or (member in HEAP_USERS and symbol in HEAP):
-            continue
-        print(f"{member}: refers to {symbol}")
-        findings += 1
-    return 1 if findings else 0
+    found = [finding(*reference) for reference in undefined_symbols(sys.argv[1])]
+    found = [sentence for sentence in found if sentence]
+    for sentence in found:
+        print(sentence)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -1,33 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/race/rt/init.h"
+//
+// Start-up and end of the runtime, above all its folders: here they are introduced to each other.
+#include <pthread.h>
 
 #include <cstdio>
 
-#include "vigil/race/rt/controlled.h"
-#include "vigil/race/rt/detector.h"
-#include "vigil/race/rt/intercept_pthread_thread.h"
-#include "vigil/race/rt/intercept_signal.h"
-#include "vigil/race/rt/options.h"
-#include "vigil/race/rt/raw_syscall.h"
-#include "vigil/race/rt/records.h"
-#include "vigil/race/rt/shadow.h"
-#include "vigil/race/rt/sync.h"
-#include "vigil/race/rt/threads.h"
+#include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/detector/findings.h"
+#include "vigil/race/rt/detector/records.h"
+#include "vigil/race/rt/detector/shadow.h"
+#include "vigil/race/rt/detector/sync_objects.h"
+#include "vigil/race/rt/detector/threads.h"
+#include "vigil/race/rt/raw/options.h"
+#include "vigil/race/rt/raw/started.h"
+#include "vigil/race/rt/raw/syscall.h"
+#include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/descriptors.h"
+#include "vigil/race/rt/world/signals.h"
+#include "vigil/race/rt/world/thread_handles.h"
+#include "vigil/race/rt/world/virtual_time.h"
 
 namespace vigil::race {
 
-bool init_internal::started = false;
-
 // In this order: each step may use those before it.
-void init_internal::start() {
+void started_internal::start() {
   started = true;
   read_options();
   records_init();
-  shadow_init();
+  shadow_init(report_memory_finding);
   sync_init();
-  if (options().mode == Mode::kControlled) controlled_init();
+  controlled_init({.signals_pending = signals_pending,
+                   .deliver_signals = deliver_signals,
+                   .take_in_outside_signals = take_in_outside_signals,
+                   .waits_for_outside_signal = waits_for_outside_signal,
+                   .task_created = signals_task_created,
+                   .task_finished = signals_task_finished,
+                   .timer_fired = virtual_timer_fired,
+                   .descriptors_object = descriptors_object,
+                   .outside_may_write = outside_may_write});
   threads_init();
-  pthread_init();
+  // Registered before any handler of the program: ours is the last before the fork and the first
+  // after it, so the program's handlers may lock and allocate.
+  pthread_atfork(before_fork, after_fork, after_fork_in_child);
+  thread_handles_init();
   signals_init();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Remembers objects whose last notification found nobody waiting. Somebody who waits for such an
+// Remembers objects whose last notification found no task waiting. A task that waits for such an
 // object forever is a lost wake-up rather than a plain deadlock.
 //
 // A small direct-mapped table: a newer object may push out an older one, which then counts as never

@@ -12,13 +12,13 @@ Pct::Pct(const StrategySettings& settings) : Strategy(settings) {
   priorities_.draw_clock(random_);
 }
 
-TaskId Pct::next_task(const Situation& situation) {
+TaskId Pct::next_task(const SchedulePoint& point) {
   for (std::uint32_t i = 0; i < changes_; ++i) {
-    if (situation.point < change_at_[i] || !situation.from_can_go_on) continue;
-    priorities_.set(situation.from, changes_ - i);  // the later in the list, the lower
+    if (point.index < change_at_[i] || !point.from_can_go_on) continue;
+    priorities_.set(point.from, changes_ - i);  // the later in the list, the lower
     change_at_[i] = kNever;
   }
-  const TaskId next = priorities_.highest(situation);
+  const TaskId next = priorities_.highest(point);
   if (next == kClockTask && random_.one_in(kClockRedrawOneIn)) priorities_.draw_clock(random_);
   return next;
 }

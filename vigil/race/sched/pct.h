@@ -20,7 +20,7 @@ class Pct final : public Strategy {
   explicit Pct(const StrategySettings& settings);
   void task_added(TaskId task) override { priorities_.draw(task, random_); }
   void demote(TaskId task) override { priorities_.demote(task); }
-  TaskId next_task(const Situation& situation) override;
+  TaskId next_task(const SchedulePoint& point) override;
 
  private:
   static constexpr std::uint32_t kMaxDepth = 16;

@@ -22,7 +22,7 @@ class Pos final : public Strategy {
   }
   void task_added(TaskId task) override { priorities_.draw(task, random_); }
   void demote(TaskId task) override;
-  TaskId next_task(const Situation& situation) override;
+  TaskId next_task(const SchedulePoint& point) override;
 
  private:
   Priorities priorities_;

@@ -3,13 +3,13 @@
 
 namespace vigil::race {
 
-TaskId Priorities::highest(const Situation& situation) const {
-  TaskId best = situation.runnable[0];
-  for (std::uint32_t i = 1; i < situation.count; ++i) {
-    const TaskId task = situation.runnable[i];
+TaskId Priorities::highest(const SchedulePoint& point) const {
+  TaskId best = point.runnable[0];
+  for (std::uint32_t i = 1; i < point.count; ++i) {
+    const TaskId task = point.runnable[i];
     if (priorities_[task] > priorities_[best]) best = task;
   }
-  return situation.clock_offered && clock_ > priorities_[best] ? kClockTask : best;
+  return point.clock_offered && clock_ > priorities_[best] ? kClockTask : best;
 }
 
 }  // namespace vigil::race

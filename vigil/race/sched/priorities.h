@@ -29,7 +29,7 @@ class Priorities {
   Priority of(TaskId task) const { return priorities_[task]; }
 
   // The candidate with the highest priority.
-  TaskId highest(const Situation& situation) const;
+  TaskId highest(const SchedulePoint& point) const;
 
  private:
   static Priority drawn(Random& random) {

@@ -16,7 +16,7 @@ class RandomWalk final : public Strategy {
  public:
   explicit RandomWalk(const StrategySettings& settings) : Strategy(settings) {}
   void demote(TaskId task) override { passed_over_ = task; }
-  TaskId next_task(const Situation& situation) override;
+  TaskId next_task(const SchedulePoint& point) override;
 
  private:
   static constexpr std::uint32_t kClockOneIn = 16;

@@ -3,15 +3,15 @@
 
 namespace vigil::race {
 
-TaskId plain_next_task(const Situation& situation, TaskId demoted) {
-  const bool stay = situation.from_can_go_on && situation.from != demoted;
-  if (stay || situation.count == 1) return stay ? situation.from : situation.runnable[0];
+TaskId plain_next_task(const SchedulePoint& point, TaskId demoted) {
+  const bool stay = point.from_can_go_on && point.from != demoted;
+  if (stay || point.count == 1) return stay ? point.from : point.runnable[0];
   // The oldest; after a demotion the next one in the order of creation, so that all get a turn.
-  const std::uint32_t origin = demoted == kNoTask ? 0 : situation.numbers[demoted] + 1;
-  TaskId best = situation.runnable[0];
-  for (std::uint32_t i = 1; i < situation.count; ++i) {
-    const TaskId task = situation.runnable[i];
-    if (situation.numbers[task] - origin < situation.numbers[best] - origin) best = task;
+  const std::uint32_t origin = demoted == kNoTask ? 0 : point.numbers[demoted] + 1;
+  TaskId best = point.runnable[0];
+  for (std::uint32_t i = 1; i < point.count; ++i) {
+    const TaskId task = point.runnable[i];
+    if (point.numbers[task] - origin < point.numbers[best] - origin) best = task;
   }
   return best;
 }
@@ -36,28 +36,27 @@ const Decision* Replay::take(std::uint32_t* cursors, std::uint32_t from, std::ui
   return nullptr;
 }
 
-TaskId Replay::next_task(const Situation& situation) {
+TaskId Replay::next_task(const SchedulePoint& point) {
   const TaskId demoted = demoted_;
-  const std::uint32_t from = situation.numbers[situation.from];
-  while (const Decision* decision =
-             take(run_cursors_, from, situation.steps[situation.from], false)) {
+  const std::uint32_t from = point.numbers[point.from];
+  while (const Decision* decision = take(run_cursors_, from, point.steps[point.from], false)) {
     if (decision->kind == Decision::Kind::kClock) {
-      if (situation.clock_offered) return kClockTask;
+      if (point.clock_offered) return kClockTask;
     } else {
-      for (std::uint32_t i = 0; i < situation.count; ++i) {
-        if (situation.numbers[situation.runnable[i]] != decision->to) continue;
+      for (std::uint32_t i = 0; i < point.count; ++i) {
+        if (point.numbers[point.runnable[i]] != decision->to) continue;
         demoted_ = kNoTask;
-        return situation.runnable[i];
+        return point.runnable[i];
       }
     }
     ++passed_over_;
   }
   demoted_ = kNoTask;
-  return plain_next_task(situation, demoted);
+  return plain_next_task(point, demoted);
 }
 
-std::uint32_t Replay::next_choice(const Situation& situation, std::uint32_t count) {
-  const std::uint32_t from = situation.numbers[situation.from];
+std::uint32_t Replay::next_choice(const SchedulePoint& point, std::uint32_t count) {
+  const std::uint32_t from = point.numbers[point.from];
   if (from >= kMaxNumber) return 0;
   const Decision* decision = take(choice_cursors_, from, choices_made_[from]++, true);
   if (decision == nullptr) return 0;

@@ -34,7 +34,7 @@ struct Decision {
 };
 
 // What goes on when nothing else is decided; `demoted` is the task that just yielded or spun.
-TaskId plain_next_task(const Situation& situation, TaskId demoted);
+TaskId plain_next_task(const SchedulePoint& point, TaskId demoted);
 
 class Replay final : public Strategy {
  public:
@@ -42,8 +42,8 @@ class Replay final : public Strategy {
   Replay(const Decision* decisions, std::size_t count);
 
   void demote(TaskId task) override { demoted_ = task; }
-  TaskId next_task(const Situation& situation) override;
-  std::uint32_t next_choice(const Situation& situation, std::uint32_t count) override;
+  TaskId next_task(const SchedulePoint& point) override;
+  std::uint32_t next_choice(const SchedulePoint& point, std::uint32_t count) override;
 
   // Decisions that could not be followed so far.
   std::uint64_t passed_over() const { return passed_over_; }

@@ -11,7 +11,7 @@ namespace vigil::race {
 class RoundRobin final : public Strategy {
  public:
   explicit RoundRobin(const StrategySettings& settings) : Strategy(settings) {}
-  TaskId next_task(const Situation& situation) override;
+  TaskId next_task(const SchedulePoint& point) override;
 
  private:
   std::uint32_t last_number_ = 0;

@@ -113,8 +113,8 @@ void Scheduler::arrive(TaskId task, const Operation& operation, std::uint64_t va
   }
 }
 
-Situation Scheduler::situation(TaskId from) const {
-  Situation at;
+SchedulePoint Scheduler::current_point(TaskId from) const {
+  SchedulePoint at;
   at.runnable = runnable_;
   at.count = runnable_count_;
   at.operations = operations_;
@@ -123,7 +123,7 @@ Situation Scheduler::situation(TaskId from) const {
   at.from = from;
   at.from_can_go_on = tasks_[from].state == State::kRunnable;
   at.clock_offered = may_fire_early();
-  at.point = stats_.points;
+  at.index = stats_.points;
   return at;
 }
 
@@ -141,7 +141,7 @@ TaskId Scheduler::next_task() {
       fire_earliest();
       continue;
     }
-    const Situation at = situation(from_);
+    const SchedulePoint at = current_point(from_);
     const TaskId next = strategy_->next_task(at);
     if (next == kClockTask) {
       ++stats_.early_firings;
@@ -155,7 +155,7 @@ TaskId Scheduler::next_task() {
   }
 }
 
-void Scheduler::record(const Situation& at, TaskId next) {
+void Scheduler::record(const SchedulePoint& at, TaskId next) {
   const bool preemption = at.from_can_go_on && next != at.from && at.from != demoted_;
   stats_.preemptions += preemption ? 1 : 0;
   stats_.switches += next != at.from ? 1 : 0;
@@ -171,7 +171,7 @@ void Scheduler::record(const Situation& at, TaskId next) {
   from_ = next;
 }
 
-void Scheduler::note(const Decision& decision, const Situation& at, bool preemption) {
+void Scheduler::note(const Decision& decision, const SchedulePoint& at, bool preemption) {
   if (listener_.decided != nullptr) listener_.decided(decision, at, preemption);
 }
 
@@ -230,7 +230,7 @@ std::uint32_t Scheduler::wake(std::uintptr_t object, std::uint32_t count) {
   for (std::uint32_t i = 0; i < woken; ++i, --waiters) {
     std::uint32_t chosen = 0;
     if (woken - i < waiters) {  // not all of them: which one is a choice
-      const Situation at = situation(from_);
+      const SchedulePoint at = current_point(from_);
       chosen = strategy_->next_choice(at, waiters);
       const std::uint32_t step = choices_[from_]++;
       if (chosen != 0) note({numbers_[from_], step, Decision::Kind::kChoice, chosen}, at, false);
@@ -280,7 +280,7 @@ bool Scheduler::earliest_is(TimerKind kind) const {
   return timer >= kMaxTasks && timer_kinds_[timer - kMaxTasks] == kind;
 }
 
-// Nobody can go on: time jumps to the next deadline, if there is one. Timers of running time that
+// No task can go on: time jumps to the next deadline, if there is one. Timers of running time that
 // come before it stand still meanwhile: they are as far from their ends as before.
 bool Scheduler::jump_when_idle() {
   constexpr std::uint32_t kMostStopped = 8;

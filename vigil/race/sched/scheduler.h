@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The state of a schedule: which tasks can go on, which wait for what and until when, and what
-// time it is. It decides with a Strategy who goes on; it knows nothing of threads: `race/rt` makes
-// them follow. Tests drive it with toy tasks.
+// time it is. It decides with a Strategy which one goes on; it knows nothing of threads: `race/rt`
+// makes them follow. Tests drive it with toy tasks.
 //
 // How the driver uses it, always in the name of the one task that runs:
 //
@@ -10,8 +10,8 @@
 //   to wait:       block(task, object, deadline, what); next = next_task();
 //   at its end:    finish(task); next = next_task();
 //
-// next_task() fires the deadlines that are due, lets time jump when nobody can go on, and returns
-// kNoTask if only somebody outside (leave()) can change anything, or nobody at all: stuck().
+// next_task() fires the deadlines that are due, lets time jump when no task can go on, and returns
+// kNoTask if only a task outside (leave()) can change anything, or none at all: stuck().
 //
 // Fairness: strategies may prefer one task forever. A task that yields, loads unchanged values
 // again and again, or runs at every kFairnessPoints-th point is demoted; when no task has done
@@ -63,7 +63,7 @@ class Scheduler {
 
   // Told of everything that the plain policy would not have done, and of each switch.
   struct Listener {
-    void (*decided)(const Decision& decision, const Situation& situation,
+    void (*decided)(const Decision& decision, const SchedulePoint& point,
                     bool preemption) = nullptr;
     void (*timer_fired)(TimerId timer) = nullptr;  // may call wake() and set_timer()
   };
@@ -114,7 +114,7 @@ class Scheduler {
 
   // ---- for reports
 
-  // After next_task() gave kNoTask: nobody will ever go on.
+  // After next_task() gave kNoTask: no task will ever go on.
   bool stuck() const { return outside_ == 0 && (only_timers_ || next_deadline_ns() == kNever); }
   bool livelocked() const { return idle_points_ > kLivelockPoints; }
   std::uint32_t live_tasks() const { return live_; }
@@ -163,14 +163,14 @@ class Scheduler {
   // Without anything but yields and unchanged loads.
   static constexpr std::uint64_t kStallPoints = 512;
   static constexpr std::uint64_t kLivelockPoints = 200'000;
-  // Of time, to timers for which nobody waits.
+  // Of time, to timers for which no task waits.
   static constexpr std::uint32_t kMostSilentJumps = 10'000;
   // Early deadlines: some at once, then in proportion to the points, so that a periodic timer does
   // not keep all others from running.
   static constexpr std::uint64_t kFreeEarlyFirings = 16;
   static constexpr std::uint64_t kPointsPerEarlyFiring = 32;
 
-  Situation situation(TaskId from) const;
+  SchedulePoint current_point(TaskId from) const;
   Progress progress_of(TaskId task, const Operation& operation, std::uint64_t value);
   bool may_fire_early() const;
   bool may_jump() const { return outside_ == 0 && !real_time_; }
@@ -182,18 +182,18 @@ class Scheduler {
   void unlink_runnable(TaskId task);
   void unlink_blocked(TaskId task);
   void end_wait(TaskId task, Wake reason);
-  void record(const Situation& at, TaskId next);
-  void note(const Decision& decision, const Situation& at, bool preemption);
+  void record(const SchedulePoint& at, TaskId next);
+  void note(const Decision& decision, const SchedulePoint& at, bool preemption);
 
   Strategy* strategy_ = nullptr;
   Listener listener_;
   bool real_time_ = false;
-  bool only_timers_ = false;  // periodic ones, and nobody goes on
+  bool only_timers_ = false;  // periodic ones, and no task goes on
   VirtualClock clock_;
   TimerHeap timers_;
   SchedulerStats stats_;
 
-  TaskId from_ = kNoTask;     // who runs, or stood at the last point
+  TaskId from_ = kNoTask;     // the task that runs, or was at the last point
   TaskId demoted_ = kNoTask;  // by that point
   std::uint32_t live_ = 0;
   std::uint32_t outside_ = 0;

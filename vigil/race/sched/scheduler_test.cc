@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "vigil/race/sched/strategy_storage.h"
+
 namespace vigil::race {
 namespace {
 
@@ -15,11 +17,11 @@ class SchedulerTest : public testing::Test {
  protected:
   void start(StrategyKind kind, std::uint64_t seed, bool real_time = false) {
     scheduler_ = std::make_unique<Scheduler>();
-    scheduler_->begin(room_->begin(kind, StrategySettings{.seed = seed}), {}, real_time);
+    scheduler_->begin(storage_->begin(kind, StrategySettings{.seed = seed}), {}, real_time);
   }
   void SetUp() override { start(StrategyKind::kRoundRobin, 1); }
 
-  std::unique_ptr<StrategyRoom> room_ = std::make_unique<StrategyRoom>();
+  std::unique_ptr<StrategyStorage> storage_ = std::make_unique<StrategyStorage>();
   std::unique_ptr<Scheduler> scheduler_;
 };
 
@@ -298,7 +300,7 @@ TEST_F(SchedulerTest, ABusyLoopOverTheClockReachesAnHour) {
   EXPECT_LT(looks, 10000U);
 }
 
-// Random programs of all kinds of calls: whatever happens, the invariants hold, nobody who can go
+// Random programs of all kinds of calls: whatever happens, the invariants hold, no task that can go
 // on is forgotten, and the same seed gives the same hash.
 std::uint64_t random_program(Scheduler* scheduler, std::uint64_t seed) {
   Random random(seed);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A strategy is the oracle that the scheduler asks at each point: who goes on? It sees which tasks
-// could, and what each is about to do; it never learns what the operations result in. One strategy
-// per file, each citing its paper and its deviations.
+// A strategy is the oracle that the scheduler asks at each point: which task goes on? It sees which
+// tasks could, and what each is about to do; it never learns what the operations result in. One
+// strategy per file, each citing its paper and its deviations; strategy_storage.h makes them.
 //
 // The clock is one of the candidates when a deadline lies ahead and may fire early. Time that moves
 // only when every task waits keeps such orders as "the loader always finishes before the timer".
 //
 // Invariants:
 //   1. The answers depend on the settings and the sequence of questions only.
-//   2. next_task() returns a task of `runnable`, or kClockTask if the situation offers it.
+//   2. next_task() returns a task of `runnable`, or kClockTask if the point offers it.
 //
 // Context: inside a program's threads: no allocation, no system calls. Thread safety: none; the
 // token serialises. Destruction is trivial: strategies live as long as the process.
@@ -39,17 +39,17 @@ struct StrategySettings {
   std::uint32_t horizon = 0;  // scheduling points that a run is expected to have; 0: not known
 };
 
-// What the scheduler shows when there is a choice.
-struct Situation {
+// What the scheduler shows where there is a choice.
+struct SchedulePoint {
   const TaskId* runnable = nullptr;  // never empty
   std::uint32_t count = 0;
   const Operation* operations = nullptr;   // by task: what each is about to do
   const std::uint32_t* numbers = nullptr;  // by task: its place in the order of creation
   const std::uint32_t* steps = nullptr;    // by task: how many points it has passed
-  TaskId from = kNoTask;                   // who stands at the point, waits or has ended
+  TaskId from = kNoTask;                   // the task that is at the point, waits or has ended
   bool from_can_go_on = false;
   bool clock_offered = false;
-  std::uint64_t point = 0;
+  std::uint64_t index = 0;  // points so far, this one included
 };
 
 class Strategy {
@@ -57,10 +57,10 @@ class Strategy {
   virtual void task_added(TaskId task);
   // The task yields or spins: choose others first.
   virtual void demote(TaskId task);
-  virtual TaskId next_task(const Situation& situation);
+  virtual TaskId next_task(const SchedulePoint& point);
   // One of `count` equal things for the task at the point, such as which of the waiters it wakes;
   // the first is the oldest.
-  virtual std::uint32_t next_choice(const Situation& situation, std::uint32_t count);
+  virtual std::uint32_t next_choice(const SchedulePoint& point, std::uint32_t count);
 
  protected:
   explicit Strategy(const StrategySettings& settings)
@@ -69,20 +69,6 @@ class Strategy {
 
   Random random_;
 };
-
-// Room for any one strategy: the runtime has no heap.
-class StrategyRoom {
- public:
-  // Starts a new schedule. kReplay is not made here: it needs its decisions (replay.h).
-  Strategy* begin(StrategyKind kind, const StrategySettings& settings);
-
- private:
-  static constexpr std::size_t kRoomSize = 160 * std::size_t{1024};
-  alignas(64) unsigned char bytes_[kRoomSize];
-};
-
-// The member of the portfolio that has its turn with this seed.
-StrategyKind portfolio_member(std::uint64_t seed);
 
 // "portfolio", "round-robin", "random", "pct", "pos", "surw", "replay".
 const char* name_of(StrategyKind kind);

@@ -10,6 +10,7 @@
 
 #include "vigil/race/sched/replay.h"
 #include "vigil/race/sched/scheduler.h"
+#include "vigil/race/sched/strategy_storage.h"
 #include "vigil/race/sched/toy_program.h"
 
 namespace vigil::race {
@@ -17,8 +18,8 @@ namespace {
 
 std::string run(StrategyKind kind, const StrategySettings& settings,
                 const std::vector<ToyTask>& tasks) {
-  auto room = std::make_unique<StrategyRoom>();
-  return ToyRun(room->begin(kind, settings)).run(tasks);
+  auto storage = std::make_unique<StrategyStorage>();
+  return ToyRun(storage->begin(kind, settings)).run(tasks);
 }
 
 std::string run(StrategyKind kind, std::uint64_t seed, const std::vector<ToyTask>& tasks) {

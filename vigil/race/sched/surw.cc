@@ -35,19 +35,19 @@ bool Surw::interesting(const Operation& operation) {
   return (objects_[place] & 1) != 0;
 }
 
-TaskId Surw::draw_intended(const Situation& situation) {
+TaskId Surw::draw_intended(const SchedulePoint& point) {
   std::uint32_t total = 0;
-  for (std::uint32_t i = 0; i < situation.count; ++i) total += weight(situation.runnable[i]);
+  for (std::uint32_t i = 0; i < point.count; ++i) total += weight(point.runnable[i]);
   if (total == 0) {  // all of them spin
-    for (std::uint32_t i = 0; i < situation.count; ++i) {
-      resting_[situation.runnable[i]] = 0;
-      total += left_[situation.runnable[i]];
+    for (std::uint32_t i = 0; i < point.count; ++i) {
+      resting_[point.runnable[i]] = 0;
+      total += left_[point.runnable[i]];
     }
   }
   TaskId drawn = kNoTask;
   std::uint32_t ticket = random_.below(total);
-  for (std::uint32_t i = 0; i < situation.count; ++i) {
-    const TaskId task = situation.runnable[i];
+  for (std::uint32_t i = 0; i < point.count; ++i) {
+    const TaskId task = point.runnable[i];
     if (drawn == kNoTask && ticket < weight(task)) drawn = task;
     ticket -= weight(task);
     if (resting_[task] != 0) --resting_[task];
@@ -55,25 +55,25 @@ TaskId Surw::draw_intended(const Situation& situation) {
   return drawn;
 }
 
-TaskId Surw::next_task(const Situation& situation) {
+TaskId Surw::next_task(const SchedulePoint& point) {
   const TaskId avoided = passed_over_;
   passed_over_ = kNoTask;
-  if (situation.clock_offered && random_.one_in(kClockOneIn)) return kClockTask;
+  if (point.clock_offered && random_.one_in(kClockOneIn)) return kClockTask;
   bool intended_can_run = false;
-  for (std::uint32_t i = 0; i < situation.count; ++i) {
-    intended_can_run |= situation.runnable[i] == intended_;
+  for (std::uint32_t i = 0; i < point.count; ++i) {
+    intended_can_run |= point.runnable[i] == intended_;
   }
-  if (!intended_can_run) intended_ = draw_intended(situation);
+  if (!intended_can_run) intended_ = draw_intended(point);
   // Among the intended task and those whose next operation is not interesting: uniformly, by
   // keeping the i-th one seen with probability 1/i.
   TaskId next = intended_;
   std::uint32_t seen = 1;
-  for (std::uint32_t i = 0; i < situation.count; ++i) {
-    const TaskId task = situation.runnable[i];
-    if (task == intended_ || task == avoided || interesting(situation.operations[task])) continue;
+  for (std::uint32_t i = 0; i < point.count; ++i) {
+    const TaskId task = point.runnable[i];
+    if (task == intended_ || task == avoided || interesting(point.operations[task])) continue;
     if (random_.one_in(++seen)) next = task;
   }
-  if (next == intended_ && interesting(situation.operations[next])) {
+  if (next == intended_ && interesting(point.operations[next])) {
     if (left_[next] > 1) --left_[next];
     next_rest_[next] = 0;
     intended_ = kNoTask;

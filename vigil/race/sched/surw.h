@@ -23,7 +23,7 @@ class Surw final : public Strategy {
   explicit Surw(const StrategySettings& settings);
   void task_added(TaskId task) override;
   void demote(TaskId task) override;
-  TaskId next_task(const Situation& situation) override;
+  TaskId next_task(const SchedulePoint& point) override;
 
  private:
   static constexpr std::uint32_t kClockOneIn = 16;
@@ -34,7 +34,7 @@ class Surw final : public Strategy {
   // the stack depend on the environment), the order of first use does not.
   bool interesting(const Operation& operation);
   // The task whose interesting operation comes next.
-  TaskId draw_intended(const Situation& situation);
+  TaskId draw_intended(const SchedulePoint& point);
   // Its weight in that draw.
   std::uint32_t weight(TaskId task) const { return resting_[task] == 0 ? left_[task] : 0; }
 

@@ -58,7 +58,7 @@ class ToyRun {
   }
 
  private:
-  static void record(const Decision& decision, const Situation& /*at*/, bool /*preemption*/) {
+  static void record(const Decision& decision, const SchedulePoint& /*at*/, bool /*preemption*/) {
     recorded().push_back(decision);
   }
 

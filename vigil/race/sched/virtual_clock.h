@@ -26,7 +26,7 @@ class VirtualClock {
     return now_ns_ += kLook_ns << doublings;
   }
   void point_passed() { now_ns_ += kPoint_ns; }
-  // Never backwards. Somebody waited, so it is no such loop.
+  // Never backwards. A task waited, so it is no such loop.
   void jump_to(std::uint64_t time_ns) {
     if (time_ns > now_ns_) now_ns_ = time_ns;
     looks_in_a_row_ = 0;

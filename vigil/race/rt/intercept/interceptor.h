@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How an interceptor is defined. The files of this folder define nothing else, apart from helpers
+// in anonymous namespaces (check_only_interceptors.py):
+//
+//   VIGIL_INTERCEPTOR int pthread_join(pthread_t handle, void** result) { ... }
+#pragma once
+
+// Seen by the program and all its libraries, whatever the runtime's visibility.
+#define VIGIL_INTERCEPTOR extern "C" VIGIL_INTERCEPTOR_CXX
+
+// The same with C++ linkage: operator new and its family.
+#define VIGIL_INTERCEPTOR_CXX [[gnu::visibility("default")]]

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Condition variables and barriers.
+//
+// In controlled mode both are modelled in the scheduler and the real condition variable is never
+// waited on: giving up the mutex and waiting are one step, because no other thread runs in between.
+// A barrier counts in its own memory, which nothing else reads: all its operations come here.
+//
+// In free mode a cancelled wait leaves with the mutex locked: the edges of that lock are made
+// before the program's cleanup handlers run.
+#include <pthread.h>
+#include <threads.h>
+
+#include <cerrno>
+
+#include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/intercept/interceptor.h"
+#include "vigil/race/rt/raw/call_with_cleanup.h"
+#include "vigil/race/rt/world/accesses.h"
+#include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/mutexes.h"
+#include "vigil/race/rt/world/real_function.h"
+#include "vigil/race/rt/world/signals.h"
+#include "vigil/race/rt/world/virtual_time.h"
+#include "vigil/race/rt/world/wait_for.h"
+
+namespace vigil::race {
+namespace {
+
+using Condition = pthread_cond_t;
+using Mutex = pthread_mutex_t;
+
+constinit Real<decltype(&::pthread_cond_init)> real_init("pthread_cond_init", "GLIBC_2.3.2");
+constinit Real<decltype(&::pthread_cond_destroy)> real_destroy("pthread_cond_destroy",
+                                                               "GLIBC_2.3.2");
+constinit Real<decltype(&::pthread_cond_wait)> real_wait("pthread_cond_wait", "GLIBC_2.3.2");
+constinit Real<decltype(&::pthread_cond_timedwait)> real_timedwait("pthread_cond_timedwait",
+                                                                   "GLIBC_2.3.2");
+constinit Real<decltype(&::pthread_cond_clockwait)> real_clockwait("pthread_cond_clockwait");
+constinit Real<decltype(&::pthread_cond_signal)> real_signal("pthread_cond_signal", "GLIBC_2.3.2");
+constinit Real<decltype(&::pthread_cond_broadcast)> real_broadcast("pthread_cond_broadcast",
+                                                                   "GLIBC_2.3.2");
+
+// Like a mutex, a condition variable is read by its users.
+void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+
+// Which clock pthread_cond_timedwait() means: an attribute, kept in a bit of the waiters' counter.
+clockid_t clock_of(const Condition* condition) {
+  constexpr unsigned kMonotonic = 2;
+  return (condition->__data.__wrefs & kMonotonic) != 0 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+}
+
+struct FreeWait {
+  Condition* condition;
+  Mutex* mutex;
+  clockid_t clock;
+  const timespec* time;  // null: without end
+  bool clock_named;
+  Address pc;
+  int result;
+};
+
+void wait_really(void* argument) {
+  auto* wait = static_cast<FreeWait*>(argument);
+  if (wait->time == nullptr) {
+    wait->result = real_wait(wait->condition, wait->mutex);
+  } else if (wait->clock_named) {
+    wait->result = real_clockwait(wait->condition, wait->mutex, wait->clock, wait->time);
+  } else {
+    wait->result = real_timedwait(wait->condition, wait->mutex, wait->time);
+  }
+}
+
+void lock_is_held_again(void* argument, int /*completed*/) {
+  auto* wait = static_cast<FreeWait*>(argument);
+  after_lock(wait->mutex, 0, wait->pc);
+}
+
+int wait_free(FreeWait* wait) {
+  const SignalsAtOnce signals;
+  before_unlock(wait->mutex);
+  vigil_race_call_with_cleanup(wait_really, lock_is_held_again, wait);
+  return wait->result;
+}
+
+int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns, Address pc) {
+  const FrameScope frame(pc);
+  scheduling_point(PointKind::kSync, condition);
+  pthread_testcancel();
+  before_unlock(mutex);
+  const int refused = unlock_and_wake(mutex);
+  if (refused != 0) return refused;
+  const WaitResult result = block_on(condition, deadline_ns, "pthread_cond_wait", true);
+  lock_controlled(mutex, kNever, "pthread_cond_wait (mutex)");
+  after_lock(mutex, 0, pc);
+  if (result == WaitResult::kInterrupted) {
+    pthread_testcancel();
+    deliver_signals();
+  }
+  return result == WaitResult::kTimedOut ? ETIMEDOUT : 0;
+}
+
+int wait(Condition* condition, Mutex* mutex, clockid_t clock, const timespec* time,
+         bool clock_named, Address pc) {
+  use(condition, pc);
+  if (controlled()) return wait_controlled(condition, mutex, deadline_at(clock, time), pc);
+  FreeWait free_wait{condition, mutex, clock, time, clock_named, pc, 0};
+  return wait_free(&free_wait);
+}
+
+int signal(Condition* condition, Address pc) {
+  use(condition, pc);
+  scheduling_point(PointKind::kSync, condition);
+  if (!controlled()) return real_signal(condition);
+  notify(condition, 1);
+  return 0;
+}
+
+int broadcast(Condition* condition, Address pc) {
+  use(condition, pc);
+  scheduling_point(PointKind::kSync, condition);
+  if (!controlled()) return real_broadcast(condition);
+  notify(condition, kEveryone);
+  return 0;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int pthread_cond_init(Condition* condition,
+                                        const pthread_condattr_t* attributes) noexcept {
+  write_range(condition, 1, VIGIL_CALLER_PC);
+  return real_init(condition, attributes);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_destroy(Condition* condition) noexcept {
+  write_range(condition, 1, VIGIL_CALLER_PC);
+  return real_destroy(condition);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_wait(Condition* condition, Mutex* mutex) {
+  return wait(condition, mutex, CLOCK_REALTIME, nullptr, false, VIGIL_CALLER_PC);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_timedwait(Condition* condition, Mutex* mutex,
+                                             const timespec* time) {
+  return wait(condition, mutex, clock_of(condition), time, false, VIGIL_CALLER_PC);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_clockwait(Condition* condition, Mutex* mutex, clockid_t clock,
+                                             const timespec* time) {
+  return wait(condition, mutex, clock, time, true, VIGIL_CALLER_PC);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_signal(Condition* condition) noexcept {
+  return signal(condition, VIGIL_CALLER_PC);
+}
+
+VIGIL_INTERCEPTOR int pthread_cond_broadcast(Condition* condition) noexcept {
+  return broadcast(condition, VIGIL_CALLER_PC);
+}
+
+// ---- C11: cnd_t is a pthread_cond_t
+
+namespace {
+
+Condition* condition_of(cnd_t* condition) { return reinterpret_cast<Condition*>(condition); }
+Mutex* mutex_of(mtx_t* mutex) { return reinterpret_cast<Mutex*>(mutex); }
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int cnd_wait(cnd_t* condition, mtx_t* mutex) {
+  const int result = wait(condition_of(condition), mutex_of(mutex), CLOCK_REALTIME, nullptr, false,
+                          VIGIL_CALLER_PC);
+  return result == 0 ? thrd_success : thrd_error;
+}
+
+VIGIL_INTERCEPTOR int cnd_timedwait(cnd_t* condition, mtx_t* mutex, const timespec* time) {
+  const int result =
+      wait(condition_of(condition), mutex_of(mutex), CLOCK_REALTIME, time, false, VIGIL_CALLER_PC);
+  if (result == ETIMEDOUT) return thrd_timedout;
+  return result == 0 ? thrd_success : thrd_error;
+}
+
+VIGIL_INTERCEPTOR int cnd_signal(cnd_t* condition) {
+  return signal(condition_of(condition), VIGIL_CALLER_PC) == 0 ? thrd_success : thrd_error;
+}
+
+VIGIL_INTERCEPTOR int cnd_broadcast(cnd_t* condition) {
+  return broadcast(condition_of(condition), VIGIL_CALLER_PC) == 0 ? thrd_success : thrd_error;
+}
+
+// ---- barriers
+
+namespace {
+
+using Barrier = pthread_barrier_t;
+
+constinit Real<decltype(&::pthread_barrier_init)> real_barrier_init("pthread_barrier_init");
+constinit Real<decltype(&::pthread_barrier_destroy)> real_barrier_destroy(
+    "pthread_barrier_destroy");
+constinit Real<decltype(&::pthread_barrier_wait)> real_barrier_wait("pthread_barrier_wait");
+
+// Lies over glibc's own fields: entered threads, round, threads of a round.
+struct BarrierModel {
+  unsigned entered;
+  unsigned round;
+  unsigned count;
+  int shared;
+  unsigned left;
+};
+static_assert(sizeof(BarrierModel) <= sizeof(Barrier));
+
+int barrier_wait_controlled(Barrier* barrier, Address pc) {
+  const FrameScope frame(pc);
+  scheduling_point(PointKind::kSync, barrier);
+  auto* model = reinterpret_cast<BarrierModel*>(barrier);
+  if (++model->entered == model->count) {
+    model->entered = 0;
+    ++model->round;
+    wake(barrier, kEveryone);
+    return PTHREAD_BARRIER_SERIAL_THREAD;
+  }
+  const unsigned round = model->round;
+  return wait_for(barrier, kNever, "pthread_barrier_wait",
+                  [&] { return model->round == round ? EBUSY : 0; });
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int pthread_barrier_init(Barrier* barrier,
+                                           const pthread_barrierattr_t* attributes,
+                                           unsigned count) noexcept {
+  write_range(barrier, 1, VIGIL_CALLER_PC);
+  return real_barrier_init(barrier, attributes, count);
+}
+
+VIGIL_INTERCEPTOR int pthread_barrier_destroy(Barrier* barrier) noexcept {
+  write_range(barrier, 1, VIGIL_CALLER_PC);
+  sync_destroyed(barrier, sizeof *barrier);
+  return real_barrier_destroy(barrier);
+}
+
+VIGIL_INTERCEPTOR int pthread_barrier_wait(Barrier* barrier) noexcept {
+  use(barrier, VIGIL_CALLER_PC);
+  release_merge(barrier);
+  const int result =
+      controlled() ? barrier_wait_controlled(barrier, VIGIL_CALLER_PC) : real_barrier_wait(barrier);
+  use(barrier, VIGIL_CALLER_PC);
+  acquire(barrier);
+  return result;
+}
+
+}  // namespace vigil::race

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Semaphores. The real object counts in both modes; in controlled mode waiting is the scheduler's.
+#include <pthread.h>
+#include <semaphore.h>
+
+#include <cerrno>
+
+#include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/intercept/interceptor.h"
+#include "vigil/race/rt/world/accesses.h"
+#include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/real_function.h"
+#include "vigil/race/rt/world/signals.h"
+#include "vigil/race/rt/world/virtual_time.h"
+#include "vigil/race/rt/world/wait_for.h"
+
+namespace vigil::race {
+namespace {
+
+constinit Real<decltype(&::sem_init)> real_init("sem_init");
+constinit Real<decltype(&::sem_destroy)> real_destroy("sem_destroy");
+constinit Real<decltype(&::sem_wait)> real_wait("sem_wait");
+constinit Real<decltype(&::sem_trywait)> real_trywait("sem_trywait");
+constinit Real<decltype(&::sem_timedwait)> real_timedwait("sem_timedwait");
+constinit Real<decltype(&::sem_clockwait)> real_clockwait("sem_clockwait");
+constinit Real<decltype(&::sem_post)> real_post("sem_post");
+
+void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+
+int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
+  scheduling_point(PointKind::kSync, semaphore);
+  pthread_testcancel();
+  const int saved = errno;
+  const auto attempt = [&] {
+    if (real_trywait(semaphore) == 0) return 0;
+    return errno == EAGAIN ? EBUSY : errno;
+  };
+  const int error = wait_for(semaphore, deadline_ns, operation, attempt, [] {
+    pthread_testcancel();
+    return deliver_signals() ? EINTR : 0;
+  });
+  errno = error == 0 ? saved : error;
+  return error == 0 ? 0 : -1;
+}
+
+template <class RealWait>
+int wait(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation, Address pc,
+         RealWait real) {
+  use(semaphore, pc);
+  const FrameScope frame(pc);
+  int result = 0;
+  if (controlled()) {
+    result = wait_controlled(semaphore, deadline_ns, operation);
+  } else {
+    const SignalsAtOnce signals;
+    result = real();
+  }
+  if (result == 0) acquire(semaphore);
+  return result;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int sem_init(sem_t* semaphore, int shared, unsigned value) noexcept {
+  write_range(semaphore, 1, VIGIL_CALLER_PC);
+  sync_destroyed(semaphore, sizeof *semaphore);
+  return real_init(semaphore, shared, value);
+}
+
+VIGIL_INTERCEPTOR int sem_destroy(sem_t* semaphore) noexcept {
+  write_range(semaphore, 1, VIGIL_CALLER_PC);
+  sync_destroyed(semaphore, sizeof *semaphore);
+  return real_destroy(semaphore);
+}
+
+VIGIL_INTERCEPTOR int sem_wait(sem_t* semaphore) {
+  return wait(semaphore, kNever, "sem_wait", VIGIL_CALLER_PC, [&] { return real_wait(semaphore); });
+}
+
+VIGIL_INTERCEPTOR int sem_timedwait(sem_t* semaphore, const timespec* time) {
+  return wait(semaphore, deadline_at(CLOCK_REALTIME, time), "sem_timedwait", VIGIL_CALLER_PC,
+              [&] { return real_timedwait(semaphore, time); });
+}
+
+VIGIL_INTERCEPTOR int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* time) {
+  return wait(semaphore, deadline_at(clock, time), "sem_clockwait", VIGIL_CALLER_PC,
+              [&] { return real_clockwait(semaphore, clock, time); });
+}
+
+VIGIL_INTERCEPTOR int sem_trywait(sem_t* semaphore) noexcept {
+  use(semaphore, VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, semaphore);
+  const int result = real_trywait(semaphore);
+  if (result == 0) acquire(semaphore);
+  return result;
+}
+
+VIGIL_INTERCEPTOR int sem_post(sem_t* semaphore) noexcept {
+  use(semaphore, VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, semaphore);
+  release_merge(semaphore);
+  const int result = real_post(semaphore);
+  if (controlled()) wake(semaphore, kEveryone);
+  return result;
+}
+
+}  // namespace vigil::race

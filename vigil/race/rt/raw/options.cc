@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/race/rt/raw/options.h"
+
+#include <fcntl.h>
+
+#include <initializer_list>
+
+#include "vigil/race/rt/raw/copy.h"
+#include "vigil/race/rt/raw/memory.h"
+#include "vigil/race/rt/raw/syscall.h"
+
+namespace vigil::race {
+namespace {
+
+constexpr char kVariable[] = "VIGIL_RACE_OPTIONS=";
+constexpr std::size_t kTextMax = 8192;
+
+struct State {
+  Options options;
+  char text[kTextMax];  // the variable's value, cut into words in place
+  char chunk[kPage];    // of the environment
+};
+constinit State state = {};
+
+[[noreturn]] void refuse(const char* what, const char* word) {
+  for (const char* part : {"vigil race: VIGIL_RACE_OPTIONS: ", what, " '", word, "'\n"}) {
+    raw_syscall(SYS_write, 2, part, raw_length(part));
+  }
+  raw_syscall(SYS_exit_group, 2);
+  __builtin_unreachable();
+}
+
+bool parse_number(const char* value, std::uint64_t* number) {
+  std::uint64_t result = 0;
+  if (*value == 0) return false;
+  for (; *value != 0; ++value) {
+    if (*value < '0' || *value > '9') return false;
+    if (__builtin_mul_overflow(result, 10, &result) ||
+        __builtin_add_overflow(result, static_cast<std::uint64_t>(*value - '0'), &result)) {
+      return false;
+    }
+  }
+  *number = result;
+  return true;
+}
+
+bool set_number(const char* value, std::uint64_t* number) { return parse_number(value, number); }
+
+bool set_number(const char* value, std::uint32_t* number) {
+  std::uint64_t wide = 0;
+  if (!parse_number(value, &wide) || wide > ~std::uint32_t{0}) return false;
+  *number = static_cast<std::uint32_t>(wide);
+  return true;
+}
+
+bool set_flag(const char* value, bool* flag) {
+  *flag = raw_equal(value, "1");
+  return *flag || raw_equal(value, "0");
+}
+
+template <std::size_t kSize>
+bool set_text(const char* value, char (&to)[kSize]) {
+  if (raw_length(value) >= kSize) return false;
+  raw_copy_text(to, value);
+  return true;
+}
+
+template <class Choice, std::size_t kCount>
+bool set_choice(const char* value, const char* const (&names)[kCount], Choice* choice) {
+  for (std::size_t index = 0; index < kCount; ++index) {
+    if (!raw_equal(value, names[index])) continue;
+    *choice = static_cast<Choice>(index);
+    return true;
+  }
+  return false;
+}
+
+constexpr const char* kModes[] = {"free", "controlled"};
+constexpr const char* kPoints[] = {"sync", "memory", "conflicts"};
+constexpr const char* kTimes[] = {"virtual", "real"};
+
+// All options there are.
+struct Flag {
+  const char* name;
+  bool (*set)(const char* value);
+};
+constexpr Flag kFlags[] = {
+    {"mode", [](const char* value) { return set_choice(value, kModes, &state.options.mode); }},
+    {"seed", [](const char* value) { return set_number(value, &state.options.seed); }},
+    {"strategy", [](const char* value) { return set_text(value, state.options.strategy); }},
+    {"depth", [](const char* value) { return set_number(value, &state.options.depth); }},
+    {"points", [](const char* value) { return set_choice(value, kPoints, &state.options.points); }},
+    {"time", [](const char* value) { return set_choice(value, kTimes, &state.options.time); }},
+    {"out", [](const char* value) { return set_text(value, state.options.out); }},
+    {"decisions", [](const char* value) { return set_text(value, state.options.decisions); }},
+    {"conflicts", [](const char* value) { return set_text(value, state.options.conflicts); }},
+    {"events", [](const char* value) { return set_flag(value, &state.options.events); }},
+    {"max_points", [](const char* value) { return set_number(value, &state.options.max_points); }},
+    {"exit_code", [](const char* value) { return set_number(value, &state.options.exit_code); }},
+    {"halt", [](const char* value) { return set_flag(value, &state.options.halt); }},
+};
+
+void set_option(char* word) {
+  char* value = word;
+  while (*value != 0 && *value != '=') ++value;
+  if (*value == 0) refuse("not of the form key=value:", word);
+  *value++ = 0;
+  for (const Flag& flag : kFlags) {
+    if (!raw_equal(word, flag.name)) continue;
+    if (!flag.set(value)) refuse("bad value", value);
+    return;
+  }
+  refuse("unknown key", word);
+}
+
+void set_options() {
+  char* word = state.text;
+  while (*word != 0) {
+    char* end = word;
+    while (*end != 0 && *end != ' ') ++end;
+    const bool last = *end == 0;
+    *end = 0;
+    if (end != word) set_option(word);
+    if (last) return;
+    word = end + 1;
+  }
+}
+
+// Copies the variable's value to `state.text`. libc's environ may not exist yet: the kernel is
+// asked.
+class VariableReader {
+ public:
+  void read() {
+    const long file = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    long size = 0;
+    while ((size = raw_syscall(SYS_read, file, state.chunk, sizeof(state.chunk))) > 0) {
+      for (long index = 0; index < size; ++index) take(state.chunk[index]);
+    }
+    raw_syscall(SYS_close, file);
+  }
+
+ private:
+  void take(char character) {
+    if (character == 0) {
+      matched_ = 0;
+      mismatched_ = false;
+    } else if (mismatched_) {
+      return;
+    } else if (matched_ < sizeof(kVariable) - 1) {
+      mismatched_ = character != kVariable[matched_++];
+    } else {
+      if (length_ + 1 >= kTextMax) refuse("too long:", state.text);
+      state.text[length_++] = character;
+    }
+  }
+
+  std::size_t matched_ = 0;
+  bool mismatched_ = false;
+  std::size_t length_ = 0;
+};
+
+}  // namespace
+
+const Options& options() { return state.options; }
+
+void read_options() {
+  VariableReader().read();
+  set_options();
+}
+
+}  // namespace vigil::race

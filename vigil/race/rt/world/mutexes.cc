@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/race/rt/world/mutexes.h"
+
+#include "vigil/race/rt/raw/syscall.h"
+#include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/real_function.h"
+#include "vigil/race/rt/world/wait_for.h"
+
+namespace vigil::race {
+namespace {
+
+constinit Real<decltype(&::pthread_mutex_trylock)> real_trylock("pthread_mutex_trylock");
+constinit Real<decltype(&::pthread_mutex_unlock)> real_unlock("pthread_mutex_unlock");
+
+struct State {
+  // What a thread that waits for any robust mutex waits for: also the end of its owner.
+  char robust_mutexes;
+};
+constinit State state = {};
+
+int kind_of(const pthread_mutex_t* mutex) { return mutex->__data.__kind & 3; }
+
+bool owned_by_caller(const pthread_mutex_t* mutex) {
+  return mutex->__data.__owner == static_cast<int>(raw_syscall(SYS_gettid));
+}
+
+bool is_robust(const pthread_mutex_t* mutex) {
+  constexpr int kRobust = 16;
+  return (mutex->__data.__kind & kRobust) != 0;
+}
+
+const void* waited_for(const pthread_mutex_t* mutex) {
+  return is_robust(mutex) ? static_cast<const void*>(&state.robust_mutexes) : mutex;
+}
+
+// The kernel unlocks the mutex of an owner that ended when its thread is really gone, which is
+// soon.
+bool owner_is_about_to_go(const pthread_mutex_t* mutex) {
+  return is_robust(mutex) && !is_task_of(mutex->__data.__owner);
+}
+
+}  // namespace
+
+int lock_controlled(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation) {
+  return wait_for(waited_for(mutex), deadline_ns, operation, [&] {
+    for (;;) {
+      const int result = real_trylock(mutex);
+      if (result != EBUSY) return result;
+      if (kind_of(mutex) == PTHREAD_MUTEX_ERRORCHECK_NP && owned_by_caller(mutex)) return EDEADLK;
+      if (!owner_is_about_to_go(mutex)) return EBUSY;
+      raw_syscall(SYS_sched_yield);
+    }
+  });
+}
+
+int try_lock(pthread_mutex_t* mutex) { return real_trylock(mutex); }
+
+int unlock_and_wake(pthread_mutex_t* mutex) {
+  const int result = real_unlock(mutex);
+  if (result == 0 && controlled()) wake(waited_for(mutex), kEveryone);
+  return result;
+}
+
+void owner_ended() { wake(&state.robust_mutexes, kEveryone); }
+
+void after_lock(pthread_mutex_t* mutex, int result, Address pc) {
+  if (result != 0 && result != EOWNERDEAD) return;
+  acquire(mutex);
+  lock_acquired(mutex, LockKind::kMutex, pc);
+}
+
+void before_unlock(pthread_mutex_t* mutex) {
+  release_store(mutex);
+  lock_released(mutex);
+}
+
+}  // namespace vigil::race
