@@ -46,6 +46,8 @@
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/guarded_map.h"
 #include "vigil/maps/map_misuse.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/type_name.h"
 
 namespace vigil {
 
@@ -65,11 +67,11 @@ class CheckedMap
  public:
   explicit CheckedMap(MisuseOptions options = {}, Hash hash = Hash(), Equal equal = Equal(),
                       const Allocator& allocator = {})
-      : CheckedMap::GuardedMap(std::move(hash), std::move(equal), allocator, std::move(options)) {}
+      : CheckedMap::GuardedMap(options.name, map_type_name<"CheckedMap", Key, Value>(),
+                               std::move(hash), std::move(equal), allocator, std::move(options)) {}
 
-  [[nodiscard]] const std::string& name() const noexcept { return this->guarding().options().name; }
   [[nodiscard]] CheckedMapStats stats() const {
-    const maps::internal::FlatMapStats table = this->table_stats();
+    const MapStats table = this->table_stats();
     return {table.entries, table.slots, table.table_bytes, this->guarding().misuses(),
             this->guarding().lingers()};
   }

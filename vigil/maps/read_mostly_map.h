@@ -42,12 +42,15 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/visitor.h"
+#include "vigil/maps/map_options.h"
 #include "vigil/maps/sharded_map.h"
+#include "vigil/stacks/type_name.h"
 
 namespace vigil {
 
@@ -63,10 +66,13 @@ class ReadMostlyMap {
   using hasher = Hash;
   using key_equal = Equal;
   using lookup_type = typename Map::lookup_type;
-  using GetOrInsertResult = typename Map::GetOrInsertResult;
+  using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
   explicit ReadMostlyMap(Hash hash = Hash(), Equal equal = Equal())
-      : map_({.shards = 16}, std::move(hash), std::move(equal)) {}
+      : ReadMostlyMap(MapOptions(), std::move(hash), std::move(equal)) {}
+  explicit ReadMostlyMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal())
+      : map_(map_type_name<"ReadMostlyMap", Key, Value>(),
+             {.shards = 16, .name = std::move(options.name)}, std::move(hash), std::move(equal)) {}
 
   // --- Reads ---------------------------------------------------------------------------------
 
@@ -152,6 +158,8 @@ class ReadMostlyMap {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
   [[nodiscard]] bool empty() const noexcept { return map_.empty(); }
+  // As dumps name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return map_.name(); }
   [[nodiscard]] ReadMostlyMapStats stats() const noexcept { return map_.stats(); }
   void check_invariants() const { map_.check_invariants(); }
 

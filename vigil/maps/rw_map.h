@@ -37,6 +37,8 @@
 #include "vigil/maps/internal/distributed_rw_lock.h"
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/guarded_map.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/type_name.h"
 
 namespace vigil {
 
@@ -45,6 +47,8 @@ namespace maps::internal {
 // Guards that take the lock.
 struct RwGuarding {
   static constexpr bool kWaits = true;
+
+  explicit RwGuarding(const MapLabel&) {}
 
   class Read {
    public:
@@ -75,7 +79,7 @@ struct RwGuarding {
 
 }  // namespace maps::internal
 
-using RwMapStats = maps::internal::FlatMapStats;
+using RwMapStats = MapStats;
 
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           class Allocator = std::allocator<std::pair<const Key, Value>>>
@@ -84,7 +88,11 @@ class RwMap
                                         maps::internal::RwGuarding> {
  public:
   explicit RwMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
-      : RwMap::GuardedMap(std::move(hash), std::move(equal), allocator) {}
+      : RwMap(MapOptions(), std::move(hash), std::move(equal), allocator) {}
+  explicit RwMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal(),
+                 const Allocator& allocator = {})
+      : RwMap::GuardedMap(std::move(options.name), map_type_name<"RwMap", Key, Value>(),
+                          std::move(hash), std::move(equal), allocator) {}
 
   [[nodiscard]] RwMapStats stats() const { return this->table_stats(); }
 };
