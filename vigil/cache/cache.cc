@@ -55,7 +55,7 @@ Cache::Cache(const CacheOptions& options)
     // The phases spread the moments at which wheels cascade over the span of a level-2 slot.
     const std::uint32_t phase = i * (65536 / options.shards);
     new (shards + i) Shard(*arena_, {seed_, options.write_queue_capacity, phase, &listeners_,
-                                     &tombstone_retention_ms_});
+                                     &tombstone_retention_ms_, &label_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }

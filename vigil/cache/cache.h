@@ -49,6 +49,7 @@
 #include "vigil/base/random.h"
 #include "vigil/cache/entry.h"
 #include "vigil/cache/shard.h"
+#include "vigil/stacks/map_mark.h"
 
 namespace vigil::orders {
 class Orders;
@@ -211,6 +212,7 @@ class Cache {
   CacheOptions options_;
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
+  const MapLabel label_{this, "cache", "vigil::cache::Cache", MapSharing::kConcurrent};
   std::unique_ptr<Arena> arena_;
   std::vector<ExpiryListener> listeners_;
   std::atomic<std::int64_t> tombstone_retention_ms_{0};  // set by Orders

@@ -46,7 +46,7 @@ std::string line_of(const char* kind, const Map& map, const std::string& type) {
     const auto digit = reinterpret_cast<std::uintptr_t>(&map) >> shift & 15;
     if (digit != 0 || !line.ends_with("0x")) line += "0123456789abcdef"[digit];
   }
-  return line + "\n";
+  return line + (type.starts_with("CheckedMap") ? "\n" : ", concurrent\n");
 }
 
 // A thread that runs an operation, the callback of which waits to be let go.

@@ -47,6 +47,7 @@ namespace maps::internal {
 // Guards that take the lock.
 struct RwGuarding {
   static constexpr bool kWaits = true;
+  static constexpr MapSharing kSharing = MapSharing::kConcurrent;
 
   explicit RwGuarding(const MapLabel&) {}
 

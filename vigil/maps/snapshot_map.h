@@ -206,7 +206,8 @@ class SnapshotMap {
   explicit SnapshotMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal(),
                        const Allocator& allocator = {})
       : current_(new Version(Map(std::move(hash), std::move(equal), allocator))),
-        label_(this, std::move(options.name), map_type_name<"SnapshotMap", Key, Value>()) {}
+        label_(this, std::move(options.name), map_type_name<"SnapshotMap", Key, Value>(),
+               MapSharing::kConcurrent) {}
   // REQUIRES: no other thread uses the map.
   ~SnapshotMap() { current_.load(std::memory_order_acquire)->release(); }
   SnapshotMap(const SnapshotMap&) = delete;

@@ -286,7 +286,8 @@ class StripedMap {
              const Allocator& allocator)
       : probing_(hash, equal),
         stripes_(new Stripes{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...}),
-        label_(this, std::move(options.name), map_type_name<"StripedMap", Key, Value>()) {}
+        label_(this, std::move(options.name), map_type_name<"StripedMap", Key, Value>(),
+               MapSharing::kConcurrent) {}
 
   // By the highest bits of the hash, which tables do not use below 2^56 entries.
   [[nodiscard]] Stripe& stripe_of(const Probe& probe) const noexcept {

@@ -35,22 +35,28 @@
 
 namespace vigil {
 
+// Whether it is an error that two threads are inside the map, one of them changing it.
+enum class MapSharing : std::uint8_t { kOneThread, kConcurrent };
+
 class MapLabel {
  public:
   // `type` is not copied: a literal, or type_name() (type_name.h).
-  MapLabel(const void* map, std::string name, std::string_view type)
-      : map_(map), name_(std::move(name)), type_(type) {}
+  MapLabel(const void* map, std::string name, std::string_view type,
+           MapSharing sharing = MapSharing::kOneThread)
+      : map_(map), name_(std::move(name)), type_(type), sharing_(sharing) {}
   MapLabel(const MapLabel&) = delete;
   MapLabel& operator=(const MapLabel&) = delete;
 
   [[nodiscard]] const void* map() const noexcept { return map_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }  // may be empty
   [[nodiscard]] std::string_view type() const noexcept { return type_; }
+  [[nodiscard]] MapSharing sharing() const noexcept { return sharing_; }
 
  private:
   const void* map_;
   std::string name_;
   std::string_view type_;
+  MapSharing sharing_;
 };
 
 class MapMark {

@@ -75,6 +75,7 @@ void copy_text(std::string_view text, std::array<char, kSize>* out) {
 void copy_mark(const MapMark* mark, CapturedMark* out) {
   out->operation = mark == nullptr ? MapOperation::kNone : mark->operation();
   if (mark == nullptr) return;
+  out->sharing = mark->label().sharing();
   out->map = mark->label().map();
   copy_text(mark->label().name(), &out->name);
   copy_text(mark->label().type(), &out->type);

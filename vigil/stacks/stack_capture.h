@@ -36,6 +36,7 @@ inline constexpr std::size_t kFramesMax = 100;
 // Of a thread's innermost MapMark. The texts are copied: the map may be gone when they are printed.
 struct CapturedMark {
   MapOperation operation;  // kNone: outside all maps
+  MapSharing sharing;
   const void* map;
   std::array<char, 64> name;   // cut if longer
   std::array<char, 192> type;  // cut if longer

@@ -191,7 +191,7 @@ void Dump::write_thread(std::size_t thread, TextWriter* out) const {
   if (const CapturedMark& mark = stack->mark; mark.operation != MapOperation::kNone) {
     out->text("  ");
     write_map({mark.operation, word(mark.name), word(mark.type), mark.map}, out);
-    out->text("\n");
+    out->text(mark.sharing == MapSharing::kConcurrent ? ", concurrent\n" : "\n");
   }
   for (std::size_t i = 0; i < stack->frame_count; ++i) write_frame(i, stack->addresses[i], out);
   if (stack->has_more) out->text("  (deeper frames are left out)\n");

@@ -46,6 +46,7 @@ namespace vigil::maps::internal {
 class AccessCheck {
  public:
   static constexpr bool kWaits = false;
+  static constexpr MapSharing kSharing = MapSharing::kOneThread;
   static constexpr double kLingerShare = 0.01;
 
   // `label` names the map in reports and dumps.

@@ -5,6 +5,7 @@
 //
 //   struct SomeGuarding {
 //     static constexpr bool kWaits;   // a second guard on the same thread would wait for ever
+//     static constexpr MapSharing kSharing;
 //     SomeGuarding(const MapLabel&, ...);
 //     class Read  { Read(SomeGuarding&, MapOperation); ~Read(); bool still_valid(); };
 //     class Write { Write(SomeGuarding&, MapOperation); ~Write(); };
@@ -201,7 +202,7 @@ class GuardedMap {
   template <class... Arguments>
   GuardedMap(std::string name, std::string_view type, hasher hash, key_equal equal,
              const allocator_type& allocator, Arguments&&... arguments)
-      : label_(this, std::move(name), type),
+      : label_(this, std::move(name), type, Guarding::kSharing),
         map_(std::move(hash), std::move(equal), allocator),
         guarding_(label_, std::forward<Arguments>(arguments)...) {}
   ~GuardedMap() = default;

@@ -179,7 +179,7 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(std::string_view type,
       table_(keys_, maps::internal::slots_for(options), maps::internal::shards_depth(options),
              maps::internal::depth_limit(options)),
       shards_(options.shards),
-      label_(this, options.name, type) {
+      label_(this, options.name, type, MapSharing::kConcurrent) {
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     table_.count_initial(Writer(*this, i, Op::kReserve).shard(), i);
   }
