@@ -23,8 +23,8 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <optional>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

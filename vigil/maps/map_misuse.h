@@ -24,6 +24,11 @@
 // that could not be had is a line "    (no stack: why)". Unknown functions are "??".
 //
 // Thread safety: plain values.
+//
+// Example:
+//   vigil::MisuseOptions options{.name = "orders", .policy = vigil::MisusePolicy::kHandle};
+//   options.handler = [](const vigil::MapMisuse& misuse) { assert(misuse.map_name == "orders"); };
+//   assert(vigil::to_string(vigil::MisuseKind::kWrites) == "concurrent map writes");
 #pragma once
 
 #include <sys/types.h>

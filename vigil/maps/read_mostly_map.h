@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReadMostlyMap: Go's sync.Map as a contract, over another algorithm.
+// ReadMostlyMap: Go's sync.Map as a contract, over another algorithm. docs/maps.md compares the
+// maps of the family.
 //
 // Use when: code is ported from Go; entries are read far more often than written, and an iteration
 // should be able to stop. Use instead: ShardedMap for deadlines, for many writers and for very
@@ -12,6 +13,10 @@
 //   LoadOrStore         get_or_insert             CompareAndSwap         compare_exchange
 //   Swap                exchange                  CompareAndDelete       compare_erase
 //   Range               for_each                  Clear                  clear
+//
+// Requirements: Key can be copied, Value can be moved; Hash takes std::string_view where Key is
+// std::string, else const Key&, and returns an integer; Equal compares two of these. The compiler
+// says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
@@ -31,11 +36,18 @@
 // erase_if and compare_* may read it but not write it, which VIGIL_CHECK stops. Values that can
 // only be moved: see ShardedMap.
 //
-// Complexity, memory, exceptions: as ShardedMap (sharded_map.h), with a quarter of its shards.
+//   allowed:    map.for_each([&](const auto& key, const Value&) { map.erase(key); });
+//   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
-//   ReadMostlyMap<std::string, Handler> handlers;
-//   handlers.insert("/orders", orders);
-//   handlers.visit(path, [&](const Handler& handler) { handler(request); });
+// Complexity, memory, exceptions, no allocator: as ShardedMap (sharded_map.h), with a quarter of
+// its shards. Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::ReadMostlyMap<std::string, int> status;
+//   assert(status.insert("/orders", 200));
+//   assert(!status.get_or_insert("/orders", 404).inserted);
+//   int seen = 0;
+//   assert(status.visit("/orders", [&](int code) { seen = code; }) && seen == 200);
 #pragma once
 
 #include <concepts>

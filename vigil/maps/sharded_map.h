@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ShardedMap: a concurrent hash map whose readers write no shared memory, with an optional deadline
-// per entry.
+// per entry. docs/maps.md compares the maps of the family.
 //
 // Use when: several threads read and write one map, most of all when they read, when keys are short
 // (up to 23 bytes of string, or 24 of anything trivially copyable, lie in the table itself), or
@@ -9,12 +9,17 @@
 // see one moment or several keys change at once; vigil::cache::Cache for byte strings with versions
 // and expiry listeners.
 //
+// Requirements: Key can be copied (it is never moved), Value can be moved. Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h). exchange,
+// take and get_or_insert need a Value that can be moved without an exception.
+//
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
 // Consistency: operations on one key are linearizable. for_each, erase_if(predicate), clear and
 // sweep work segment by segment (about a hundred entries); size and stats add up shards one after
-// the other. An expired entry is absent for every operation, whether or not it was collected; only
-// size() and stats() count it until then.
+// the other, so they are exact only while nobody writes. An expired entry is absent for every
+// operation, whether or not it was collected; only size() and stats() count it until then.
 //
 // Blocking: a read takes no lock and does not wait for growth; it waits only for a writer that is
 // storing into the same group of 12 slots (a few nanoseconds; it yields if that writer lost its
@@ -34,17 +39,21 @@
 // message. Those of visit and for_each run without a lock and may do both, except for values that
 // can only be moved, where any use of the map is stopped. A value passed to a callback must not be
 // kept.
+//   allowed:    map.visit(a, [&](const Value& v) { map.insert(b, v); });
+//   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
-// Deadlines: Unix milliseconds; kNoDeadline = never. The clock is MapClock if the options name one,
-// else the system's. insert_or_assign and exchange set the deadline anew; update and
+// Deadlines: vigil::Deadline; none means never. The clock is MapClock if the options name one, else
+// the system's. insert_or_assign and exchange set the deadline anew; update and
 // compare_exchange keep it. An insert_or_assign or exchange at the very moment of expiry may report
 // the previous value to its caller while a concurrent reader already misses it. Nothing collects by
 // itself but a write that meets an expired entry: call sweep() now and then.
 //
-// Complexity: O(1) expected; clear, for_each and the like O(size). Memory: slots of 8-byte words
-// for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map has some ten chunks of
-// 128 groups to spare, and memory returns when entries go. A reservation of address space for
-// max_entries is made at construction (not counted as memory before use).
+// Complexity: O(1) expected; clear, for_each and the like O(size); size and stats O(shards).
+// Memory: slots of 8-byte words for key, deadline and value plus 1.3 bytes, filled to about 70 %; a
+// map has some ten chunks of 128 groups to spare, and memory returns when entries go. A reservation
+// of address space for max_entries is made at construction (not counted as memory before use).
+// There is no allocator: the readers that take no lock rely on pages that stay readable and zeroed
+// when they are given back (vigil/table/reserved_memory.h), which no allocator promises.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, std::bad_alloc, and std::length_error
 // when max_entries is reached, with the strong guarantee per entry: the operation has not happened.
@@ -63,10 +72,17 @@
 // in Lamport's seqlock (1977), by Boehm's rules for languages with data races (MSPC 2012); after
 // Dash (Lu et al., VLDB 2020) in splitting one segment at a time.
 //
-//   ShardedMap<std::string, User> users;
-//   users.insert_or_assign("u:17", user, unix_ms() + 60'000);
-//   users.update("u:17", [](User& u) { ++u.visits; });
-//   if (std::optional<User> found = users.get("u:17")) greet(*found);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   using namespace std::chrono_literals;
+//   vigil::ShardedMap<std::string, int> visits({.name = "visits"});
+//   assert(visits.insert_or_assign("u:17", 1, vigil::Deadline::after(60s)));
+//   assert(visits.update("u:17", [](int& count) { ++count; }));
+//   assert(visits.get("u:17") == 2);
+//   assert(!visits.contains("u:18"));
+//   visits.visit("u:17", [&](int count) { visits.insert("copy", count); });
+//   assert(visits.size() == 2);
 #pragma once
 
 #include <bit>
@@ -87,6 +103,7 @@
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/key_codec.h"
 #include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/shard.h"
 #include "vigil/maps/internal/table.h"
 #include "vigil/maps/internal/value_codec.h"
@@ -131,6 +148,7 @@ struct ShardedMapStats {
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           ShardedMapTraits kTraits = ShardedMapTraits()>
 class ShardedMap {
+  static_assert(sizeof(maps::internal::MapRequirements<Key, Value, Hash, Equal>) != 0);
   using Keys = maps::internal::KeyCodec<Key, Hash, Equal>;
   using Values = maps::internal::ValueCodec<Value>;
   using Layout = maps::internal::SlotLayout<Keys::kWords, kTraits.deadlines, Values::kWords>;
@@ -253,6 +271,7 @@ class ShardedMap {
 
   // --- Statistics and debugging ----------------------------------------------------------------
 
+  // O(shards); of some moment of the call for each shard, expired entries included.
   [[nodiscard]] std::uint64_t size() const noexcept { return shards_.sum(&Counters::entries); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   // As dumps name the map.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SnapshotMap: a copy-on-write hash map. A write makes a new version of the whole map; a reader
-// works on one version for as long as it likes.
+// works on one version for as long as it likes. docs/maps.md compares the maps of the family.
 //
 // Use when: a map is read all the time and replaced now and then, and readers must see one moment:
 // configuration reloaded while requests run (Go: atomic.Value with a map in it). Use instead:
 // ShardedMap or ReadMostlyMap when single entries change more often than the map could be copied.
+//
+// Requirements: Key and Value can be copied, Key moved without an exception; Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread. A
 // Snapshot may be handed to other threads and outlive the map; like a shared_ptr, one Snapshot
@@ -18,26 +22,33 @@
 // which is shared). Writers wait for each other.
 //
 // Reclamation: an old version is destroyed when no read that may have found it still runs
-// (internal/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs for
-// long keeps the versions that were replaced meanwhile.
+// (vigil/table/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs
+// for long keeps the versions that were replaced meanwhile.
 //
 // Callbacks: those of reads may use the map freely and go on seeing their version. Those of writes
 // must not write it, which VIGIL_CHECK stops; they may read it and see the version before the
 // write.
+//   allowed:    map.for_each([&](const auto& key, const Value&) { map.erase(key); });
+//   forbidden:  map.edit([&](auto& draft) { map.clear(); });       // stopped, with a message
 //
 // Complexity: reads O(1) expected; a write that changes something O(size), so edit() does many at
-// once. Memory: internal/flat_table.h for each version. Values must be copyable.
+// once. Memory: internal/flat_table.h for each version.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the map is then as
 // it was.
 //
-//   SnapshotMap<std::string, Limit> limits;
-//   limits.edit([&](auto& draft) {
-//     draft.clear();
-//     for (const auto& [name, limit] : file) draft.insert_or_assign(name, limit);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::SnapshotMap<std::string, int> limits({.name = "limits"});
+//   limits.edit([](auto& draft) {
+//     draft.insert_or_assign("read", 5);
+//     draft.insert_or_assign("write", 3);
 //   });
-//   const auto now = limits.snapshot();   // one moment, as long as `now` lives
-//   if (now.get("read") < now.get("write")) warn();
+//   const auto before = limits.snapshot();  // one moment, as long as `before` lives
+//   limits.insert_or_assign("read", 9);
+//   assert(before.get("read") == 5 && before.get("write") == 3);
+//   assert(limits.get("read") == 9);
 #pragma once
 
 #include <atomic>

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StripedMap: 64 hash maps, each behind a spin lock.
+// StripedMap: 64 hash maps, each behind a spin lock. docs/maps.md compares the maps of the family.
 //
 // Use when: entries are written about as often as read, by few threads at a time, and callbacks are
 // short; when memory per entry counts. Use instead: ShardedMap where reads dominate or many
 // threads compete (its readers take no lock, so that a thread that lost its core stops nobody), for
 // deadlines, and where growth must not stall a caller; RwMap where an iteration must see one
 // moment.
+//
+// Requirements: Key can be copied, and moved without an exception; Value can be moved; Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
@@ -19,6 +23,8 @@
 //
 // Callbacks run while a stripe is locked: using the same map from them, or from Hash, Equal or a
 // copy, would wait for ever and is stopped by VIGIL_CHECK. A reference must not leave the callback.
+//   allowed:    map.update(a, [&](Value& v) { other.insert(b, v); });
+//   forbidden:  map.update(a, [&](Value& v) { map.get(b); });      // stopped, with a message
 //
 // Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat_table.h, and 4 KiB.
 //
@@ -28,8 +34,14 @@
 // Algorithm: lock striping (Java's ConcurrentHashMap before version 8 is the best-known example),
 // with one computation of the hash for stripe and table.
 //
-//   StripedMap<std::uint64_t, Position> positions;
-//   positions.insert_or_assign(vehicle, position);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::StripedMap<int, int> stock({.name = "stock"});
+//   assert(stock.insert_or_assign(17, 3));
+//   assert(stock.update(17, [](int& left) { --left; }));
+//   assert(stock.take(17) == 2);
+//   assert(stock.empty());
 #pragma once
 
 #include <array>

@@ -2,11 +2,7 @@
 //
 // Thread dumps: what every thread of this process is doing, on demand or before it dies.
 //
-//   int main() {
-//     vigil::install_thread_dump({});   // kill -QUIT $pid prints all stacks, the process goes on
-//     ...
-//
-// Prints each thread's id, name, state, map operation (vigil/stacks/map_mark.h) and stack.
+// A dump shows each thread's id, name, state, map operation (vigil/stacks/map_mark.h) and stack.
 // docs/thread-dump.md describes the text; `vigil triage` reads it.
 //
 // VIGIL_TRACEBACK in the environment says what a fatal error prints (SIGSEGV, SIGBUS, SIGILL,
@@ -28,7 +24,12 @@
 // thread that called install_thread_dump(); others have no spare stack for the handler.
 //
 // Thread safety: all functions may be called from any thread; dumps come one after the other.
-// Complexity: one sleeping thread, about 6 MB of address space that is touched by dumps only.
+// Complexity: one sleeping thread, about 7 MB of address space that is touched by dumps only.
+//
+// Example:
+//   assert(vigil::install_thread_dump({}));  // kill -QUIT $pid prints all stacks from here on
+//   const std::string text = vigil::thread_dump_text("for the example");
+//   assert(text.starts_with("=== vigil thread dump of process "));
 #pragma once
 
 #include <sys/types.h>

@@ -23,6 +23,7 @@
 
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat_table.h"
+#include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
 
@@ -31,6 +32,7 @@ namespace vigil::maps::internal {
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           class Allocator = std::allocator<std::pair<const Key, Value>>>
 class FlatMap {
+  static_assert(sizeof(MapRequirements<Key, Value, Hash, Equal>) != 0);
   using Table = FlatTable<Key, Value, Hash, Equal, Allocator>;
   using Slot = typename Table::Slot;
 
