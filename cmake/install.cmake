@@ -7,7 +7,7 @@ include_guard(GLOBAL)
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(VIGIL_PUBLIC_MODULES base table thread_dump maps cache orders)
+set(VIGIL_PUBLIC_MODULES base table stacks thread_dump maps cache orders)
 
 function(vigil_install)
   set(package "${CMAKE_INSTALL_LIBDIR}/cmake/vigil")

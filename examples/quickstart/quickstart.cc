@@ -45,7 +45,7 @@ void share_sessions_between_threads() {
 void let_a_session_expire() {
   vigil::MapClock clock(1'000);
   vigil::ShardedMap<std::string, Session> sessions({.clock = &clock});
-  sessions.insert("s:18", Session{18, 0}, 5'000);
+  sessions.insert("s:18", Session{18, 0}, vigil::Deadline::at_unix_ms(5'000));
   VIGIL_CHECK(sessions.contains("s:18"), "the deadline has not come");
   clock.set(5'000);
   VIGIL_CHECK(!sessions.contains("s:18"), "the deadline has come");

@@ -68,8 +68,8 @@ Cache::Cache(const CacheOptions& options)
       ::operator new (sizeof(Shard) * options.shards, std::align_val_t{alignof(Shard)}));
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     const std::uint32_t phase = i * (kCascadeTicks / options.shards);
-    new (shards + i)
-        Shard(*arena_, {i, options.write_queue_capacity, phase, seed_, &tombstone_retention_ms_});
+    new (shards + i) Shard(*arena_, {i, options.write_queue_capacity, phase, seed_,
+                                     &tombstone_retention_ms_, &label_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }

@@ -51,6 +51,7 @@
 #include "vigil/cache/entry.h"
 #include "vigil/cache/shard.h"
 #include "vigil/cache/shard_observer.h"
+#include "vigil/stacks/map_mark.h"
 
 namespace vigil::cache {
 
@@ -211,6 +212,7 @@ class Cache {
   CacheOptions options_;
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
+  const MapLabel label_{this, "cache", "vigil::cache::Cache", MapSharing::kConcurrent};
   std::unique_ptr<Arena> arena_;
   std::vector<ShardObserver*> observers_;
   TombstoneRetention tombstone_retention_ms_{};

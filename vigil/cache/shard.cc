@@ -8,9 +8,6 @@
 namespace vigil::cache {
 namespace {
 
-// The arena in whose shard this thread is writing; a second write from a callback is refused.
-thread_local const Arena* writing_in = nullptr;
-
 void add(std::atomic<std::uint64_t>& counter, std::int64_t by) {
   counter.store(counter.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
                 std::memory_order_relaxed);
@@ -80,7 +77,7 @@ Shard::Shard(Arena& arena, const Options& options)
       queue_(options.queue_capacity) {}
 
 void Shard::refuse_reentry() const {
-  VIGIL_CHECK(writing_in != &arena_,
+  VIGIL_CHECK(!MapMark::is_exclusive(*options_.label),
               "a callback of a cache wrote to the same cache; finish the first write, then do the "
               "second");
 }
@@ -91,7 +88,7 @@ bool Shard::try_enter() {
     return false;
   }
   VIGIL_CHECK(writers_++ == 0, "two writers met in one shard");
-  writing_in = &arena_;
+  mark_.emplace(*options_.label, MapOperation::kUpdate, MapMark::Kind::kExclusive);
   if (!queue_.empty()) [[unlikely]]
     drain();  // they came first
   return true;
@@ -105,7 +102,7 @@ void Shard::enter() {
 void Shard::leave() {
   if (!queue_.empty()) [[unlikely]]
     drain();
-  writing_in = nullptr;
+  mark_.reset();
   --writers_;
   taken_.store(0, std::memory_order_release);
 }

@@ -26,6 +26,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@
 #include "vigil/cache/slab.h"
 #include "vigil/cache/timing_wheel.h"
 #include "vigil/cache/write_queue.h"
+#include "vigil/stacks/map_mark.h"
 
 namespace vigil::cache {
 
@@ -122,6 +124,7 @@ class Shard {
     std::uint32_t wheel_phase;
     std::uint64_t hash_seed;
     const TombstoneRetention* retention_ms;
+    const MapLabel* label;  // of the cache: what its writers are inside of
   };
   struct Counters {
     std::atomic<std::uint64_t> visible{0};
@@ -214,7 +217,8 @@ class Shard {
 
   // Taken with every write; on a line of its own.
   alignas(64) std::atomic<std::uint32_t> taken_{0};
-  std::uint32_t writers_ = 0;  // inside the shard: 0 or 1, guarded by taken_
+  std::uint32_t writers_ = 0;    // inside the shard: 0 or 1, guarded by taken_
+  std::optional<MapMark> mark_;  // of the writer, guarded by taken_
 
   Arena& arena_;
   Options options_;

@@ -32,9 +32,30 @@
 //     callback of a write write the same map.
 //   - Absence is an empty optional or false. Exceptions of copies, Hash, Equal and callbacks, and
 //     std::bad_alloc, propagate, and the operation has not happened.
-//   - Hash and Equal are template arguments, Hash seeded per map unless the user brings his own.
+//   - Hash and Equal are template arguments, Hash seeded per map unless it is the user's own.
 //     Values that can only be moved are inserted, visited, updated in place and taken.
 // Where maps differ (iteration as of one moment, waiting, memory) is said in docs/maps.md.
+//
+// What all maps leave out, and why:
+//   - Iterators and operator[]: between two calls an iterator or a reference would have to hold a
+//     lock, which no rule of the language bounds, or be ended by any other thread's write. A
+//     callback ends where the map can vouch for what it shows. for_each and erase_if(predicate) do
+//     what loops over iterators are for.
+//   - Copies and moves of a map: other threads know it by its address. Keep it in a
+//   std::unique_ptr.
+//   - emplace: keys are copied and values made before any lock is taken, so that no constructor
+//   runs
+//     inside; a value made in place would save one move and hold the lock for it.
+//   - Initialiser lists and ranges: a loop over insert says which entry wins, and hides no
+//   atomicity
+//     that is not there.
+//
+// Thread safety: a concept; each map says its own.
+//
+// Example:
+//   static_assert(!vigil::ConcurrentMap<int>);
+//   const auto add_one = [](vigil::ConcurrentMap auto& map) { return map.insert(17, 1); };
+//   static_cast<void>(add_one);
 #pragma once
 
 #include <concepts>

@@ -9,9 +9,17 @@
 // `using is_avalanching = void;` and is not mixed again.
 //
 // Values differ from map to map and from run to run: for routing by a stable hash see
-// vigil/base/hash.h. Thread safety: immutable.
+// vigil/base/hash.h.
+//
+// Thread safety: immutable.
+//
+// Example:
+//   const vigil::DefaultHash<std::string> hash(17);  // a seed, for a test
+//   assert(hash("u:17") == vigil::DefaultHash<std::string>(17)("u:17"));
+//   assert(hash("u:17") != vigil::DefaultHash<std::string>(18)("u:17"));
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,6 +33,10 @@ namespace vigil {
 
 template <class Key>
 class DefaultHash {
+  static_assert(std::is_integral_v<Key> || std::is_enum_v<Key> || std::is_pointer_v<Key> ||
+                    std::is_invocable_r_v<std::size_t, std::hash<Key>, const Key&>,
+                "a Key without std::hash needs a Hash of its own");
+
  public:
   using is_avalanching = void;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lazy<T>: a value that is made when it is first asked for, exactly once, whoever asks (Go:
-// sync.Once around the making of a value).
+// Lazy<T>: a value that is made when it is first asked for, exactly once, by whichever thread asks
+// (Go: sync.Once around the making of a value).
 //
 // Use when: a global is needed by threads that may run before main, or before the constructors of
 // other files: `constinit` makes the Lazy usable before any code has run. Use instead: a local
@@ -23,8 +23,11 @@
 //
 // Costs: get() of a made value is one load and a branch.
 //
-//   constinit Lazy config([] { return load_config("/etc/service.toml"); });
-//   serve(config.get().port);
+// Example:
+//   vigil::Lazy port([] { return 6379; });  // a global would be constinit
+//   assert(!port.ready());
+//   assert(port.get() == 6379);
+//   assert(port.ready());
 #pragma once
 
 #include <atomic>

@@ -8,6 +8,11 @@
 //
 // Thread safety: all members may be called from any thread. Time set by one thread is seen by
 // others soon, in no order with other memory.
+//
+// Example:
+//   vigil::MapClock clock(1'000);  // a test owns time
+//   clock.set(2'000);
+//   assert(clock.now_ms() == 2'000);
 #pragma once
 
 #include <atomic>

@@ -17,13 +17,18 @@
 //
 // The first line is one of Go's three: "concurrent map writes", "concurrent map read and map
 // write", "concurrent map iteration and map write". The two "by thread" lines name the operation
-// (map_operation.h), the kernel's thread id and the thread's name. After the comma stands how good
-// the stack is: "running" (the thread that found out), "inside the operation" (stopped within it)
-// or "after the operation" (it had just left; the stack says where it was then). Addresses lie
-// inside the call; those in parentheses are relative to the module. A stack that could not be had
-// is a line "    (no stack: why)". Unknown functions are "??".
+// (vigil/stacks/map_operation.h), the kernel's thread id and the thread's name. After the comma
+// stands how good the stack is: "running" (the thread that found out), "inside the operation"
+// (stopped within it) or "after the operation" (it had just left; the stack says where it was
+// then). Addresses lie inside the call; those in parentheses are relative to the module. A stack
+// that could not be had is a line "    (no stack: why)". Unknown functions are "??".
 //
 // Thread safety: plain values.
+//
+// Example:
+//   vigil::MisuseOptions options{.name = "orders", .policy = vigil::MisusePolicy::kHandle};
+//   options.handler = [](const vigil::MapMisuse& misuse) { assert(misuse.map_name == "orders"); };
+//   assert(vigil::to_string(vigil::MisuseKind::kWrites) == "concurrent map writes");
 #pragma once
 
 #include <sys/types.h>
@@ -34,7 +39,7 @@
 #include <string>
 #include <string_view>
 
-#include "vigil/maps/map_operation.h"
+#include "vigil/stacks/map_operation.h"
 
 namespace vigil {
 

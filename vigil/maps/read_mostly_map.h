@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ReadMostlyMap: Go's sync.Map as a contract, over another algorithm.
+// ReadMostlyMap: Go's sync.Map as a contract, over another algorithm. docs/maps.md compares the
+// maps of the family.
 //
 // Use when: code is ported from Go; entries are read far more often than written, and an iteration
 // should be able to stop. Use instead: ShardedMap for deadlines, for many writers and for very
@@ -12,6 +13,10 @@
 //   LoadOrStore         get_or_insert             CompareAndSwap         compare_exchange
 //   Swap                exchange                  CompareAndDelete       compare_erase
 //   Range               for_each                  Clear                  clear
+//
+// Requirements: Key can be copied, Value can be moved; Hash takes std::string_view where Key is
+// std::string, else const Key&, and returns an integer; Equal compares two of these. The compiler
+// says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
@@ -31,23 +36,33 @@
 // erase_if and compare_* may read it but not write it, which VIGIL_CHECK stops. Values that can
 // only be moved: see ShardedMap.
 //
-// Complexity, memory, exceptions: as ShardedMap (sharded_map.h), with a quarter of its shards.
+//   allowed:    map.for_each([&](const auto& key, const Value&) { map.erase(key); });
+//   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
-//   ReadMostlyMap<std::string, Handler> handlers;
-//   handlers.insert("/orders", orders);
-//   handlers.visit(path, [&](const Handler& handler) { handler(request); });
+// Complexity, memory, exceptions, no allocator: as ShardedMap (sharded_map.h), with a quarter of
+// its shards. Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::ReadMostlyMap<std::string, int> status;
+//   assert(status.insert("/orders", 200));
+//   assert(!status.get_or_insert("/orders", 404).inserted);
+//   int seen = 0;
+//   assert(status.visit("/orders", [&](int code) { seen = code; }) && seen == 200);
 #pragma once
 
 #include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/visitor.h"
+#include "vigil/maps/map_options.h"
 #include "vigil/maps/sharded_map.h"
+#include "vigil/stacks/type_name.h"
 
 namespace vigil {
 
@@ -63,10 +78,13 @@ class ReadMostlyMap {
   using hasher = Hash;
   using key_equal = Equal;
   using lookup_type = typename Map::lookup_type;
-  using GetOrInsertResult = typename Map::GetOrInsertResult;
+  using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
   explicit ReadMostlyMap(Hash hash = Hash(), Equal equal = Equal())
-      : map_({.shards = 16}, std::move(hash), std::move(equal)) {}
+      : ReadMostlyMap(MapOptions(), std::move(hash), std::move(equal)) {}
+  explicit ReadMostlyMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal())
+      : map_(map_type_name<"ReadMostlyMap", Key, Value>(),
+             {.shards = 16, .name = std::move(options.name)}, std::move(hash), std::move(equal)) {}
 
   // --- Reads ---------------------------------------------------------------------------------
 
@@ -152,6 +170,8 @@ class ReadMostlyMap {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
   [[nodiscard]] bool empty() const noexcept { return map_.empty(); }
+  // As dumps name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return map_.name(); }
   [[nodiscard]] ReadMostlyMapStats stats() const noexcept { return map_.stats(); }
   void check_invariants() const { map_.check_invariants(); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ShardedMap: a concurrent hash map whose readers write no shared memory, with an optional deadline
-// per entry.
+// per entry. docs/maps.md compares the maps of the family.
 //
 // Use when: several threads read and write one map, most of all when they read, when keys are short
 // (up to 23 bytes of string, or 24 of anything trivially copyable, lie in the table itself), or
@@ -9,12 +9,17 @@
 // see one moment or several keys change at once; vigil::cache::Cache for byte strings with versions
 // and expiry listeners.
 //
+// Requirements: Key can be copied (it is never moved), Value can be moved. Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h). exchange,
+// take and get_or_insert need a Value that can be moved without an exception.
+//
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
 // Consistency: operations on one key are linearizable. for_each, erase_if(predicate), clear and
 // sweep work segment by segment (about a hundred entries); size and stats add up shards one after
-// the other. An expired entry is absent for every operation, whether or not it was collected; only
-// size() and stats() count it until then.
+// the other, so they are exact only while nobody writes. An expired entry is absent for every
+// operation, whether or not it was collected; only size() and stats() count it until then.
 //
 // Blocking: a read takes no lock and does not wait for growth; it waits only for a writer that is
 // storing into the same group of 12 slots (a few nanoseconds; it yields if that writer lost its
@@ -34,17 +39,21 @@
 // message. Those of visit and for_each run without a lock and may do both, except for values that
 // can only be moved, where any use of the map is stopped. A value passed to a callback must not be
 // kept.
+//   allowed:    map.visit(a, [&](const Value& v) { map.insert(b, v); });
+//   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
-// Deadlines: Unix milliseconds; kNoDeadline = never. The clock is MapClock if the options name one,
-// else the system's. insert_or_assign and exchange set the deadline anew; update and
+// Deadlines: vigil::Deadline; none means never. The clock is MapClock if the options name one, else
+// the system's. insert_or_assign and exchange set the deadline anew; update and
 // compare_exchange keep it. An insert_or_assign or exchange at the very moment of expiry may report
 // the previous value to its caller while a concurrent reader already misses it. Nothing collects by
 // itself but a write that meets an expired entry: call sweep() now and then.
 //
-// Complexity: O(1) expected; clear, for_each and the like O(size). Memory: slots of 8-byte words
-// for key, deadline and value plus 1.3 bytes, filled to about 70 %; a map has some ten chunks of
-// 128 groups to spare, and memory returns when entries go. A reservation of address space for
-// max_entries is made at construction (not counted as memory before use).
+// Complexity: O(1) expected; clear, for_each and the like O(size); size and stats O(shards).
+// Memory: slots of 8-byte words for key, deadline and value plus 1.3 bytes, filled to about 70 %; a
+// map has some ten chunks of 128 groups to spare, and memory returns when entries go. A reservation
+// of address space for max_entries is made at construction (not counted as memory before use).
+// There is no allocator: the readers that take no lock rely on pages that stay readable and zeroed
+// when they are given back (vigil/table/reserved_memory.h), which no allocator promises.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, std::bad_alloc, and std::length_error
 // when max_entries is reached, with the strong guarantee per entry: the operation has not happened.
@@ -63,10 +72,17 @@
 // in Lamport's seqlock (1977), by Boehm's rules for languages with data races (MSPC 2012); after
 // Dash (Lu et al., VLDB 2020) in splitting one segment at a time.
 //
-//   ShardedMap<std::string, User> users;
-//   users.insert_or_assign("u:17", user, unix_ms() + 60'000);
-//   users.update("u:17", [](User& u) { ++u.visits; });
-//   if (std::optional<User> found = users.get("u:17")) greet(*found);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   using namespace std::chrono_literals;
+//   vigil::ShardedMap<std::string, int> visits({.name = "visits"});
+//   assert(visits.insert_or_assign("u:17", 1, vigil::Deadline::after(60s)));
+//   assert(visits.update("u:17", [](int& count) { ++count; }));
+//   assert(visits.get("u:17") == 2);
+//   assert(!visits.contains("u:18"));
+//   visits.visit("u:17", [&](int count) { visits.insert("copy", count); });
+//   assert(visits.size() == 2);
 #pragma once
 
 #include <bit>
@@ -74,25 +90,30 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/base/deadline.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/key_codec.h"
 #include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/shard.h"
 #include "vigil/maps/internal/table.h"
 #include "vigil/maps/internal/value_codec.h"
 #include "vigil/maps/map_clock.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/map_mark.h"
+#include "vigil/stacks/type_name.h"
 #include "vigil/table/epoch.h"
 
 namespace vigil {
-
-inline constexpr std::int64_t kNoMapDeadline = 0;
 
 // What is settled when the program is compiled.
 struct ShardedMapTraits {
@@ -103,6 +124,7 @@ struct ShardedMapOptions {
   std::uint32_t shards = 64;  // power of two, at most 4096
   std::uint64_t max_entries = std::uint64_t{1} << 27;
   const MapClock* clock = nullptr;  // must outlive the map; nullptr: the system's clock
+  std::string name = {};            // of the map, for thread dumps (docs/thread-dump.md)
 };
 
 struct ShardedMapStats {
@@ -126,6 +148,7 @@ struct ShardedMapStats {
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           ShardedMapTraits kTraits = ShardedMapTraits()>
 class ShardedMap {
+  static_assert(sizeof(maps::internal::MapRequirements<Key, Value, Hash, Equal>) != 0);
   using Keys = maps::internal::KeyCodec<Key, Hash, Equal>;
   using Values = maps::internal::ValueCodec<Value>;
   using Layout = maps::internal::SlotLayout<Keys::kWords, kTraits.deadlines, Values::kWords>;
@@ -150,8 +173,7 @@ class ShardedMap {
   using hasher = Hash;
   using key_equal = Equal;
   using lookup_type = typename Keys::Lookup;  // std::string_view for std::string, else const Key&
-
-  static constexpr std::int64_t kNoDeadline = kNoMapDeadline;
+  using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
   // Throws std::bad_alloc if the address space cannot be reserved.
   explicit ShardedMap(const ShardedMapOptions& options = {}, Hash hash = Hash(),
@@ -180,23 +202,18 @@ class ShardedMap {
 
   // Adds an entry if there is none; returns whether it did.
   template <class V = Value>
-  bool insert(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+  bool insert(lookup_type key, V&& value, Deadline deadline = {});
 
   // Adds an entry, or replaces value and deadline; returns whether it added.
   template <class V = Value>
-  bool insert_or_assign(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+  bool insert_or_assign(lookup_type key, V&& value, Deadline deadline = {});
 
-  struct GetOrInsertResult {
-    Value value;  // what the map holds now
-    bool inserted;
-  };
   // The value of the entry; adds it first if there is none.
-  GetOrInsertResult get_or_insert(lookup_type key, const Value& value,
-                                  std::int64_t deadline_ms = kNoDeadline);
+  GetOrInsertResult get_or_insert(lookup_type key, const Value& value, Deadline deadline = {});
 
   // Stores value and deadline; returns the value that was there.
   template <class V = Value>
-  std::optional<Value> exchange(lookup_type key, V&& value, std::int64_t deadline_ms = kNoDeadline);
+  std::optional<Value> exchange(lookup_type key, V&& value, Deadline deadline = {});
 
   // Replaces a value that equals `expected`; returns whether it did.
   template <class V = Value>
@@ -254,8 +271,11 @@ class ShardedMap {
 
   // --- Statistics and debugging ----------------------------------------------------------------
 
+  // O(shards); of some moment of the call for each shard, expired entries included.
   [[nodiscard]] std::uint64_t size() const noexcept { return shards_.sum(&Counters::entries); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  // As dumps name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   [[nodiscard]] std::uint32_t shard_count() const noexcept { return shards_.count(); }
   [[nodiscard]] ShardedMapStats stats() const noexcept;
 
@@ -263,13 +283,17 @@ class ShardedMap {
   void check_invariants() const;
 
  private:
+  template <class, class, class, class>
+  friend class ReadMostlyMap;  // is this map under another name
+
+  using Op = MapOperation;
   class Writer;
   struct Nothing {};
-  struct Unmarked {
-    explicit Unmarked(const void*) noexcept {}
-  };
-  // Marks the running of a callback of visit where it holds a lock.
-  using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap, Unmarked>;
+  // Marks the running of a callback of visit, which holds a lock for some values.
+  using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap, MapMark>;
+  static constexpr std::int64_t kNever = Deadline::never().unix_ms();
+
+  ShardedMap(std::string_view type, const ShardedMapOptions& options, Hash hash, Equal equal);
 
   [[nodiscard]] std::int64_t now_ms() const noexcept {
     return clock_ != nullptr ? clock_->now_ms() : unix_ms();
@@ -277,21 +301,21 @@ class ShardedMap {
   [[nodiscard]] static bool expired_at(const Words& words, std::int64_t now) noexcept {
     if constexpr (!Layout::kHasDeadline) return false;
     const auto deadline = static_cast<std::int64_t>(words[Layout::kDeadlineAt]);
-    return deadline != kNoDeadline && deadline <= now;
+    return deadline != kNever && deadline <= now;
   }
   [[nodiscard]] bool expired(const Words& words) const noexcept {
     if constexpr (!Layout::kHasDeadline) return false;
-    return words[Layout::kDeadlineAt] != kNoDeadline && expired_at(words, now_ms());
+    return words[Layout::kDeadlineAt] != kNever && expired_at(words, now_ms());
   }
   // Without a system call: false does not mean that it has expired.
   [[nodiscard]] bool certainly_alive(const Words& words) const noexcept {
     if constexpr (!Layout::kHasDeadline) return true;
-    return words[Layout::kDeadlineAt] == kNoDeadline ||
+    return words[Layout::kDeadlineAt] == kNever ||
            (clock_ != nullptr && !expired_at(words, clock_->now_ms()));
   }
   // visit() with all that may be needed: a guard, another look, the system's clock.
   template <class Visitor>
-  bool visit_patiently(lookup_type key, Visitor& visitor) const;
+  bool visit_slow_path(lookup_type key, Visitor& visitor) const;
   // Copies the slot of an entry that has not expired. read() is the way without interruption and
   // small enough to become part of the caller; read_again() does everything.
   [[nodiscard, gnu::always_inline]] inline bool read(const Probe& probe, Words& words) const;
@@ -307,11 +331,11 @@ class ShardedMap {
   }
 
   // insert_or_assign() with all that may be needed.
-  bool assign_patiently(lookup_type key, PreparedValue& value, std::int64_t deadline_ms);
+  bool assign_slow_path(lookup_type key, PreparedValue& value, Deadline deadline);
   // A callback that may not write gets as far as the lock, which stops it.
-  [[nodiscard]] bool replaces_without_lock(const Probe& probe, std::int64_t deadline_ms) const {
-    return deadline_ms == kNoDeadline && !probe.needs_confirm() &&
-           !maps::internal::HeldMap::is_held(this);
+  [[nodiscard]] bool replaces_without_lock(const Probe& probe, Deadline deadline) const {
+    return deadline.is_never() && !probe.needs_confirm() &&
+           !maps::internal::HeldMap::is_held(label_);
   }
 
   static const std::uint64_t* value_words(const Words& words) noexcept {
@@ -321,11 +345,11 @@ class ShardedMap {
     if constexpr (!Values::kHasNode) return nullptr;
     return maps::internal::node_at<Node>(words[Layout::kValueAt]);
   }
-  static void set_value(Words& words, std::int64_t deadline_ms, const PreparedValue& value) {
+  static void set_value(Words& words, Deadline deadline, const PreparedValue& value) {
     if constexpr (Layout::kHasDeadline) {
-      words[Layout::kDeadlineAt] = static_cast<std::uint64_t>(deadline_ms);
+      words[Layout::kDeadlineAt] = static_cast<std::uint64_t>(deadline.unix_ms());
     } else {
-      VIGIL_CHECK(deadline_ms == kNoDeadline, "this map was declared without deadlines");
+      VIGIL_CHECK(deadline.is_never(), "this map was declared without deadlines");
     }
     std::copy_n(value.words(), Layout::kValueWords, words.data() + Layout::kValueAt);
   }
@@ -337,7 +361,7 @@ class ShardedMap {
                    maps::internal::kSlotsPerGroup);
     return buffer;
   }
-  void destroy_retired();
+  void destroy_retired(Op operation);
   // These two REQUIRE the lock of the shard.
   void erase_at(Shard& shard, Place place) noexcept;
   bool erase_expired(Shard& shard, Place place);  // whether it had expired
@@ -354,6 +378,7 @@ class ShardedMap {
 
   SpinLock sweep_lock_;
   std::uint64_t sweep_position_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
+  const MapLabel label_;
 };
 
 }  // namespace vigil

@@ -115,20 +115,22 @@ class ShardedMapHistoryTest : public ::testing::Test {
       if (with_deadlines && random.below(2) == 0) {
         op.deadline = clock.now_ms() + static_cast<std::int64_t>(random.below(4));
       }
+      const Deadline deadline =
+          op.deadline == 0 ? Deadline::never() : Deadline::at_unix_ms(op.deadline);
       const auto value = Entries::value(op.value);
       switch (random.below(10)) {
         case 0:
           op.kind = Kind::kInsert;
-          op.done = map.insert(key, value, op.deadline);
+          op.done = map.insert(key, value, deadline);
           break;
         case 1:
           op.kind = Kind::kAssign;
-          map.insert_or_assign(key, value, op.deadline);
+          map.insert_or_assign(key, value, deadline);
           break;
         case 2:
           // What an exchange returns at the moment of expiry is not specified (sharded_map.h).
           op.kind = with_deadlines ? Kind::kAssign : Kind::kExchange;
-          op.seen = number_of(map.exchange(key, value, op.deadline));
+          op.seen = number_of(map.exchange(key, value, deadline));
           break;
         case 3:
           op.kind = Kind::kCompareExchange;

@@ -36,7 +36,7 @@ class ShardedMapModelTest : public ::testing::Test {
   using Value = typename Types::Value;
   struct Expected {
     Value value;
-    std::int64_t deadline_ms;
+    Deadline deadline;
   };
 
   void run(std::uint64_t steps) {
@@ -62,9 +62,11 @@ class ShardedMapModelTest : public ::testing::Test {
 
   void add() {
     const Value value = Types::value(random_.below(5));
-    const std::int64_t deadline =
-        random_.below(4) == 0 ? clock_.now_ms() + static_cast<std::int64_t>(random_.below(500)) + 1
-                              : kNoMapDeadline;
+    const Deadline deadline =
+        random_.below(4) == 0
+            ? Deadline::at_unix_ms(clock_.now_ms() + static_cast<std::int64_t>(random_.below(500)) +
+                                   1)
+            : Deadline::never();
     const std::optional<Value> old = known();
     switch (random_.below(6)) {
       case 0:
@@ -147,7 +149,7 @@ class ShardedMapModelTest : public ::testing::Test {
   void pass_time() { clock_.set(clock_.now_ms() + static_cast<std::int64_t>(random_.below(20))); }
 
   [[nodiscard]] bool expired(const Expected& entry) const {
-    return entry.deadline_ms != kNoMapDeadline && entry.deadline_ms <= clock_.now_ms();
+    return !entry.deadline.is_never() && entry.deadline.unix_ms() <= clock_.now_ms();
   }
   void forget_if_expired() {
     const auto found = model_.find(key_);

@@ -276,7 +276,8 @@ TEST(ShardedMapStressTest, ASweepNeverTakesARefreshedEntry) {
     if (n == 0) {
       for (std::uint64_t i = 0; i < kSteps; ++i) {
         const auto now = static_cast<std::int64_t>(i + 2);
-        map.insert_or_assign(i % 20, i, now + 40);  // refreshed 20 steps before it is due
+        map.insert_or_assign(
+            i % 20, i, Deadline::at_unix_ms(now + 40));  // refreshed 20 steps before it is due
         clock.set(now);
         passed.store(now, std::memory_order_release);
         EXPECT_TRUE(map.contains(i % 20));

@@ -218,7 +218,7 @@ class ShardedMapDeadlineTest : public ::testing::Test {
 };
 
 TEST_F(ShardedMapDeadlineTest, AnEntryLivesUntilItsDeadlineAndNoLonger) {
-  map_.insert(1, 10, 2000);
+  map_.insert(1, 10, Deadline::at_unix_ms(2000));
   clock_.set(1999);
   EXPECT_TRUE(map_.contains(1));
   clock_.set(2000);
@@ -227,7 +227,7 @@ TEST_F(ShardedMapDeadlineTest, AnEntryLivesUntilItsDeadlineAndNoLonger) {
 
 TEST_F(ShardedMapDeadlineTest, AnExpiredEntryIsAbsentForEveryOperation) {
   const auto expire = [&] {
-    map_.insert_or_assign(1, 10, 2000);
+    map_.insert_or_assign(1, 10, Deadline::at_unix_ms(2000));
     clock_.set(2000);
   };
   const auto revive = [&] { clock_.set(1000); };
@@ -258,14 +258,14 @@ TEST_F(ShardedMapDeadlineTest, AnExpiredEntryIsAbsentForEveryOperation) {
 }
 
 TEST_F(ShardedMapDeadlineTest, AssigningSetsTheDeadlineAnew) {
-  map_.insert(1, 10, 2000);
+  map_.insert(1, 10, Deadline::at_unix_ms(2000));
   map_.insert_or_assign(1, 11);
   clock_.set(5000);
   EXPECT_THAT(map_.get(1), Optional(11));
 }
 
 TEST_F(ShardedMapDeadlineTest, UpdateAndCompareExchangeKeepTheDeadline) {
-  map_.insert(1, 10, 2000);
+  map_.insert(1, 10, Deadline::at_unix_ms(2000));
   map_.update(1, [](std::uint64_t& value) { ++value; });
   map_.compare_exchange(1, 11, 12);
   EXPECT_EQ(map_.stats().with_deadline, 1U);
@@ -274,7 +274,7 @@ TEST_F(ShardedMapDeadlineTest, UpdateAndCompareExchangeKeepTheDeadline) {
 }
 
 TEST_F(ShardedMapDeadlineTest, DeadlinesSurviveGrowth) {
-  map_.insert(0, 10, 2000);
+  map_.insert(0, 10, Deadline::at_unix_ms(2000));
   for (std::uint64_t i = 1; i < 50'000; ++i) map_.insert(i, i);
   EXPECT_TRUE(map_.contains(0));
   clock_.set(2000);
@@ -283,7 +283,10 @@ TEST_F(ShardedMapDeadlineTest, DeadlinesSurviveGrowth) {
 
 TEST_F(ShardedMapDeadlineTest, SweepRemovesWhatExpiredAndNothingElse) {
   for (std::uint64_t i = 0; i < 10'000; ++i) {
-    map_.insert(i, i, i % 2 == 0 ? 2000 : i % 4 == 1 ? 3000 : 0);
+    map_.insert(i, i,
+                i % 2 == 0   ? Deadline::at_unix_ms(2000)
+                : i % 4 == 1 ? Deadline::at_unix_ms(3000)
+                             : Deadline::never());
   }
   const Numbers::SweepResult result = map_.sweep(2000, ~std::uint64_t{0});
   EXPECT_EQ(result.expired, 5000U);
@@ -294,7 +297,7 @@ TEST_F(ShardedMapDeadlineTest, SweepRemovesWhatExpiredAndNothingElse) {
 }
 
 TEST_F(ShardedMapDeadlineTest, ASweepInSmallStepsReachesEverything) {
-  for (std::uint64_t i = 0; i < 10'000; ++i) map_.insert(i, i, 2000);
+  for (std::uint64_t i = 0; i < 10'000; ++i) map_.insert(i, i, Deadline::at_unix_ms(2000));
   int steps = 0;
   while (!map_.sweep(2000, 100).wrapped) ++steps;
   EXPECT_GT(steps, 50);
@@ -302,8 +305,8 @@ TEST_F(ShardedMapDeadlineTest, ASweepInSmallStepsReachesEverything) {
 }
 
 TEST_F(ShardedMapDeadlineTest, SweepPassesARefreshedEntryBy) {
-  map_.insert(1, 10, 2000);
-  map_.insert_or_assign(1, 11, 9000);
+  map_.insert(1, 10, Deadline::at_unix_ms(2000));
+  map_.insert_or_assign(1, 11, Deadline::at_unix_ms(9000));
   EXPECT_EQ(map_.sweep(2000, ~std::uint64_t{0}).expired, 0U);
   EXPECT_THAT(map_.get(1), Optional(11));
 }
@@ -313,7 +316,7 @@ TEST(ShardedMapDeathTest, ADeadlineInAMapWithoutDeadlinesIsStopped) {
                            ShardedMapTraits{.deadlines = false}>;
   Plain map;
   EXPECT_TRUE(map.insert(1, 1));
-  EXPECT_DEATH(map.insert(2, 2, 1000), "declared without deadlines");
+  EXPECT_DEATH(map.insert(2, 2, Deadline::at_unix_ms(1000)), "declared without deadlines");
 }
 
 // --- Growth and memory -------------------------------------------------------------------------
@@ -591,9 +594,9 @@ TEST(ShardedMapInterleavingTest, AReaderFindsAKeyWhoseSegmentWasReplacedAfterItS
 TEST(ShardedMapInterleavingTest, AReaderFindsAnEntryThatWasRefreshedBeforeItExpired) {
   MapClock clock(1000);
   Interruptible map({.shards = 1, .max_entries = 1 << 16, .clock = &clock});
-  map.insert(1, 10, 2000);
+  map.insert(1, 10, Deadline::at_unix_ms(2000));
   InterruptingEqual::meanwhile_ = [&] {
-    map.insert_or_assign(1, 11, 3000);
+    map.insert_or_assign(1, 11, Deadline::at_unix_ms(3000));
     clock.set(2500);
   };
   EXPECT_THAT(map.get(1), Optional(11)) << "the key was there all the time";

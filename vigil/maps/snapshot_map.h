@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SnapshotMap: a copy-on-write hash map. A write makes a new version of the whole map; a reader
-// works on one version for as long as it likes.
+// works on one version for as long as it likes. docs/maps.md compares the maps of the family.
 //
 // Use when: a map is read all the time and replaced now and then, and readers must see one moment:
 // configuration reloaded while requests run (Go: atomic.Value with a map in it). Use instead:
 // ShardedMap or ReadMostlyMap when single entries change more often than the map could be copied.
 //
+// Requirements: Key and Value can be copied, Key moved without an exception; Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h).
+//
 // Thread safety: every member but construction and destruction may be called from any thread. A
-// Snapshot may be handed to other threads and outlive the map; one Snapshot object is no more than
-// a pointer, so assigning to it while another thread reads it is a race.
+// Snapshot may be handed to other threads and outlive the map; like a shared_ptr, one Snapshot
+// object is not itself thread-safe.
 //
 // Consistency: every operation, for_each and edit() included, is atomic: the map as a whole is
 // linearizable. A Snapshot never changes.
@@ -18,26 +22,33 @@
 // which is shared). Writers wait for each other.
 //
 // Reclamation: an old version is destroyed when no read that may have found it still runs
-// (internal/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs for
-// long keeps the versions that were replaced meanwhile.
+// (vigil/table/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs
+// for long keeps the versions that were replaced meanwhile.
 //
 // Callbacks: those of reads may use the map freely and go on seeing their version. Those of writes
 // must not write it, which VIGIL_CHECK stops; they may read it and see the version before the
 // write.
+//   allowed:    map.for_each([&](const auto& key, const Value&) { map.erase(key); });
+//   forbidden:  map.edit([&](auto& draft) { map.clear(); });       // stopped, with a message
 //
 // Complexity: reads O(1) expected; a write that changes something O(size), so edit() does many at
-// once. Memory: internal/flat_table.h for each version. Values must be copyable.
+// once. Memory: internal/flat_table.h for each version.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the map is then as
 // it was.
 //
-//   SnapshotMap<std::string, Limit> limits;
-//   limits.edit([&](auto& draft) {
-//     draft.clear();
-//     for (const auto& [name, limit] : file) draft.insert_or_assign(name, limit);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::SnapshotMap<std::string, int> limits({.name = "limits"});
+//   limits.edit([](auto& draft) {
+//     draft.insert_or_assign("read", 5);
+//     draft.insert_or_assign("write", 3);
 //   });
-//   const auto now = limits.snapshot();   // one moment, as long as `now` lives
-//   if (now.get("read") < now.get("write")) warn();
+//   const auto before = limits.snapshot();  // one moment, as long as `before` lives
+//   limits.insert_or_assign("read", 9);
+//   assert(before.get("read") == 5 && before.get("write") == 3);
+//   assert(limits.get("read") == 9);
 #pragma once
 
 #include <atomic>
@@ -46,6 +57,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -54,6 +66,9 @@
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/node.h"
 #include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/map_mark.h"
+#include "vigil/stacks/type_name.h"
 #include "vigil/table/epoch.h"
 
 namespace vigil {
@@ -72,6 +87,7 @@ class SnapshotMap {
   static_assert(std::copy_constructible<Key> && std::copy_constructible<Value>,
                 "a SnapshotMap copies its entries");
   using Map = maps::internal::FlatMap<Key, Value, Hash, Equal, Allocator>;
+  using Op = MapOperation;
 
   // Referred to by the map while it is current or waits for readers, and by its Snapshots.
   struct Version {
@@ -93,8 +109,7 @@ class SnapshotMap {
   using key_equal = Equal;
   using allocator_type = Allocator;
   using lookup_type = typename Map::lookup_type;
-  using GetOrInsertResult = typename Map::GetOrInsertResult;
-  using Draft = Map;  // what edit() changes
+  using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
   // One version of the map, immutable.
   class Snapshot {
@@ -131,8 +146,79 @@ class SnapshotMap {
     Version* version_;
   };
 
+  // What edit() changes: the next version, which nobody else sees yet. Its members are those of the
+  // map. Lives and may be used only during the call of edit() and by its thread.
+  class Draft {
+   public:
+    Draft(const Draft&) = delete;
+    Draft& operator=(const Draft&) = delete;
+
+    [[nodiscard]] std::optional<Value> get(lookup_type key) const { return map_.get(key); }
+    template <class Visitor>
+    bool visit(lookup_type key, Visitor&& visitor) const {
+      return std::as_const(map_).visit(key, visitor);
+    }
+    [[nodiscard]] bool contains(lookup_type key) const { return map_.contains(key); }
+    template <class V = Value>
+    bool insert(lookup_type key, V&& value) {
+      return map_.insert(key, std::forward<V>(value));
+    }
+    template <class V = Value>
+    bool insert_or_assign(lookup_type key, V&& value) {
+      return map_.insert_or_assign(key, std::forward<V>(value));
+    }
+    GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
+      return map_.get_or_insert(key, value);
+    }
+    template <class V = Value>
+    std::optional<Value> exchange(lookup_type key, V&& value) {
+      return map_.exchange(key, std::forward<V>(value));
+    }
+    template <class V = Value>
+    bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
+      return map_.compare_exchange(key, expected, std::forward<V>(desired));
+    }
+    template <class Change>
+    bool update(lookup_type key, Change&& change) {
+      return map_.update(key, change);
+    }
+    bool erase(lookup_type key) { return map_.erase(key); }
+    std::optional<Value> take(lookup_type key) { return map_.take(key); }
+    bool compare_erase(lookup_type key, const Value& expected) {
+      return map_.erase_if(key, is(expected));
+    }
+    template <class Predicate>
+    bool erase_if(lookup_type key, Predicate&& predicate) {
+      return map_.erase_if(key, predicate);
+    }
+
+    template <class Visitor>
+    void for_each(Visitor&& visitor) const {
+      std::as_const(map_).for_each(visitor);
+    }
+    template <class Predicate>
+    std::uint64_t erase_if(Predicate&& predicate) {
+      return map_.erase_if(predicate);
+    }
+    void clear() noexcept { map_.clear(); }
+    void reserve(std::uint64_t entries) { map_.reserve(entries); }
+    [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+   private:
+    friend SnapshotMap;
+    explicit Draft(Map& map) noexcept : map_(map) {}
+
+    Map& map_;
+  };
+
   explicit SnapshotMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
-      : current_(new Version(Map(std::move(hash), std::move(equal), allocator))) {}
+      : SnapshotMap(MapOptions(), std::move(hash), std::move(equal), allocator) {}
+  explicit SnapshotMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal(),
+                       const Allocator& allocator = {})
+      : current_(new Version(Map(std::move(hash), std::move(equal), allocator))),
+        label_(this, std::move(options.name), map_type_name<"SnapshotMap", Key, Value>(),
+               MapSharing::kConcurrent) {}
   // REQUIRES: no other thread uses the map.
   ~SnapshotMap() { current_.load(std::memory_order_acquire)->release(); }
   SnapshotMap(const SnapshotMap&) = delete;
@@ -154,6 +240,7 @@ class SnapshotMap {
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
     const table::EpochGuard guard;
+    const MapMark inside(label_, Op::kGet);
     return latest().map.visit(key, visitor);
   }
   [[nodiscard]] bool contains(lookup_type key) const {
@@ -164,28 +251,36 @@ class SnapshotMap {
   // --- Writes --------------------------------------------------------------------------------
 
   // Calls change(Draft&) with a copy of the map, which then becomes the map; returns what it
-  // returned. A Draft has the members of this class but snapshot(), edit() and stats().
+  // returned.
   template <class Change>
   auto edit(Change&& change) {
-    return write([](const Map&) { return true; }, change);
+    return write(
+        Op::kEdit, [](const Map&) { return true; },
+        [&change](Map& map) -> std::invoke_result_t<Change&, Draft&> {
+          Draft draft(map);
+          return change(draft);
+        });
   }
 
   // Adds an entry if there is none; returns whether it did.
   template <class V = Value>
   bool insert(lookup_type key, V&& value) {
-    return write([&](const Map& map) { return !map.contains(key); },
-                 [&](Map& map) { return map.insert(key, std::forward<V>(value)); });
+    return write(
+        Op::kInsert, [&](const Map& map) { return !map.contains(key); },
+        [&](Map& map) { return map.insert(key, std::forward<V>(value)); });
   }
   // Adds an entry or replaces its value; returns whether it added.
   template <class V = Value>
   bool insert_or_assign(lookup_type key, V&& value) {
-    return write([](const Map&) { return true; },
-                 [&](Map& map) { return map.insert_or_assign(key, std::forward<V>(value)); });
+    return write(
+        Op::kInsertOrAssign, [](const Map&) { return true; },
+        [&](Map& map) { return map.insert_or_assign(key, std::forward<V>(value)); });
   }
   // The value of the entry; adds it first if there is none.
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
     std::optional<Value> present;
     const bool inserted = write(
+        Op::kGetOrInsert,
         [&](const Map& map) {
           present = map.get(key);
           return !present.has_value();
@@ -199,41 +294,47 @@ class SnapshotMap {
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
-    return write([](const Map&) { return true; },
-                 [&](Map& map) { return map.exchange(key, std::forward<V>(value)); });
+    return write(
+        Op::kExchange, [](const Map&) { return true; },
+        [&](Map& map) { return map.exchange(key, std::forward<V>(value)); });
   }
   // Replaces a value that equals `expected`; returns whether it did.
   template <class V = Value>
   bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
-    return write([&](const Map& map) { return has(map, key, is(expected)); },
-                 [&](Map& map) {
-                   map.insert_or_assign(key, std::forward<V>(desired));
-                   return true;
-                 });
+    return write(
+        Op::kCompareExchange, [&](const Map& map) { return has(map, key, is(expected)); },
+        [&](Map& map) {
+          map.insert_or_assign(key, std::forward<V>(desired));
+          return true;
+        });
   }
   // Calls change(Value&); returns whether there was an entry.
   template <class Change>
   bool update(lookup_type key, Change&& change) {
-    return write([&](const Map& map) { return map.contains(key); },
-                 [&](Map& map) { return map.update(key, change); });
+    return write(
+        Op::kUpdate, [&](const Map& map) { return map.contains(key); },
+        [&](Map& map) { return map.update(key, change); });
   }
   // Removes the entry; returns whether there was one.
   bool erase(lookup_type key) {
-    return write([&](const Map& map) { return map.contains(key); },
-                 [&](Map& map) { return map.erase(key); });
+    return write(
+        Op::kErase, [&](const Map& map) { return map.contains(key); },
+        [&](Map& map) { return map.erase(key); });
   }
   // Removes the entry and returns its value.
   std::optional<Value> take(lookup_type key) {
-    return write([&](const Map& map) { return map.contains(key); },
-                 [&](Map& map) { return map.take(key); });
+    return write(
+        Op::kTake, [&](const Map& map) { return map.contains(key); },
+        [&](Map& map) { return map.take(key); });
   }
   // Removes the entry if its value equals `expected`; returns whether it did.
   bool compare_erase(lookup_type key, const Value& expected) { return erase_if(key, is(expected)); }
   // Removes the entry if predicate(const Value&); returns whether it did.
   template <class Predicate>
   bool erase_if(lookup_type key, Predicate&& predicate) {
-    return write([&](const Map& map) { return has(map, key, predicate); },
-                 [&](Map& map) { return map.erase(key); });
+    return write(
+        Op::kErase, [&](const Map& map) { return has(map, key, predicate); },
+        [&](Map& map) { return map.erase(key); });
   }
 
   // --- Bulk ----------------------------------------------------------------------------------
@@ -243,29 +344,33 @@ class SnapshotMap {
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
     const table::EpochGuard guard;
+    const MapMark inside(label_, Op::kIterate);
     latest().map.for_each(visitor);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many.
   template <class Predicate>
   std::uint64_t erase_if(Predicate&& predicate) {
-    return write([](const Map& map) { return map.size() != 0; },
-                 [&](Map& map) { return map.erase_if(predicate); });
+    return write(
+        Op::kErase, [](const Map& map) { return map.size() != 0; },
+        [&](Map& map) { return map.erase_if(predicate); });
   }
   // Removes every entry.
   void clear() {
-    write([](const Map& map) { return map.size() != 0; },
-          [](Map& map) {
-            map.clear();
-            return true;
-          });
+    write(
+        Op::kClear, [](const Map& map) { return map.size() != 0; },
+        [](Map& map) {
+          map.clear();
+          return true;
+        });
   }
   // Makes room for `entries` in all, in this and later versions.
   void reserve(std::uint64_t entries) {
-    write([](const Map&) { return true; },
-          [&](Map& map) {
-            map.reserve(entries);
-            return true;
-          });
+    write(
+        Op::kReserve, [](const Map&) { return true; },
+        [&](Map& map) {
+          map.reserve(entries);
+          return true;
+        });
   }
 
   // --- Statistics and debugging ----------------------------------------------------------------
@@ -275,9 +380,11 @@ class SnapshotMap {
     return latest().map.size();
   }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  // As dumps name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   [[nodiscard]] SnapshotMapStats stats() const {
     const MutexLock lock(writers_);
-    const maps::internal::FlatMapStats table = latest().map.stats();
+    const MapStats table = latest().map.stats();
     return {table.entries, table.slots, table.table_bytes, versions_total_, waiting_.size()};
   }
   void check_invariants() const {
@@ -310,10 +417,11 @@ class SnapshotMap {
   // Publishes a version changed by change(Map&) if wanted(const Map&) of the current one; returns
   // what change() returned, or an empty result.
   template <class Wanted, class Change>
-  auto write(Wanted&& wanted, Change&& change) -> std::invoke_result_t<Change&, Map&> {
+  auto write(Op operation, Wanted&& wanted, Change&& change)
+      -> std::invoke_result_t<Change&, Map&> {
     using Result = std::invoke_result_t<Change&, Map&>;
     maps::internal::Garbage garbage;  // destroyed when the lock is released
-    const maps::internal::HeldMap mark(this);
+    const maps::internal::HeldMap mark(label_, operation);
     const MutexLock lock(writers_);
     if (!wanted(std::as_const(latest().map))) return Result();
     auto next = std::make_unique<Version>(latest().map);
@@ -344,6 +452,7 @@ class SnapshotMap {
   mutable Mutex writers_;
   maps::internal::Limbo waiting_ VIGIL_GUARDED_BY(writers_);
   std::uint64_t versions_total_ VIGIL_GUARDED_BY(writers_) = 0;
+  const MapLabel label_;
 };
 
 }  // namespace vigil

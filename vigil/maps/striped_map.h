@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StripedMap: 64 hash maps, each behind a spin lock.
+// StripedMap: 64 hash maps, each behind a spin lock. docs/maps.md compares the maps of the family.
 //
 // Use when: entries are written about as often as read, by few threads at a time, and callbacks are
-// short; when memory per entry counts. Use instead: ShardedMap where reads are the most or threads
-// are many (its readers take no lock, so that a thread that lost its core stops nobody), for
-// deadlines, and where growth must not be felt; RwMap where an iteration must see one moment.
+// short; when memory per entry counts. Use instead: ShardedMap where reads dominate or many
+// threads compete (its readers take no lock, so that a thread that lost its core stops nobody), for
+// deadlines, and where growth must not stall a caller; RwMap where an iteration must see one
+// moment.
+//
+// Requirements: Key can be copied, and moved without an exception; Value can be moved; Hash takes
+// std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
+// compares two of these. The compiler says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
@@ -18,6 +23,8 @@
 //
 // Callbacks run while a stripe is locked: using the same map from them, or from Hash, Equal or a
 // copy, would wait for ever and is stopped by VIGIL_CHECK. A reference must not leave the callback.
+//   allowed:    map.update(a, [&](Value& v) { other.insert(b, v); });
+//   forbidden:  map.update(a, [&](Value& v) { map.get(b); });      // stopped, with a message
 //
 // Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat_table.h, and 4 KiB.
 //
@@ -27,8 +34,14 @@
 // Algorithm: lock striping (Java's ConcurrentHashMap before version 8 is the best-known example),
 // with one computation of the hash for stripe and table.
 //
-//   StripedMap<std::uint64_t, Position> positions;
-//   positions.insert_or_assign(vehicle, position);
+// Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
+//
+// Example:
+//   vigil::StripedMap<int, int> stock({.name = "stock"});
+//   assert(stock.insert_or_assign(17, 3));
+//   assert(stock.update(17, [](int& left) { --left; }));
+//   assert(stock.take(17) == 2);
+//   assert(stock.empty());
 #pragma once
 
 #include <array>
@@ -48,10 +61,14 @@
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
+#include "vigil/maps/internal/visitor.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/map_mark.h"
+#include "vigil/stacks/type_name.h"
 
 namespace vigil {
 
-using StripedMapStats = maps::internal::FlatMapStats;
+using StripedMapStats = MapStats;
 
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           class Allocator = std::allocator<std::pair<const Key, Value>>>
@@ -67,6 +84,7 @@ class StripedMap {
       std::is_same_v<Allocator, std::allocator<std::pair<const Key, Value>>>;
   using Held = maps::internal::HeldMap;
   using Mark = std::conditional_t<kPlain, maps::internal::UnheldMap, Held>;
+  using Op = MapOperation;
 
  public:
   using key_type = Key;
@@ -78,8 +96,11 @@ class StripedMap {
   using GetOrInsertResult = typename Map::GetOrInsertResult;
 
   explicit StripedMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
-      : StripedMap(std::make_index_sequence<kStripes>(), std::move(hash), std::move(equal),
-                   allocator) {}
+      : StripedMap(MapOptions(), std::move(hash), std::move(equal), allocator) {}
+  explicit StripedMap(MapOptions options, Hash hash = Hash(), Equal equal = Equal(),
+                      const Allocator& allocator = {})
+      : StripedMap(std::make_index_sequence<kStripes>(), std::move(options), std::move(hash),
+                   std::move(equal), allocator) {}
   StripedMap(const StripedMap&) = delete;
   StripedMap& operator=(const StripedMap&) = delete;
 
@@ -88,17 +109,17 @@ class StripedMap {
   // A copy of the value.
   [[nodiscard]] std::optional<Value> get(
       lookup_type key) const requires std::copy_constructible<Value> {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kGet);
     return stripe.map().get(stripe.probe());
   }
   // Calls visitor(const Value&); returns whether there was an entry.
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
-    const Access<Held> stripe(*this, key);
+    const Access<Held> stripe(*this, key, Op::kGet);
     return stripe.map().visit(stripe.probe(), visitor);
   }
   [[nodiscard]] bool contains(lookup_type key) const {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kGet);
     return stripe.map().contains(stripe.probe());
   }
 
@@ -107,46 +128,46 @@ class StripedMap {
   // Adds an entry if there is none; returns whether it did.
   template <class V = Value>
   bool insert(lookup_type key, V&& value) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kInsert);
     return stripe.map().insert(stripe.probe(), std::forward<V>(value));
   }
   // Adds an entry or replaces its value; returns whether it added.
   template <class V = Value>
   bool insert_or_assign(lookup_type key, V&& value) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kInsertOrAssign);
     return stripe.map().insert_or_assign(stripe.probe(), std::forward<V>(value));
   }
   // The value of the entry; adds it first if there is none.
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kGetOrInsert);
     return stripe.map().get_or_insert(stripe.probe(), value);
   }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kExchange);
     return stripe.map().exchange(stripe.probe(), std::forward<V>(value));
   }
   // Replaces a value that equals `expected`; returns whether it did.
   template <class V = Value>
   bool compare_exchange(lookup_type key, const Value& expected, V&& desired) {
-    const Access<Held> stripe(*this, key);
+    const Access<Held> stripe(*this, key, Op::kCompareExchange);
     return stripe.map().compare_exchange(stripe.probe(), expected, std::forward<V>(desired));
   }
   // Calls change(Value&); returns whether there was an entry.
   template <class Change>
   bool update(lookup_type key, Change&& change) {
-    const Access<Held> stripe(*this, key);
+    const Access<Held> stripe(*this, key, Op::kUpdate);
     return stripe.map().update(stripe.probe(), change);
   }
   // Removes the entry; returns whether there was one.
   bool erase(lookup_type key) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kErase);
     return stripe.map().erase(stripe.probe());
   }
   // Removes the entry and returns its value.
   std::optional<Value> take(lookup_type key) {
-    const Access<Mark> stripe(*this, key);
+    const Access<Mark> stripe(*this, key, Op::kTake);
     return stripe.map().take(stripe.probe());
   }
   // Removes the entry if its value equals `expected`; returns whether it did.
@@ -156,7 +177,7 @@ class StripedMap {
   // Removes the entry if predicate(const Value&); returns whether it did.
   template <class Predicate>
   bool erase_if(lookup_type key, Predicate&& predicate) {
-    const Access<Held> stripe(*this, key);
+    const Access<Held> stripe(*this, key, Op::kErase);
     return stripe.map().erase_if(stripe.probe(), predicate);
   }
 
@@ -167,7 +188,7 @@ class StripedMap {
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
     bool goes_on = true;
-    for_each_stripe([&](const Map& map) {
+    for_each_stripe(Op::kIterate, [&](const Map& map) {
       map.for_each([&](const auto& key, const Value& value) {
         return goes_on = maps::internal::visited_goes_on(visitor, key, value);
       });
@@ -179,7 +200,7 @@ class StripedMap {
   template <class Predicate>
   std::uint64_t erase_if(Predicate&& predicate) {
     std::uint64_t erased = 0;
-    for_each_stripe([&](Map& map) {
+    for_each_stripe(Op::kErase, [&](Map& map) {
       erased += map.erase_if(predicate);
       return true;
     });
@@ -187,14 +208,14 @@ class StripedMap {
   }
   // Removes every entry and frees the tables.
   void clear() {
-    for_each_stripe([](Map& map) {
+    for_each_stripe(Op::kClear, [](Map& map) {
       map.clear();
       return true;
     });
   }
   // Makes room for `entries` in all, if the hash spreads them evenly.
   void reserve(std::uint64_t entries) {
-    for_each_stripe([entries](Map& map) {
+    for_each_stripe(Op::kReserve, [entries](Map& map) {
       map.reserve((entries + kStripes - 1) / kStripes);
       return true;
     });
@@ -204,9 +225,11 @@ class StripedMap {
 
   [[nodiscard]] std::uint64_t size() const { return stats().entries; }
   [[nodiscard]] bool empty() const { return size() == 0; }
+  // As dumps name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   [[nodiscard]] StripedMapStats stats() const {
     StripedMapStats sum;
-    for_each_stripe([&sum](const Map& map) {
+    for_each_stripe(Op::kGet, [&sum](const Map& map) {
       const StripedMapStats stats = map.stats();
       sum.entries += stats.entries;
       sum.slots += stats.slots;
@@ -216,7 +239,7 @@ class StripedMap {
     return sum;
   }
   void check_invariants() const {
-    for_each_stripe([this](const Map& map) {
+    for_each_stripe(Op::kIterate, [this](const Map& map) {
       map.check_invariants();
       map.for_each([&](const auto& key, const Value&) {
         VIGIL_CHECK(&stripe_of(map.probe(key)).map == &map, "an entry lies in a foreign stripe");
@@ -228,7 +251,7 @@ class StripedMap {
  private:
   static constexpr std::size_t kStripes = 64;
 
-  // A lock and its map share a line: whoever takes the lock needs the map next.
+  // A lock and its map share a line: the thread that takes the lock needs the map next.
   struct alignas(64) Stripe {
     Stripe(const Hash& hash, const Equal& equal, const Allocator& allocator)
         : map(hash, equal, allocator) {}
@@ -243,12 +266,13 @@ class StripedMap {
   template <class HeldOrUnheld>
   class Access {
    public:
-    [[gnu::always_inline]] Access(const StripedMap& map,
-                                  lookup_type key) VIGIL_NO_THREAD_SAFETY_ANALYSIS
-        : mark_(&map),
+    [[gnu::always_inline]] Access(const StripedMap& map, lookup_type key,
+                                  Op operation) VIGIL_NO_THREAD_SAFETY_ANALYSIS
+        : mark_(map.label_, operation),
           probe_(map.probing_, key),
           stripe_(map.stripe_of(probe_)) {
-      stripe_.lock.lock();
+      if (!stripe_.lock.try_lock()) [[unlikely]]
+        wait(map.label_, stripe_.lock, operation);
     }
     [[gnu::always_inline]] ~Access() VIGIL_NO_THREAD_SAFETY_ANALYSIS { stripe_.lock.unlock(); }
     Access(const Access&) = delete;
@@ -258,15 +282,24 @@ class StripedMap {
     [[nodiscard]] Map& map() const noexcept { return stripe_.map; }
 
    private:
+    [[gnu::cold, gnu::noinline]] static void wait(const MapLabel& label, SpinLock& lock,
+                                                  Op operation) VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+      const MapMark waiting(label, operation);
+      lock.lock();
+    }
+
     [[no_unique_address]] HeldOrUnheld mark_;
     Probe probe_;
     Stripe& stripe_;
   };
 
   template <std::size_t... kIndex>
-  StripedMap(std::index_sequence<kIndex...>, Hash hash, Equal equal, const Allocator& allocator)
+  StripedMap(std::index_sequence<kIndex...>, MapOptions options, Hash hash, Equal equal,
+             const Allocator& allocator)
       : probing_(hash, equal),
-        stripes_(new Stripes{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...}) {}
+        stripes_(new Stripes{(static_cast<void>(kIndex), Stripe(hash, equal, allocator))...}),
+        label_(this, std::move(options.name), map_type_name<"StripedMap", Key, Value>(),
+               MapSharing::kConcurrent) {}
 
   // By the highest bits of the hash, which tables do not use below 2^56 entries.
   [[nodiscard]] Stripe& stripe_of(const Probe& probe) const noexcept {
@@ -275,8 +308,8 @@ class StripedMap {
 
   // Calls visit(Map&) with one locked stripe after the other until it returns false.
   template <class Visit>
-  void for_each_stripe(Visit&& visit) const {
-    const Held mark(this);
+  void for_each_stripe(Op operation, Visit&& visit) const {
+    const Held mark(label_, operation);
     for (Stripe& stripe : *stripes_) {
       const std::lock_guard guard(stripe.lock);
       if (!visit(stripe.map)) return;
@@ -286,6 +319,7 @@ class StripedMap {
   // On a line that nobody writes.
   typename Map::Keys probing_;
   std::unique_ptr<Stripes> stripes_;
+  const MapLabel label_;
 };
 
 }  // namespace vigil

@@ -6,7 +6,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "vigil/stacks/fault_guard.h"
+
 namespace vigil::thread_dump {
+
+using stacks::CapturedMark;
+using stacks::CapturedStack;
+using stacks::ElfNames;
+using stacks::NamedAddress;
+using stacks::TaskFacts;
 
 namespace {
 
@@ -19,7 +27,7 @@ bool blocks(const TaskFacts& facts, int signal) {
 }
 
 void write_state(const TaskFacts& facts, TextWriter* out) {
-  const std::string_view call = syscall_name(facts.syscall);
+  const std::string_view call = stacks::syscall_name(facts.syscall);
   switch (facts.state) {
     case 'R':
       out->text("running");
@@ -48,17 +56,10 @@ void write_state(const TaskFacts& facts, TextWriter* out) {
 
 }  // namespace
 
-std::string_view to_string(MapAction action) {
-  static constexpr std::string_view kNames[] = {"map read", "map write", "map erase",
-                                                "map iterate"};
-  return kNames[static_cast<std::size_t>(action)];
-}
-
-void write_mark(const MapMark& mark, TextWriter* out) {
-  out->text(to_string(mark.action)).text(": ");
-  out->quoted(mark.name == nullptr ? "" : mark.name);
-  if (mark.type != nullptr) out->text(" (").text(mark.type).text(")");
-  out->text(" at ").hex(reinterpret_cast<std::uintptr_t>(mark.map));
+void write_map(const MapOfLine& map, TextWriter* out) {
+  out->text(kind_of(map.operation)).text(": ").quoted(map.name);
+  if (!map.type.empty()) out->text(" (").text(map.type).text(")");
+  out->text(" at ").hex(reinterpret_cast<std::uintptr_t>(map.map));
 }
 
 void Dump::write(TextSink sink) {
@@ -80,12 +81,12 @@ void Dump::write(TextSink sink) {
 }
 
 void Dump::list() {
-  const std::size_t count = list_threads(memory_->threads);
+  const std::size_t count = stacks::list_threads(memory_->threads);
   for (std::size_t i = 0; i < count; ++i) {
     const pid_t thread = memory_->threads[i];
     if (thread == request_.hidden_thread) continue;
     TaskFacts* facts = &memory_->facts[thread_count_];
-    if (!read_task_facts(thread, facts)) continue;  // it ended meanwhile
+    if (!stacks::read_task_facts(thread, facts)) continue;  // it ended meanwhile
     memory_->threads[thread_count_++] = thread;
   }
 }
@@ -96,12 +97,12 @@ void Dump::capture() {
     const pid_t thread = memory_->threads[i];
     if (thread == request_.fatal_thread || request_.is_single) continue;
     if (thread == self) {
-      capture_self(&memory_->stacks[i]);
-    } else if (!blocks(memory_->facts[i], capture_signal())) {
-      request_capture(thread, &memory_->stacks[i]);
+      stacks::capture_self(&memory_->stacks[i]);
+    } else if (!blocks(memory_->facts[i], stacks::capture_signal())) {
+      stacks::request_capture(thread, &memory_->stacks[i]);
     }
   }
-  await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
+  stacks::await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
   if (!request_.is_single) capture_late();
   for (std::size_t i = 0; i < thread_count_; ++i) {
     if (stack_of(i) != nullptr) ++answer_count_;
@@ -115,15 +116,15 @@ void Dump::capture_late() {
     bool some_block = false;
     for (std::size_t i = 0; i < thread_count_; ++i) {
       const pid_t thread = memory_->threads[i];
-      if (stack_of(i) != nullptr || !blocks(memory_->facts[i], capture_signal())) continue;
+      if (stack_of(i) != nullptr || !blocks(memory_->facts[i], stacks::capture_signal())) continue;
       TaskFacts now;
-      if (!read_task_facts(thread, &now)) continue;
-      some_block = some_block || blocks(now, capture_signal());
-      if (blocks(now, capture_signal())) continue;
+      if (!stacks::read_task_facts(thread, &now)) continue;
+      some_block = some_block || blocks(now, stacks::capture_signal());
+      if (blocks(now, stacks::capture_signal())) continue;
       memory_->facts[i] = now;
-      request_capture(thread, &memory_->stacks[i]);
+      stacks::request_capture(thread, &memory_->stacks[i]);
     }
-    await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
+    stacks::await_captures({memory_->stacks.data(), thread_count_}, request_.limit_ms);
     if (!some_block) return;
     nanosleep(&kBetween, nullptr);
   }
@@ -133,7 +134,7 @@ const CapturedStack* Dump::stack_of(std::size_t thread) const {
   const pid_t id = memory_->threads[thread];
   if (id == request_.fatal_thread) return &memory_->fatal_stack;
   const CapturedStack& stack = memory_->stacks[thread];
-  return is_answered(stack, id) ? &stack : nullptr;
+  return stacks::is_answered(stack, id) ? &stack : nullptr;
 }
 
 void Dump::add_address(std::uintptr_t address) {
@@ -161,7 +162,7 @@ void Dump::name_addresses() {
     ElfNames* names;
     std::span<NamedAddress> addresses;
   } arguments{&names_, {memory_->addresses.data(), address_count_}};
-  run_guarded(
+  stacks::run_guarded(
       [](void* argument) {
         auto* const a = static_cast<Arguments*>(argument);
         a->names->assign(a->addresses);
@@ -181,16 +182,16 @@ void Dump::write_thread(std::size_t thread, TextWriter* out) const {
     out->text("\n");
   }
   if (stack == nullptr) {
-    out->text(blocks(facts, capture_signal()) ? "  no answer: it blocks signals\n"
-                                              : "  no answer: time was up\n");
+    out->text(blocks(facts, stacks::capture_signal()) ? "  no answer: it blocks signals\n"
+                                                      : "  no answer: time was up\n");
     if (facts.pc != 0) write_frame(0, facts.pc, out);
     out->text("\n");
     return;
   }
-  if (stack->has_mark) {
+  if (const CapturedMark& mark = stack->mark; mark.operation != MapOperation::kNone) {
     out->text("  ");
-    write_mark(stack->mark, out);
-    out->text("\n");
+    write_map({mark.operation, word(mark.name), word(mark.type), mark.map}, out);
+    out->text(mark.sharing == MapSharing::kConcurrent ? ", concurrent\n" : "\n");
   }
   for (std::size_t i = 0; i < stack->frame_count; ++i) write_frame(i, stack->addresses[i], out);
   if (stack->has_more) out->text("  (deeper frames are left out)\n");
@@ -217,7 +218,7 @@ void Dump::write_frame(std::size_t number, std::uintptr_t address, TextWriter* o
 }
 
 void Dump::release_stacks() {
-  for (std::size_t i = 0; i < thread_count_; ++i) release(&memory_->stacks[i]);
+  for (std::size_t i = 0; i < thread_count_; ++i) stacks::release(&memory_->stacks[i]);
 }
 
 }  // namespace vigil::thread_dump

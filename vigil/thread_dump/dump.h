@@ -13,22 +13,23 @@
 #include <span>
 #include <string_view>
 
-#include "vigil/thread_dump/elf_names.h"
-#include "vigil/thread_dump/proc_task.h"
-#include "vigil/thread_dump/stack_capture.h"
+#include "vigil/stacks/elf_names.h"
+#include "vigil/stacks/proc_task.h"
+#include "vigil/stacks/stack_capture.h"
 #include "vigil/thread_dump/text_writer.h"
-#include "vigil/thread_dump/thread_dump.h"
 
 namespace vigil::thread_dump {
+
+inline constexpr std::size_t kDumpedThreadsMax = 4096;
 
 // What dumps write to. Zeroed pages are a valid value.
 struct DumpMemory {
   std::array<pid_t, kDumpedThreadsMax> threads;
-  std::array<TaskFacts, kDumpedThreadsMax> facts;
-  std::array<CapturedStack, kDumpedThreadsMax> stacks;
-  CapturedStack fatal_stack;  // written by the thread that failed
+  std::array<stacks::TaskFacts, kDumpedThreadsMax> facts;
+  std::array<stacks::CapturedStack, kDumpedThreadsMax> stacks;
+  stacks::CapturedStack fatal_stack;  // written by the thread that failed
   // Addresses repeat between threads; what does not fit stays without names.
-  std::array<NamedAddress, 64 * 1024> addresses;
+  std::array<stacks::NamedAddress, 64 * 1024> addresses;
 };
 
 struct DumpRequest {
@@ -51,7 +52,7 @@ class Dump {
   // A thread that is being created blocks all signals for a moment: asks it a little later.
   void capture_late();
   void name_addresses();
-  [[nodiscard]] const CapturedStack* stack_of(std::size_t thread) const;
+  [[nodiscard]] const stacks::CapturedStack* stack_of(std::size_t thread) const;
   void write_thread(std::size_t thread, TextWriter* out) const;
   void write_frame(std::size_t number, std::uintptr_t address, TextWriter* out) const;
   void add_address(std::uintptr_t address);
@@ -59,14 +60,19 @@ class Dump {
 
   DumpMemory* const memory_;
   const DumpRequest request_;
-  ElfNames names_;
+  stacks::ElfNames names_;
   std::size_t thread_count_ = 0;
   std::size_t answer_count_ = 0;
   std::size_t address_count_ = 0;
 };
 
-// "map read", "map write": as vigil::report names map operations.
-std::string_view to_string(MapAction action);
-void write_mark(const MapMark& mark, TextWriter* out);
+// "map write: "orders" (CheckedMap<int, Order>) at 0x564bb44ea5e0".
+struct MapOfLine {
+  MapOperation operation;
+  std::string_view name;
+  std::string_view type;
+  const void* map;
+};
+void write_map(const MapOfLine& map, TextWriter* out);
 
 }  // namespace vigil::thread_dump

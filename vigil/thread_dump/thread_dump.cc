@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/thread_dump/thread_dump.h"
 
-#include <cxxabi.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -16,9 +15,11 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 
+#include "vigil/stacks/demangle.h"
+#include "vigil/stacks/fault_guard.h"
+#include "vigil/stacks/stack_capture.h"
 #include "vigil/thread_dump/dump.h"
 
 namespace vigil {
@@ -89,7 +90,7 @@ void release_memory() {
 }
 
 void dump_to(TextSink sink, std::string_view reason, pid_t fatal_thread) {
-  // A process that dies takes the memory from whoever has it.
+  // A process that dies takes the memory from the thread that has it.
   if (!take_memory() && fatal_thread == 0) {
     TextWriter(sink).text("vigil: no thread dump: another one does not end\n");
     return;
@@ -167,7 +168,7 @@ bool dump_failure(std::string_view reason, const ucontext_t* interrupted) {
     return nobody == gettid();  // its abort() after a report
   }
   if (state.traceback == Traceback::kNone) return true;
-  capture_here(interrupted, &state.memory->fatal_stack);
+  stacks::capture_here(interrupted, &state.memory->fatal_stack);
   state.fatal_reason = reason;
   request_dump(kFatal);
   wait_while(&state.fatal_done, 0, kDumpWait_ms);
@@ -181,8 +182,8 @@ void raise_core_limit() {
   setrlimit(RLIMIT_CORE, &limit);
 }
 
-// Gives the signal to whoever had it before. What the processor raised comes again by itself when
-// the handler returns to the instruction; what a program sent is sent again.
+// Gives the signal to the action that was there before. What the processor raised comes again by
+// itself when the handler returns to the instruction; what a program sent is sent again.
 void pass_on(int signal, const siginfo_t* info) {
   if (state.traceback == Traceback::kCrash) raise_core_limit();
   for (std::size_t i = 0; i < std::size(kFatalSignals); ++i) {
@@ -192,7 +193,7 @@ void pass_on(int signal, const siginfo_t* info) {
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void* context) {
-  escape_fault();
+  stacks::escape_fault();
   if (state.fatal_thread.load(std::memory_order_acquire) == 0) {
     TextWriter out(descriptor_sink(&state.options.descriptor));
     out.text("\nfatal error: ").text(name_of_signal(signal));
@@ -239,6 +240,7 @@ bool install_handlers() {
   for (std::size_t i = 0; i < std::size(kFatalSignals); ++i) {
     if (sigaction(kFatalSignals[i], &action, &state.previous_actions[i]) != 0) return false;
   }
+  stacks::fault_guard_is_installed();
   return true;
 }
 
@@ -275,10 +277,8 @@ std::string with_readable_names(std::string_view text) {
     out.append(text.substr(0, begin));
     text.remove_prefix(begin);
     if (text.empty()) break;
-    const std::string mangled(text.substr(1, text.find('+') - 1));
-    const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, nullptr), &std::free);
-    out.append(" ").append(name == nullptr ? mangled.c_str() : name.get());
+    const std::string_view mangled = text.substr(1, text.find('+') - 1);
+    out.append(" ").append(stacks::demangled(mangled));
     text.remove_prefix(1 + mangled.size());
   }
   return out;
@@ -287,11 +287,12 @@ std::string with_readable_names(std::string_view text) {
 }  // namespace
 
 void fatal_map_report(const FatalMapReport& report) {
+  const MapMark inside(report.map, report.operation);
   if (state.fatal_thread.load(std::memory_order_acquire) == 0) {
     const int descriptor = state.is_ready ? state.options.descriptor : STDERR_FILENO;
     TextWriter out(descriptor_sink(&descriptor));
     out.text("\nfatal error: ").text(report.message).text("\n  ");
-    write_mark(report.mark, &out);
+    write_map({report.operation, report.map.name(), report.map.type(), report.map.map()}, &out);
     out.text(" in thread ").decimal(static_cast<std::uint64_t>(gettid()));
     if (report.other_thread != 0) {
       out.text(", also inside: thread ").decimal(static_cast<std::uint64_t>(report.other_thread));
@@ -323,7 +324,7 @@ Result<void> install_thread_dump(const ThreadDumpOptions& options) {
   state.traceback = *traceback;
   state.memory = static_cast<thread_dump::DumpMemory*>(memory);
   state.process = getpid();
-  if (!thread_dump::install_capture_signal(options.capture_signal) ||
+  if (!stacks::install_capture_signal(options.capture_signal) ||
       !thread_dump::start_dumping_thread() || !thread_dump::install_handlers()) {
     return Error{std::string("cannot install the thread dump: ") + std::strerror(errno)};
   }

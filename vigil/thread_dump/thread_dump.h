@@ -2,11 +2,7 @@
 //
 // Thread dumps: what every thread of this process is doing, on demand or before it dies.
 //
-//   int main() {
-//     vigil::install_thread_dump({});   // kill -QUIT $pid prints all stacks, the process goes on
-//     ...
-//
-// Prints each thread's id, name, state, map operation (map_operation.h) and stack.
+// A dump shows each thread's id, name, state, map operation (vigil/stacks/map_mark.h) and stack.
 // docs/thread-dump.md describes the text; `vigil triage` reads it.
 //
 // VIGIL_TRACEBACK in the environment says what a fatal error prints (SIGSEGV, SIGBUS, SIGILL,
@@ -24,11 +20,16 @@
 // were doing, malloc included. It ends in bounded time: a thread that does not answer within
 // `limit_ms` is listed with what the kernel knows about it. Threads that run are not stopped longer
 // than their own unwinding takes; a blocking system call may return EINTR, as after any signal.
-// Limits: kDumpedThreadsMax threads, kFramesMax frames each. A stack overflow is reported for the
+// Limits: 4,096 threads, 100 frames each. A stack overflow is reported for the
 // thread that called install_thread_dump(); others have no spare stack for the handler.
 //
 // Thread safety: all functions may be called from any thread; dumps come one after the other.
-// Complexity: one sleeping thread, about 6 MB of address space that is touched by dumps only.
+// Complexity: one sleeping thread, about 7 MB of address space that is touched by dumps only.
+//
+// Example:
+//   assert(vigil::install_thread_dump({}));  // kill -QUIT $pid prints all stacks from here on
+//   const std::string text = vigil::thread_dump_text("for the example");
+//   assert(text.starts_with("=== vigil thread dump of process "));
 #pragma once
 
 #include <sys/types.h>
@@ -39,7 +40,7 @@
 #include <string_view>
 
 #include "vigil/base/result.h"
-#include "vigil/thread_dump/map_operation.h"
+#include "vigil/stacks/map_mark.h"
 
 namespace vigil {
 
@@ -65,13 +66,12 @@ std::string thread_dump_text(std::string_view reason);
 
 namespace thread_dump {
 
-inline constexpr std::size_t kDumpedThreadsMax = 4096;
-
 // A map that caught two threads inside it.
 struct FatalMapReport {
   std::string_view message;  // "concurrent map read and map write"
-  MapMark mark;              // this thread's operation
-  pid_t other_thread = 0;    // who else is inside, if known
+  const MapLabel& map;
+  MapOperation operation;  // this thread's
+  pid_t other_thread = 0;  // the other that is inside, if known
 };
 
 // Prints the report and the dump that VIGIL_TRACEBACK asks for, then aborts. Works without

@@ -105,8 +105,8 @@ std::mutex held;
 }
 
 [[gnu::noinline]] void stay_in_a_map(std::atomic<int>* in_place) {
-  const thread_dump::MapOperation inside(
-      {thread_dump::MapAction::kWrite, &held, "orders", "CheckedMap<int, Order>"});
+  const MapLabel orders(&held, "orders", "CheckedMap<int, Order>");
+  const MapMark inside(orders, MapOperation::kUpdate);
   in_place->fetch_add(1);
   for (;;) poll(nullptr, 0, -1);
 }
@@ -324,10 +324,9 @@ TEST(ThreadDumpTest, AFatalMapReportNamesTheMapAndBothThreads) {
     const rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     install(descriptor);
+    const MapLabel user_cache(&held, "user_cache", "CheckedMap<int, User>");
     thread_dump::fatal_map_report(
-        {"concurrent map read and map write",
-         {thread_dump::MapAction::kRead, &held, "user_cache", "CheckedMap<int, User>"},
-         4242});
+        {"concurrent map read and map write", user_cache, MapOperation::kGet, 4242});
   });
   EXPECT_EQ(outcome.signal(), SIGABRT);
   EXPECT_THAT(outcome.text, HasSubstr("fatal error: concurrent map read and map write\n"

@@ -12,6 +12,9 @@
 #include "vigil/maps/internal/misuse_report.h"
 
 namespace vigil::maps::internal {
+
+using stacks::ThisThread;
+
 namespace {
 
 constexpr std::int64_t kLinger_ns = 200'000;
@@ -61,7 +64,7 @@ std::uint64_t AccessCheck::write_during_read(MapOperation operation) {
   return word_.load(std::memory_order_relaxed);
 }
 
-std::uint64_t AccessCheck::begin_write_slowly(std::uint64_t word, MapOperation operation) {
+std::uint64_t AccessCheck::begin_write_slow_path(std::uint64_t word, MapOperation operation) {
   const auto me = static_cast<std::uint64_t>(ThisThread::id());
   if (AccessWord::active(word)) {
     word = read_during_write(word, operation);
@@ -90,8 +93,9 @@ void AccessCheck::write_during_write(MapOperation operation) {
 }
 
 void AccessCheck::report(MapOperation operation, std::uint64_t other_word) {
+  const MapMark inside(label_, operation);
   const std::uint64_t earlier = misuses_.fetch_add(1, std::memory_order_relaxed);
-  report_misuse({.map = this,
+  report_misuse({.map = label_.map(),
                  .options = options_,
                  .operation = operation,
                  .other_word = other_word,
@@ -121,6 +125,7 @@ bool AccessCheck::handover_lingers() noexcept {
 }
 
 void AccessCheck::linger(std::uint64_t before, MapOperation operation) {
+  const MapMark inside(label_, operation);
   const std::uint64_t during = AccessWord::during(before, operation);
   word_.store(during, std::memory_order_relaxed);
   lingers_.fetch_add(1, std::memory_order_relaxed);

@@ -2,27 +2,23 @@
 //
 // AccessCheck: notices that two threads use one map at the same time; the guard of CheckedMap.
 //
-// One atomic word per map says who writes, or wrote last:
-//
-//   bit 63 ............ 27 | 26 ......... 23 | 22     | 21 ......... 0
-//   number of writes done  | operation       | active | thread that writes or wrote last
-//
-// A write makes the word active under its own id, and finds it unchanged at its end. A read finds
-// it not active at its begin, and unchanged at its end; it stores nothing. So whenever two
-// operations overlap, one of them writing, at least one of the two sees it: the one that begins
-// later finds the word active, or the one that began first finds it changed. (Only an overlap
-// shorter than the time a store takes to reach the other core escapes.) Operations that happen one
-// after the other, by whatever synchronisation of the program, always see the word at rest: there
-// are no false reports.
+// One atomic word per map says who writes, or wrote last, and how many writes are done
+// (access_word.h). A write makes the word active under its own id, and finds it unchanged at its
+// end. A read finds it not active at its begin, and unchanged at its end; it stores nothing. So
+// whenever two operations overlap, one of them writing, at least one of the two sees it: the one
+// that begins later finds the word active, or the one that began first finds it changed. (Only an
+// overlap shorter than the time a store takes to reach the other core escapes.) Operations that
+// happen one after the other, by whatever synchronisation of the program, always see the word at
+// rest: there are no false reports.
 //
 // Making overlaps happen. Operations last nanoseconds, and threads that run one after the other on
 // a busy machine would not be seen. So some writes linger inside their operation, asleep, and
-// whoever touches the map meanwhile sees an active word and a stack that stands still. This is the
-// delay injection of TSVD (Li et al., SOSP 2019), with these moments: when the writing thread
-// changes, for the first handovers of a map and ever more rarely afterwards, and in a process with
-// several threads at some of the first writes of a map, which readers of a map with one writer
-// need. All maps together linger for at most kLingerShare of the time, and so does the program,
-// even if it holds a lock meanwhile.
+// a thread that touches the map meanwhile sees an active word and a stack that stands still. This
+// is the delay injection of TSVD (Li et al., SOSP 2019), with these moments: when the writing
+// thread changes, for the first handovers of a map and ever more rarely afterwards, and in a
+// process with several threads at some of the first writes of a map, which readers of a map with
+// one writer need. All maps together linger for at most kLingerShare of the time, and so does the
+// program, even if it holds a lock meanwhile.
 //
 // Memory order: relaxed everywhere. The word must not order the map's accesses for a race detector
 // that runs as well; compiler fences keep its accesses around those of the table, and x86 keeps
@@ -36,53 +32,26 @@
 // Thread safety: by nature.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <utility>
 
-#include "vigil/maps/internal/thread_stack.h"
+#include "vigil/maps/internal/access_word.h"
 #include "vigil/maps/map_misuse.h"
-#include "vigil/maps/map_operation.h"
+#include "vigil/stacks/map_mark.h"
+#include "vigil/stacks/this_thread.h"
 
 namespace vigil::maps::internal {
-
-// The layout of the word.
-struct AccessWord {
-  static constexpr std::uint64_t kThread = (std::uint64_t{1} << 22) - 1;
-  static constexpr std::uint64_t kActive = std::uint64_t{1} << 22;
-  static constexpr std::uint32_t kOperationShift = 23;
-  static constexpr std::uint64_t kOperation = std::uint64_t{15} << kOperationShift;
-  static constexpr std::uint32_t kWritesShift = 27;
-  static constexpr std::uint64_t kOneWrite = std::uint64_t{1} << kWritesShift;
-
-  static constexpr std::uint64_t kNobody = kThread;  // is no thread's id, and no write is done
-
-  static std::uint64_t at_rest(std::uint64_t writes, std::uint64_t thread) noexcept {
-    return writes << kWritesShift | thread;
-  }
-  // Of a word at rest.
-  static std::uint64_t during(std::uint64_t before, MapOperation operation) noexcept {
-    return (before & ~kOperation) + (kActive | std::uint64_t(operation) << kOperationShift);
-  }
-  static std::uint64_t after(std::uint64_t during) noexcept {
-    return during + (kOneWrite - kActive);
-  }
-  static std::uint64_t writes(std::uint64_t word) noexcept { return word >> kWritesShift; }
-  static bool active(std::uint64_t word) noexcept { return (word & kActive) != 0; }
-  static pid_t thread(std::uint64_t word) noexcept { return static_cast<pid_t>(word & kThread); }
-  static MapOperation operation(std::uint64_t word) noexcept {
-    return static_cast<MapOperation>((word & kOperation) >> kOperationShift);
-  }
-};
 
 class AccessCheck {
  public:
   static constexpr bool kWaits = false;
+  static constexpr MapSharing kSharing = MapSharing::kOneThread;
   static constexpr double kLingerShare = 0.01;
 
-  explicit AccessCheck(MisuseOptions options) : options_(std::move(options)) {}
+  // `label` names the map in reports and dumps.
+  AccessCheck(const MapLabel& label, MisuseOptions options)
+      : label_(label), options_(std::move(options)) {}
   AccessCheck(const AccessCheck&) = delete;
   AccessCheck& operator=(const AccessCheck&) = delete;
 
@@ -120,9 +89,10 @@ class AccessCheck {
         : check_(check),
           operation_(operation),
           before_(check.word_.load(std::memory_order_relaxed)) {
-      if ((before_ & (AccessWord::kActive | AccessWord::kThread)) != ThisThread::id_if_known() ||
+      if ((before_ & (AccessWord::kActive | AccessWord::kThread)) !=
+              stacks::ThisThread::id_if_known() ||
           before_ >= check.lingers_at_.load(std::memory_order_relaxed)) [[unlikely]] {
-        before_ = check.begin_write_slowly(before_, operation);
+        before_ = check.begin_write_slow_path(before_, operation);
       }
       check.word_.store(AccessWord::during(before_, operation), std::memory_order_relaxed);
       std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -157,8 +127,8 @@ class AccessCheck {
                                                                MapOperation operation);
   [[gnu::cold, gnu::noinline]] std::uint64_t write_during_read(MapOperation operation);
   // Returns a word at rest with this thread's id.
-  [[gnu::cold, gnu::noinline]] std::uint64_t begin_write_slowly(std::uint64_t word,
-                                                                MapOperation operation);
+  [[gnu::cold, gnu::noinline]] std::uint64_t begin_write_slow_path(std::uint64_t word,
+                                                                   MapOperation operation);
   [[gnu::cold, gnu::noinline]] void write_during_write(MapOperation operation);
 
   void report(MapOperation operation, std::uint64_t other_word);
@@ -173,6 +143,7 @@ class AccessCheck {
   std::atomic<std::uint32_t> next_handover_{1};  // at which a writer lingers
   std::atomic<std::uint64_t> misuses_{0};
   std::atomic<std::uint64_t> lingers_{0};
+  const MapLabel& label_;
   MisuseOptions options_;
 };
 

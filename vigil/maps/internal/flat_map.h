@@ -4,7 +4,7 @@
 // synchronisation. RwMap and CheckedMap put a guard around each operation (guarded_map.h),
 // StripedMap locks one of many, SnapshotMap applies the writes to a copy.
 //
-// Operations on one key take the key, or its Probe from whoever has hashed it already.
+// Operations on one key take the key, or its Probe where it has been hashed already.
 //
 // Thread safety: none; const members may run at once. References passed to callbacks end with the
 // callback. Exceptions: what Hash, Equal, copies and callbacks throw, and std::bad_alloc; the
@@ -23,29 +23,16 @@
 
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat_table.h"
+#include "vigil/maps/internal/requirements.h"
+#include "vigil/maps/internal/visitor.h"
+#include "vigil/maps/map_options.h"
 
 namespace vigil::maps::internal {
-
-struct FlatMapStats {
-  std::uint64_t entries = 0;
-  std::uint64_t slots = 0;
-  std::uint64_t table_bytes = 0;  // keys and values on the heap not included
-};
-
-// Whether to go on after a visitor of for_each: one that returns nothing never stops.
-template <class Visitor, class... Args>
-bool visited_goes_on(Visitor& visitor, Args&&... args) {
-  if constexpr (std::is_void_v<std::invoke_result_t<Visitor&, Args...>>) {
-    visitor(std::forward<Args>(args)...);
-    return true;
-  } else {
-    return static_cast<bool>(visitor(std::forward<Args>(args)...));
-  }
-}
 
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
           class Allocator = std::allocator<std::pair<const Key, Value>>>
 class FlatMap {
+  static_assert(sizeof(MapRequirements<Key, Value, Hash, Equal>) != 0);
   using Table = FlatTable<Key, Value, Hash, Equal, Allocator>;
   using Slot = typename Table::Slot;
 
@@ -108,10 +95,7 @@ class FlatMap {
     return true;
   }
 
-  struct GetOrInsertResult {
-    Value value;  // what the map holds now
-    bool inserted;
-  };
+  using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
     return get_or_insert(probe(key), value);
   }
@@ -221,7 +205,7 @@ class FlatMap {
   void reserve(std::uint64_t entries) { table_.reserve(entries); }
 
   [[nodiscard]] std::uint64_t size() const noexcept { return table_.size(); }
-  [[nodiscard]] FlatMapStats stats() const noexcept {
+  [[nodiscard]] MapStats stats() const noexcept {
     return {table_.size(), table_.capacity(), table_.bytes()};
   }
   void check_invariants() const { table_.check_invariants(); }

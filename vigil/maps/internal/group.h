@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Groups: the memory format of a ShardedMap and the protocol by which one writer at a time changes
-// a group under the eyes of readers that take no lock.
+// a group while lock-free readers read it.
 //
 //   metadata, 16 bytes per group:  | 12 tags of 1 byte | overflow:4 | frozen:1 | sequence:27 |
 //                                  word 0: tags 0..7     word 1: tags 8..11 and the rest
@@ -14,8 +14,8 @@
 // membership leaves it as it was: that includes insertion into a free slot, or a reader that
 // matched the slot's previous tag could copy half of the new entry and find nothing changed.
 //
-// Who writes: whoever made the sequence odd, by a compare-exchange from a word at rest. Nobody else
-// stores to the group until it is even again.
+// Which thread writes: the one that made the sequence odd, by a compare-exchange from a word at
+// rest. No other stores to the group until it is even again.
 //   - The holder of the shard's lock changes anything.
 //   - Anybody may replace the value of an entry (replace_value), without that lock: the exchange
 //     expects the word 1 with which the entry was found, so its success proves that the entry is

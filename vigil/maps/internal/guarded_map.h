@@ -5,6 +5,8 @@
 //
 //   struct SomeGuarding {
 //     static constexpr bool kWaits;   // a second guard on the same thread would wait for ever
+//     static constexpr MapSharing kSharing;
+//     SomeGuarding(const MapLabel&, ...);
 //     class Read  { Read(SomeGuarding&, MapOperation); ~Read(); bool still_valid(); };
 //     class Write { Write(SomeGuarding&, MapOperation); ~Write(); };
 //   };
@@ -20,22 +22,27 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
-#include "vigil/maps/map_operation.h"
+#include "vigil/maps/internal/visitor.h"
+#include "vigil/maps/map_options.h"
+#include "vigil/stacks/map_mark.h"
 
 namespace vigil::maps::internal {
 
 template <class Map, class Guarding>
 class GuardedMap {
   struct Unmarked {
-    explicit Unmarked(const void*) noexcept {}
+    Unmarked(const MapLabel&, MapOperation) noexcept {}
   };
   // Where no callback runs only a copy or the hash of the user could call back.
   using Mark = std::conditional_t<Guarding::kWaits, HeldMap, Unmarked>;
+  using WriteMark = std::conditional_t<Guarding::kWaits, HeldMap, MapMark>;
   using Read = typename Guarding::Read;
   using Write = typename Guarding::Write;
   using Op = MapOperation;
@@ -57,19 +64,19 @@ class GuardedMap {
   // A copy of the value.
   [[nodiscard, gnu::flatten]] std::optional<mapped_type> get(
       lookup_type key) const requires std::copy_constructible<mapped_type> {
-    const Mark mark(this);
+    const Mark mark(label_, Op::kGet);
     const Read read(guarding_, Op::kGet);
     return map_.get(key);
   }
   // Calls visitor(const Value&); returns whether there was an entry.
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kGet);
     const Read read(guarding_, Op::kGet);
     return map_.visit(key, visitor);
   }
   [[nodiscard, gnu::flatten]] bool contains(lookup_type key) const {
-    const Mark mark(this);
+    const Mark mark(label_, Op::kGet);
     const Read read(guarding_, Op::kGet);
     return map_.contains(key);
   }
@@ -79,53 +86,53 @@ class GuardedMap {
   // Adds an entry if there is none; returns whether it did.
   template <class V = mapped_type>
   [[gnu::flatten]] bool insert(lookup_type key, V&& value) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kInsert);
     const Write write(guarding_, Op::kInsert);
     return map_.insert(key, std::forward<V>(value));
   }
   // Adds an entry or replaces its value; returns whether it added.
   template <class V = mapped_type>
   [[gnu::flatten]] bool insert_or_assign(lookup_type key, V&& value) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kInsertOrAssign);
     const Write write(guarding_, Op::kInsertOrAssign);
     return map_.insert_or_assign(key, std::forward<V>(value));
   }
   // The value of the entry; adds it first if there is none.
   GetOrInsertResult get_or_insert(lookup_type key, const mapped_type& value) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kGetOrInsert);
     const Write write(guarding_, Op::kGetOrInsert);
     return map_.get_or_insert(key, value);
   }
   // Stores the value; returns the one that was there.
   template <class V = mapped_type>
   std::optional<mapped_type> exchange(lookup_type key, V&& value) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kExchange);
     const Write write(guarding_, Op::kExchange);
     return map_.exchange(key, std::forward<V>(value));
   }
   // Replaces a value that equals `expected`; returns whether it did.
   template <class V = mapped_type>
   bool compare_exchange(lookup_type key, const mapped_type& expected, V&& desired) {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kCompareExchange);
     const Write write(guarding_, Op::kCompareExchange);
     return map_.compare_exchange(key, expected, std::forward<V>(desired));
   }
   // Calls change(Value&); returns whether there was an entry.
   template <class Change>
   bool update(lookup_type key, Change&& change) {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kUpdate);
     const Write write(guarding_, Op::kUpdate);
     return map_.update(key, change);
   }
   // Removes the entry; returns whether there was one.
   [[gnu::flatten]] bool erase(lookup_type key) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kErase);
     const Write write(guarding_, Op::kErase);
     return map_.erase(key);
   }
   // Removes the entry and returns its value.
   std::optional<mapped_type> take(lookup_type key) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kTake);
     const Write write(guarding_, Op::kTake);
     return map_.take(key);
   }
@@ -136,7 +143,7 @@ class GuardedMap {
   // Removes the entry if predicate(const Value&); returns whether it did.
   template <class Predicate>
   bool erase_if(lookup_type key, Predicate&& predicate) {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kErase);
     const Write write(guarding_, Op::kErase);
     return map_.erase_if(key, predicate);
   }
@@ -147,7 +154,7 @@ class GuardedMap {
   // returns nothing sees them all.
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kIterate);
     const Read read(guarding_, Op::kIterate);
     map_.for_each([&](const auto& key, const mapped_type& value) {
       return visited_goes_on(visitor, key, value) && read.still_valid();
@@ -157,19 +164,19 @@ class GuardedMap {
   // throws, what was removed so far stays removed.
   template <class Predicate>
   std::uint64_t erase_if(Predicate&& predicate) {
-    const HeldMap mark(this);
+    const HeldMap mark(label_, Op::kErase);
     const Write write(guarding_, Op::kErase);
     return map_.erase_if(predicate);
   }
   // Removes every entry and frees the table.
   void clear() {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kClear);
     const Write write(guarding_, Op::kClear);
     map_.clear();
   }
   // Makes room for `entries` in all.
   void reserve(std::uint64_t entries) {
-    const Mark mark(this);
+    const WriteMark mark(label_, Op::kReserve);
     const Write write(guarding_, Op::kReserve);
     map_.reserve(entries);
   }
@@ -177,34 +184,38 @@ class GuardedMap {
   // --- Statistics and debugging ----------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t size() const {
-    const Mark mark(this);
+    const Mark mark(label_, Op::kGet);
     const Read read(guarding_, Op::kGet);
     return map_.size();
   }
   [[nodiscard]] bool empty() const { return size() == 0; }
+  // As dumps and reports name the map.
+  [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   void check_invariants() const {
-    const Mark mark(this);
+    const Mark mark(label_, Op::kIterate);
     const Read read(guarding_, Op::kIterate);
     map_.check_invariants();
   }
 
  protected:
-  // `arguments` are those of Guarding.
+  // `arguments` are those of Guarding after the label.
   template <class... Arguments>
-  GuardedMap(hasher hash, key_equal equal, const allocator_type& allocator,
-             Arguments&&... arguments)
-      : map_(std::move(hash), std::move(equal), allocator),
-        guarding_(std::forward<Arguments>(arguments)...) {}
+  GuardedMap(std::string name, std::string_view type, hasher hash, key_equal equal,
+             const allocator_type& allocator, Arguments&&... arguments)
+      : label_(this, std::move(name), type, Guarding::kSharing),
+        map_(std::move(hash), std::move(equal), allocator),
+        guarding_(label_, std::forward<Arguments>(arguments)...) {}
   ~GuardedMap() = default;
 
-  [[nodiscard]] FlatMapStats table_stats() const {
-    const Mark mark(this);
+  [[nodiscard]] MapStats table_stats() const {
+    const Mark mark(label_, Op::kGet);
     const Read read(guarding_, Op::kGet);
     return map_.stats();
   }
   [[nodiscard]] Guarding& guarding() const noexcept { return guarding_; }
 
  private:
+  const MapLabel label_;
   Map map_;
   mutable Guarding guarding_;
 };

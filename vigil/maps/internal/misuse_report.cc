@@ -1,38 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/maps/internal/misuse_report.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "vigil/base/mutex.h"
-#include "vigil/maps/internal/access_check.h"
-#include "vigil/maps/internal/symbol_names.h"
-#include "vigil/maps/internal/thread_stack.h"
+#include "vigil/maps/internal/access_word.h"
+#include "vigil/stacks/demangle.h"
+#include "vigil/stacks/elf_names.h"
+#include "vigil/stacks/proc_task.h"
+#include "vigil/stacks/stack_capture.h"
+#include "vigil/stacks/this_thread.h"
 
 namespace vigil::maps::internal {
+
+using stacks::CapturedStack;
+using stacks::CaptureRequest;
+using stacks::NamedAddress;
+using stacks::ThisThread;
+
 namespace {
 
 constexpr std::uint64_t kLoggedReportsMax = 16;  // of one map
+constexpr int kAnswerPatience_ms = 200;
 
 constinit Mutex reporting;
+// The other thread's answer, which may come when it is no longer awaited.
+constinit CapturedStack other_stack = {};
 
+// Empty if the thread has ended.
 std::string thread_name(pid_t thread) {
-  const std::string path = "/proc/self/task/" + std::to_string(thread) + "/comm";
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  std::array<char, 32> name{};
-  const ssize_t size = read(file, name.data(), name.size());
-  close(file);
-  std::string text(name.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
+  stacks::TaskFacts facts;
+  return stacks::read_task_facts(thread, &facts) ? std::string(facts.name.data()) : std::string();
 }
 
 MisuseKind kind_of(MapOperation one, MapOperation other) {
@@ -76,21 +85,75 @@ class ReportText {
   std::string text_;
 };
 
-// Frames of the check itself stand before the operation; they tell nothing.
-std::size_t first_telling_frame(const std::vector<CodePlace>& places) {
-  constexpr std::size_t kOwnFramesMax = 12;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < places.size() && i < kOwnFramesMax; ++i) {
-    for (const std::string_view own :
-         {"vigil::maps::internal::AccessCheck::", "vigil::maps::internal::ThreadStack::",
-          "vigil::maps::internal::report_misuse"}) {
-      if (places[i].function.starts_with(own)) first = i + 1;
+// "int f<std::pair<A, B> >(int)" -> "int f(int)".
+std::string without_template_arguments(std::string_view name) {
+  constexpr std::string_view kOperator = "operator";
+  std::string result;
+  int depth = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (depth == 0 && name.substr(i).starts_with(kOperator)) {
+      // operator<, operator<<, operator-> and the like are names.
+      std::size_t end = i + kOperator.size();
+      while (end < name.size() &&
+             std::string_view("<>=-").find(name[end]) != std::string_view::npos) {
+        ++end;
+      }
+      result += name.substr(i, end - i);
+      i = end - 1;
+    } else if (name[i] == '<') {
+      ++depth;
+    } else if (name[i] == '>' && depth > 0) {
+      --depth;
+    } else if (depth == 0) {
+      result += name[i];
     }
   }
-  return first < places.size() ? first : 0;
+  return result;
 }
 
-void add_side(ReportText& report, SymbolNames& names, MisuseSide& side, std::string_view state) {
+// The frames of a stack with their names, in order.
+class NamedStack {
+ public:
+  explicit NamedStack(std::span<const std::uintptr_t> stack) : stack_(stack) {
+    for (const std::uintptr_t address : stack) by_address_.push_back({.address = address});
+    std::sort(by_address_.begin(), by_address_.end(), is_before);
+    names_.assign(by_address_);
+  }
+
+  [[nodiscard]] std::size_t size() const { return stack_.size(); }
+  [[nodiscard]] const NamedAddress& frame(std::size_t number) const {
+    return *std::lower_bound(by_address_.begin(), by_address_.end(),
+                             NamedAddress{.address = stack_[number]}, is_before);
+  }
+  [[nodiscard]] std::string function(std::size_t number) const {
+    return without_template_arguments(stacks::demangled(frame(number).function));
+  }
+
+ private:
+  static bool is_before(const NamedAddress& a, const NamedAddress& b) {
+    return a.address < b.address;
+  }
+
+  std::span<const std::uintptr_t> stack_;
+  std::vector<NamedAddress> by_address_;
+  stacks::ElfNames names_;
+};
+
+// Frames of the check itself stand before the operation; they tell nothing.
+std::size_t first_telling_frame(const NamedStack& stack) {
+  constexpr std::size_t kOwnFramesMax = 12;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < stack.size() && i < kOwnFramesMax; ++i) {
+    const std::string function = stack.function(i);
+    for (const std::string_view own : {"vigil::maps::internal::AccessCheck::", "vigil::stacks::",
+                                       "vigil::maps::internal::report_misuse"}) {
+      if (function.starts_with(own)) first = i + 1;
+    }
+  }
+  return first < stack.size() ? first : 0;
+}
+
+void add_side(ReportText& report, MisuseSide& side, std::string_view state) {
   const std::string_view operation = to_string(side.operation);
   report.line("vigil: %.*s by thread %d \"%.*s\", %.*s", static_cast<int>(operation.size()),
               operation.data(), side.thread, static_cast<int>(side.thread_name.size()),
@@ -100,27 +163,23 @@ void add_side(ReportText& report, SymbolNames& names, MisuseSide& side, std::str
                 side.no_stack_because.data());
     return;
   }
-  std::vector<CodePlace> places;
-  for (const std::uintptr_t address : side.stack) places.push_back(names.find(address));
-  const std::size_t first = first_telling_frame(places);
-  for (std::size_t i = first; i < places.size(); ++i) {
-    report.line("    #%zu 0x%" PRIxPTR " in %.300s (%.120s+0x%" PRIx64 ")", i - first,
-                side.stack[i], places[i].function.empty() ? "??" : places[i].function.c_str(),
-                places[i].module.c_str(), places[i].offset);
+  const NamedStack named(side.stack);
+  const std::size_t first = first_telling_frame(named);
+  for (std::size_t i = first; i < named.size(); ++i) {
+    const NamedAddress& frame = named.frame(i);
+    const std::string function = named.function(i);
+    report.line("    #%zu 0x%" PRIxPTR " in %.300s (%.*s+0x%" PRIxPTR ")", i - first, frame.address,
+                function.empty() ? "??" : function.c_str(),
+                static_cast<int>(std::min<std::size_t>(frame.module.size(), 120)),
+                frame.module.data(), frame.module_offset);
   }
   side.stack = side.stack.subspan(first);
 }
 
-std::string_view why_no_stack(ThreadStack::Answer answer) {
-  switch (answer) {
-    case ThreadStack::Answer::kTaken:
-      return {};
-    case ThreadStack::Answer::kEnded:
-      return "the thread has ended";
-    case ThreadStack::Answer::kSilent:
-      return "the thread did not answer in time: it blocks signals, is stopped or starved";
-  }
-  return {};
+std::string_view why_no_stack(CaptureRequest request) {
+  return request == CaptureRequest::kThreadIsGone
+             ? "the thread has ended"
+             : "the thread did not answer in time: it blocks signals, is stopped or starved";
 }
 
 void write_report(ReportText& report, MapMisuse& misuse) {
@@ -128,9 +187,8 @@ void write_report(ReportText& report, MapMisuse& misuse) {
   report.line("fatal error: %.*s", static_cast<int>(kind.size()), kind.data());
   report.line("vigil: map \"%.*s\" at %p", static_cast<int>(misuse.map_name.size()),
               misuse.map_name.data(), misuse.map);
-  SymbolNames names;
-  add_side(report, names, misuse.current, "running");
-  add_side(report, names, misuse.other,
+  add_side(report, misuse.current, "running");
+  add_side(report, misuse.other,
            misuse.other.inside ? "inside the operation" : "after the operation");
   report.line("vigil: end of report");
 }
@@ -138,16 +196,30 @@ void write_report(ReportText& report, MapMisuse& misuse) {
 // What could be had of the other thread.
 struct OtherThread {
   OtherThread(pid_t thread, const std::function<std::uint64_t()>& word_now)
-      : id(thread), word(word_now()), answer(stack.take_of(thread)) {
-    inside = AccessWord::active(word) && AccessWord::thread(word) == id && word_now() == word &&
-             answer == ThreadStack::Answer::kTaken;
+      : id(thread), word(word_now()), request(ask(thread)) {
+    const bool has_answered = stacks::is_answered(other_stack, id);
+    if (has_answered) stack = other_stack.frames();
+    inside = has_answered && AccessWord::active(word) && AccessWord::thread(word) == id &&
+             word_now() == word;
+  }
+  ~OtherThread() { stacks::release(&other_stack); }
+  OtherThread(const OtherThread&) = delete;
+  OtherThread& operator=(const OtherThread&) = delete;
+
+  static CaptureRequest ask(pid_t thread) {
+    if (!stacks::ensure_capture_signal()) return CaptureRequest::kRefused;
+    const CaptureRequest request = stacks::request_capture(thread, &other_stack);
+    if (request == CaptureRequest::kSent) {
+      stacks::await_captures({&other_stack, 1}, kAnswerPatience_ms);
+    }
+    return request;
   }
 
   pid_t id;
   std::uint64_t word;
-  ThreadStack stack;
-  ThreadStack::Answer answer;
-  bool inside;  // one operation, that of `word`, ran while the stack was taken
+  CaptureRequest request;
+  std::span<const std::uintptr_t> stack;  // empty if it did not answer
+  bool inside = false;  // one operation, that of `word`, ran while the stack was taken
 };
 
 // Does what the policy says.
@@ -168,26 +240,27 @@ void report_misuse(const MisuseFound& found, const std::function<std::uint64_t()
   const OtherThread other(AccessWord::thread(found.other_word), word_now);
   const std::string own_name = thread_name(ThisThread::id());
   const std::string other_name = thread_name(other.id);
-  ThreadStack own;
-  own.take_own();
+  CapturedStack own = {};
+  stacks::capture_self(&own);
   const MapOperation seen = AccessWord::operation(found.other_word);
   const MapOperation other_operation = other.inside ? AccessWord::operation(other.word) : seen;
-  MapMisuse misuse{.kind = kind_of(found.operation, seen),
-                   .map_name = found.options.name,
-                   .map = found.map,
-                   .current = {.thread = ThisThread::id(),
-                               .thread_name = own_name,
-                               .operation = found.operation,
-                               .inside = true,
-                               .stack = own.frames(),
-                               .no_stack_because = {}},
-                   .other = {.thread = other.id,
-                             .thread_name = other_name,
-                             .operation = other_operation,
-                             .inside = other.inside,
-                             .stack = other.stack.frames(),
-                             .no_stack_because = why_no_stack(other.answer)},
-                   .text = {}};
+  MapMisuse misuse{
+      .kind = kind_of(found.operation, seen),
+      .map_name = found.options.name,
+      .map = found.map,
+      .current = {.thread = ThisThread::id(),
+                  .thread_name = own_name,
+                  .operation = found.operation,
+                  .inside = true,
+                  .stack = own.frames(),
+                  .no_stack_because = {}},
+      .other = {.thread = other.id,
+                .thread_name = other_name,
+                .operation = other_operation,
+                .inside = other.inside,
+                .stack = other.stack,
+                .no_stack_because = other.stack.empty() ? why_no_stack(other.request) : ""},
+      .text = {}};
   dispose(misuse, found);
 }
 

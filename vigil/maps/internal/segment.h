@@ -126,7 +126,7 @@ class SegmentMemory {
   // kNoChunk when the reservation is used up.
   [[nodiscard]] std::uint32_t take_chunk() noexcept {
     const Taken taken = take();
-    // Without a lock: whoever takes the next chunk meanwhile faults its pages in one by one.
+    // Without a lock: a thread that takes the next chunk meanwhile faults its pages in one by one.
     make_present(taken.id, taken.absent);
     return taken.id;
   }

@@ -5,9 +5,9 @@
 // (group.h).
 // Shards: all of them, and the change of their number while the map is in use.
 //
-// Entries do not move when the number of shards changes: shards say who may write where, the
-// directory says where entries lie. Shard i of n is responsible for the hashes with hash % n == i,
-// and every segment of such a hash belongs to it alone, because no segment has a depth below
+// Entries do not move when the number of shards changes: shards say which thread may write where,
+// the directory says where entries lie. Shard i of n is responsible for the hashes with hash % n ==
+// i, and every segment of such a hash belongs to it alone, because no segment has a depth below
 // log2(n), the shard's smallest_depth().
 //
 // Protocol. For every number of shards that was ever used there is one array, kept until the map

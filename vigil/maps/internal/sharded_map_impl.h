@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The member functions of ShardedMap. Every write has the same shape: probe (hash the key) and
-// prepare (copy, allocate) without a lock; lock the shard (Writer); find; change; and, once the
-// lock is gone, destroy a few nodes that earlier writes unlinked. Only insert_or_assign replaces
-// most values without the lock (group.h); what depends on a value and then changes it therefore
-// holds it still between the two (Writer::hold).
+// The member functions of ShardedMap: the last part of sharded_map.h, which includes it after the
+// class. No other file does, and it cannot be compiled by itself. Every write has the same shape:
+// probe (hash the key) and prepare (copy, allocate) without a lock; lock the shard (Writer); find;
+// change; and, once the lock is gone, destroy a few nodes that earlier writes unlinked. Only
+// insert_or_assign replaces most values without the lock (group.h); what depends on a value and
+// then changes it therefore holds it still between the two (Writer::hold).
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
 #pragma once
@@ -12,8 +13,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "vigil/maps/internal/flat_map.h"
-#include "vigil/maps/sharded_map.h"
+#include "vigil/maps/internal/visitor.h"
 
 namespace vigil {
 
@@ -24,10 +24,10 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   static constexpr bool kFreezes = !Values::kHasNode;
 
  public:
-  [[gnu::always_inline]] Writer(ShardedMap& map,
-                                std::uint64_t hash) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
+  [[gnu::always_inline]] Writer(ShardedMap& map, std::uint64_t hash,
+                                Op operation) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
       : map_(map),
-        held_(&map),
+        held_(map.label_, operation),
         shard_(map.shards_.lock(hash)) {}
   [[gnu::always_inline]] ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
     let_go();
@@ -74,20 +74,19 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
 
   // REQUIRES: the key is absent.
   [[gnu::always_inline]] void insert(const Probe& probe, typename Keys::Prepared& key,
-                                     PreparedValue& value, std::int64_t deadline_ms) {
+                                     PreparedValue& value, Deadline deadline) {
     Words words;
     std::copy_n(key.words.data(), Layout::kKeyWords, words.data());
-    set_value(words, deadline_ms, value);
+    set_value(words, deadline, value);
     map_.table_.insert(shard_, probe.hash(), words);
     key.release();
     value.release();
   }
 
-  [[gnu::always_inline]] void replace(const Place& place, PreparedValue& value,
-                                      std::int64_t deadline_ms) {
+  [[gnu::always_inline]] void replace(const Place& place, PreparedValue& value, Deadline deadline) {
     Node* const old = old_node(place);
     Words changed;
-    set_value(changed, deadline_ms, value);
+    set_value(changed, deadline, value);
     map_.table_.replace(shard_, place, changed);
     value.release();
     shard_.retire(old);
@@ -168,13 +167,21 @@ namespace maps::internal {
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(const ShardedMapOptions& options,
                                                          Hash hash, Equal equal)
+    : ShardedMap(map_type_name<"ShardedMap", Key, Value>(), options, std::move(hash),
+                 std::move(equal)) {}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(std::string_view type,
+                                                         const ShardedMapOptions& options,
+                                                         Hash hash, Equal equal)
     : keys_(std::move(hash), std::move(equal)),
       clock_(options.clock),
       table_(keys_, maps::internal::slots_for(options), maps::internal::shards_depth(options),
              maps::internal::depth_limit(options)),
-      shards_(options.shards) {
+      shards_(options.shards),
+      label_(this, options.name, type, MapSharing::kConcurrent) {
   for (std::uint32_t i = 0; i < options.shards; ++i) {
-    table_.count_initial(Writer(*this, i).shard(), i);
+    table_.count_initial(Writer(*this, i, Op::kReserve).shard(), i);
   }
 }
 
@@ -202,7 +209,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Word
   } else if (search == Search::kAbsent) {
     return false;
   }
-  // By value: neither the probe nor the words leave their registers for the sake of this call.
+  // By value, so that probe and words can stay in registers.
   const Reading reading = read_again(probe.key());
   words = reading.words;
   return reading.found;
@@ -214,6 +221,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Word
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 [[gnu::noinline]] auto ShardedMap<Key, Value, Hash, Equal, kTraits>::read_again(
     lookup_type key) const -> Reading {
+  const MapMark inside(label_, Op::kGet);
   const Probe probe(keys_, key);
   Backoff backoff;
   std::int64_t before = std::numeric_limits<std::int64_t>::min();
@@ -250,17 +258,17 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit(lookup_type key, Visito
       if (search == Search::kAbsent) return false;
     }
   }
-  // In the last place, so that nothing has to be kept for afterwards.
-  return visit_patiently(key, visitor);
+  // A tail call: nothing must stay alive across it, so the fast path needs no spills.
+  return visit_slow_path(key, visitor);
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Visitor>
-[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_patiently(
+[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_slow_path(
     lookup_type key, Visitor& visitor) const {
   const Probe probe(keys_, key);
   const table::EpochGuard guard(Values::kHasNode || probe.needs_guard());
-  const VisitMark mark(this);
+  const VisitMark mark(label_, Op::kGet);
   Words words;
   while (read(probe, words)) {
     if (Values::access(value_words(words), visitor)) [[likely]]
@@ -276,59 +284,58 @@ template <class Visitor>
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class V>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert(lookup_type key, V&& value,
-                                                          std::int64_t deadline_ms) {
+                                                          Deadline deadline) {
   const Probe probe(keys_, key);
   if constexpr (Values::kHasNode) {
     if (contains(probe)) return false;  // without allocating, and leaves `value` alone
   }
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kInsert);
   if (writer.find(probe).found()) return false;
-  writer.insert(probe, prepared_key, prepared_value, deadline_ms);
+  writer.insert(probe, prepared_key, prepared_value, deadline);
   return true;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class V>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_assign(lookup_type key, V&& value,
-                                                                    std::int64_t deadline_ms) {
+                                                                    Deadline deadline) {
   const Probe probe(keys_, key);
   PreparedValue prepared(std::forward<V>(value));
   if constexpr (!Values::kHasNode) {
-    if (replaces_without_lock(probe, deadline_ms) &&
+    if (replaces_without_lock(probe, deadline) &&
         table_.try_replace_value_at_home(probe, prepared.words())) {
       return false;
     }
   }
-  // In the last place, so that nothing has to be kept for afterwards.
-  return assign_patiently(key, prepared, deadline_ms);
+  // A tail call: nothing must stay alive across it, so the fast path needs no spills.
+  return assign_slow_path(key, prepared, deadline);
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::assign_patiently(
-    lookup_type key, PreparedValue& value, std::int64_t deadline_ms) {
+[[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::assign_slow_path(
+    lookup_type key, PreparedValue& value, Deadline deadline) {
   const Probe probe(keys_, key);
   if constexpr (!Values::kHasNode) {
-    if (replaces_without_lock(probe, deadline_ms) &&
-        table_.try_replace_value(probe, value.words())) {
+    if (replaces_without_lock(probe, deadline) && table_.try_replace_value(probe, value.words())) {
       return false;
     }
   }
   typename Keys::Prepared prepared_key = probe.prepare();
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kInsertOrAssign);
   if (const Place place = writer.find(probe); place.found()) {
-    writer.replace(place, value, deadline_ms);
+    writer.replace(place, value, deadline);
     return false;
   }
-  writer.insert(probe, prepared_key, value, deadline_ms);
+  writer.insert(probe, prepared_key, value, deadline);
   return true;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key,
                                                                  const Value& value,
-                                                                 std::int64_t deadline_ms)
+                                                                 Deadline deadline)
     -> GetOrInsertResult {
   static_assert(kCopyable && kReturnable, "get_or_insert returns a copy of the value");
   if (std::optional<Value> found = get(key)) return {std::move(*found), false};
@@ -336,30 +343,31 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(value);
   GetOrInsertResult result{value, true};  // copied before anything changes
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kGetOrInsert);
   if (const Place place = writer.find(probe); place.found()) {
     return {Values::extract(value_words(writer.words(place))), false};
   }
-  writer.insert(probe, prepared_key, prepared_value, deadline_ms);
+  writer.insert(probe, prepared_key, prepared_value, deadline);
   return result;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class V>
-std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(
-    lookup_type key, V&& value, std::int64_t deadline_ms) {
+std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(lookup_type key,
+                                                                            V&& value,
+                                                                            Deadline deadline) {
   static_assert(kReturnable, "exchange returns a value after it has changed the map");
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kExchange);
   const Place place = writer.hold(probe);
   if (!place.found()) {
-    writer.insert(probe, prepared_key, prepared_value, deadline_ms);
+    writer.insert(probe, prepared_key, prepared_value, deadline);
     return std::nullopt;
   }
   std::optional<Value> old(Values::extract(value_words(writer.words(place))));
-  writer.replace(place, prepared_value, deadline_ms);
+  writer.replace(place, prepared_value, deadline);
   return old;
 }
 
@@ -370,7 +378,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
                                                                     V&& desired) {
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kCompareExchange);
   const Place place = writer.hold(probe);
   if (!place.found()) return false;
   bool equal = false;
@@ -384,7 +392,7 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kUpdate);
   const Place place = writer.hold(probe);
   if (!place.found()) return false;
   const Words words = writer.words(place);
@@ -400,7 +408,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Chang
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kErase);
   const Place place = writer.find(probe);
   if (place.found()) writer.erase(place);
   return place.found();
@@ -410,7 +418,7 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
   static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kTake);
   const Place place = writer.hold(probe);
   if (!place.found()) return std::nullopt;
   std::optional<Value> taken(Values::extract(value_words(writer.words(place))));
@@ -423,7 +431,7 @@ template <class Predicate>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash());
+  Writer writer(*this, probe.hash(), Op::kErase);
   const Place place = writer.hold(probe);
   if (!place.found()) return false;
   bool matches = false;
@@ -455,16 +463,17 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 template <class Visitor>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) const {
   auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
+  const MapMark inside(label_, Op::kIterate);
   std::vector<Words> entries = segment_buffer();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     const table::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
     entries.clear();
     {
-      const Writer writer(self, Table::reverse(position));
+      const Writer writer(self, Table::reverse(position), Op::kIterate);
       position = table_.for_segment_at(
           position, [&](const Place& place) { entries.push_back(table_.words(place)); });
     }
-    const VisitMark mark(this);
+    const VisitMark mark(label_, Op::kIterate);
     for (const Words& words : entries) {
       if (expired(words)) continue;
       bool goes_on = true;
@@ -493,7 +502,7 @@ std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&&
   std::vector<Words> doomed = segment_buffer();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     doomed.clear();
-    Writer writer(*this, Table::reverse(position));
+    Writer writer(*this, Table::reverse(position), Op::kErase);
     position = table_.for_segment_at(position, [&](const Place& place) {
       const Words words = table_.words(place);
       if (!expired(words) && matches(words)) doomed.push_back(words);
@@ -506,11 +515,11 @@ std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&&
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::clear() {
   for (std::uint64_t position = 0; position != Table::kEnd;) {
-    Writer writer(*this, Table::reverse(position));
+    Writer writer(*this, Table::reverse(position), Op::kClear);
     position = table_.clear_segment_at(writer.shard(), position,
                                        [&writer](const Words& words) { writer.retire(words); });
   }
-  destroy_retired();
+  destroy_retired(Op::kClear);
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -525,7 +534,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
   }
   for (std::uint64_t seen = 0; seen < budget && !result.wrapped;) {
     doomed.clear();
-    Writer writer(*this, Table::reverse(sweep_position_));
+    Writer writer(*this, Table::reverse(sweep_position_), Op::kSweep);
     sweep_position_ = table_.for_segment_at(sweep_position_, [&](const Place& place) {
       const Words words = table_.words(place);
       ++seen;
@@ -542,12 +551,12 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
     }
   }
   sweep_lock_.unlock();
-  if (result.wrapped) destroy_retired();
+  if (result.wrapped) destroy_retired(Op::kSweep);
   return result;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired() {
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired(Op operation) {
   if (shards_.sum(&Counters::limbo) == 0) return;
   table::EpochDomain& domain = table::EpochDomain::process();
   domain.try_advance();
@@ -556,7 +565,7 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired() {
   const std::uint32_t count = shard_count();
   for (std::uint32_t i = 0; i < count; ++i) {
     maps::internal::Garbage garbage;  // destroyed after the lock was released
-    const Writer writer(*this, i);
+    const Writer writer(*this, i, operation);
     garbage = writer.shard().take_all_garbage();
   }
 }
@@ -564,14 +573,14 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired() {
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::reserve(std::uint64_t entries) {
   for (std::uint64_t position = 0; position != Table::kEnd;) {
-    const Writer writer(*this, Table::reverse(position));
+    const Writer writer(*this, Table::reverse(position), Op::kReserve);
     position = table_.reserve_at(writer.shard(), position, entries);
   }
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::set_shard_count(std::uint32_t shards) {
-  const maps::internal::HeldMap held(this);
+  const maps::internal::HeldMap held(label_, Op::kReserve);
   shards_.change_count(maps::internal::checked_shards(shards),
                        [this](Shard& shard, std::uint64_t hash, std::uint32_t depth) {
                          table_.deepen_to(shard, hash, depth);
@@ -599,7 +608,7 @@ ShardedMapStats ShardedMap<Key, Value, Hash, Equal, kTraits>::stats() const noex
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::check_invariants() const {
-  const maps::internal::HeldMap held(this);
+  const maps::internal::HeldMap held(label_, Op::kIterate);
   shards_.with_all_locked([this] {
     std::uint64_t entries = 0;
     std::uint64_t with_deadline = 0;

@@ -149,7 +149,7 @@ class Table {
   // --- Any writer ----------------------------------------------------------------------------
 
   // Replaces the value of an entry without deadline; false if there is none, or another writer is
-  // in the way. REQUIRES: !probe.needs_confirm(), and values that are nobody's node.
+  // in the way. REQUIRES: !probe.needs_confirm(), and values stored inline (no node).
   [[nodiscard]] bool try_replace_value(const Probe& probe, const std::uint64_t* value) {
     const Segment segment = directory_.find(probe.hash());
     std::uint32_t group = segment.home(probe.hash());

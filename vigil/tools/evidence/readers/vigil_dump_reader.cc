@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The dump that a process makes of its own threads; docs/thread-dump.md has its grammar. A thread
-// inside a map says so itself, with the map's name and address.
+// inside a map says so itself, with the map's name and address. Two threads inside one map are no
+// collision where the dump calls the map concurrent.
 #include <cxxabi.h>
 
 #include <cstdlib>
@@ -34,19 +35,28 @@ std::int64_t thread_number(Scanner* scan) {
   return static_cast<std::int32_t>(scan->number().value_or(0) & INT32_MAX);
 }
 
-// "map write: "orders" (CheckedMap<int, Order>) at 0x564bb44ea5e0"
-struct MapMark {
+// "map write: "orders" (ShardedMap<int, Order>) at 0x564bb44ea5e0, concurrent"
+struct MapLine {
   Operation operation = Operation::kUnknown;
   std::string name;
   std::string type;
   std::uint64_t address = 0;
+  bool is_concurrent = false;
 };
 
-std::optional<MapMark> map_mark(std::string_view text) {
+// "inside map write of "orders" (ShardedMap<int, Order>)"
+std::string described(const MapLine& map) {
+  std::string text = "inside ";
+  text.append(report::to_string(map.operation)).append(" of \"").append(map.name).append("\"");
+  if (!map.type.empty()) text.append(" (").append(map.type).append(")");
+  return text;
+}
+
+std::optional<MapLine> map_line(std::string_view text) {
   Scanner scan(text);
   const std::optional<std::string_view> operation = scan.until(": \"");
   if (!operation) return std::nullopt;
-  MapMark mark;
+  MapLine mark;
   mark.operation = report::operation_from(*operation).value_or(Operation::kUnknown);
   if (!report::is_map_operation(mark.operation)) return std::nullopt;
   mark.name = scan.until("\"").value_or("");
@@ -54,6 +64,7 @@ std::optional<MapMark> map_mark(std::string_view text) {
   if (at == std::string_view::npos) return std::nullopt;
   std::string_view type = scan.rest().substr(0, at);
   if (type.starts_with(" (") && type.ends_with(')')) mark.type = type.substr(2, type.size() - 3);
+  mark.is_concurrent = scan.rest().ends_with(", concurrent");
   mark.address = Scanner(scan.rest().substr(at + 4)).hex().value_or(0);
   return mark;
 }
@@ -76,7 +87,7 @@ class VigilDumpReader : public LineHandler {
     } else if (in_dump_) {
       inside(text);
     } else if (fatal_ && text.starts_with("  ")) {
-      if (const std::optional<MapMark> mark = map_mark(text.substr(2))) set_object(*mark);
+      if (const std::optional<MapLine> mark = map_line(text.substr(2))) set_object(*mark);
     }
   }
 
@@ -95,7 +106,7 @@ class VigilDumpReader : public LineHandler {
     return report::Kind::kCrash;
   }
 
-  void set_object(const MapMark& mark) {
+  void set_object(const MapLine& mark) {
     fatal_->location.object = mark.name;
     fatal_->location.type = mark.type;
     fatal_->location.address = mark.address;
@@ -110,7 +121,7 @@ class VigilDumpReader : public LineHandler {
     if (scan.accept("#")) return frame(scan);
     if (scan.accept("no answer: ")) {
       thread_->state += " (no answer: " + std::string(scan.rest()) + ")";
-    } else if (const std::optional<MapMark> mark = map_mark(scan.rest())) {
+    } else if (const std::optional<MapLine> mark = map_line(scan.rest())) {
       mark_ = *mark;
     }
   }
@@ -150,11 +161,13 @@ class VigilDumpReader : public LineHandler {
 
   void end_thread() {
     if (!thread_) return;
+    if (mark_.address != 0) thread_->state.append(" ").append(described(mark_));
     if (mark_.operation == Operation::kUnknown) mark_.operation = map_operation(thread_->stack);
     const bool is_at_object =
         fatal_ && mark_.address != 0 && mark_.address == fatal_->location.address;
     if (fatal_ && (is_fatal_ || is_at_object)) add_to_fatal();
-    if (!is_at_object) occupants_.add(*thread_, mark_.operation, mark_.address, mark_.name);
+    if (!is_at_object && !mark_.is_concurrent)
+      occupants_.add(*thread_, mark_.operation, mark_.address, mark_.name);
     sink_.on_thread(*std::move(thread_), 1);
     thread_.reset();
     mark_ = {};
@@ -188,7 +201,7 @@ class VigilDumpReader : public LineHandler {
   bool in_dump_ = false;
   std::optional<report::Finding> fatal_;
   std::optional<report::Thread> thread_;  // being read
-  MapMark mark_;                          // of that thread
+  MapLine mark_;                          // of that thread
   bool is_fatal_ = false;                 // that thread
   MapOccupants occupants_;
 };

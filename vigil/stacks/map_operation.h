@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MapOperation: the operations of the map family by name, for reports and statistics.
+// MapOperation: the operations on a map by name, for marks (map_mark.h), reports and dumps.
 //
 // Thread safety: pure.
+//
+// Example:
+//   assert(vigil::to_string(vigil::MapOperation::kUpdate) == "update");
+//   assert(vigil::kind_of(vigil::MapOperation::kUpdate) == "map write");
 #pragma once
 
 #include <cstdint>
@@ -12,7 +16,7 @@ namespace vigil {
 
 enum class MapOperation : std::uint8_t {
   kNone,
-  kGet,      // get, visit, contains, size
+  kGet,      // get, visit, contains, size, stats
   kIterate,  // for_each, check_invariants
   kInsert,
   kInsertOrAssign,
@@ -23,11 +27,31 @@ enum class MapOperation : std::uint8_t {
   kErase,  // erase, erase_if, compare_erase
   kTake,
   kClear,
-  kReserve,
+  kReserve,  // reserve, set_shard_count
+  kEdit,     // edit: any change of the whole map
+  kSweep,    // sweep: removing what has expired
 };
 
 [[nodiscard]] constexpr bool is_map_write(MapOperation operation) noexcept {
   return operation >= MapOperation::kInsert;
+}
+
+// What it does to the map, in the words of vigil::report: "map read", "map write", ...
+[[nodiscard]] constexpr std::string_view kind_of(MapOperation operation) noexcept {
+  switch (operation) {
+    case MapOperation::kNone:
+    case MapOperation::kGet:
+      return "map read";
+    case MapOperation::kIterate:
+      return "map iterate";
+    case MapOperation::kErase:
+    case MapOperation::kTake:
+    case MapOperation::kClear:
+    case MapOperation::kSweep:
+      return "map erase";
+    default:
+      return "map write";
+  }
 }
 
 // The name of the member function.
@@ -59,6 +83,10 @@ enum class MapOperation : std::uint8_t {
       return "clear";
     case MapOperation::kReserve:
       return "reserve";
+    case MapOperation::kEdit:
+      return "edit";
+    case MapOperation::kSweep:
+      return "sweep";
   }
   return "unknown";
 }

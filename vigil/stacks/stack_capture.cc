@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/thread_dump/stack_capture.h"
+#include "vigil/stacks/stack_capture.h"
 
 #include <linux/futex.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <unwind.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
-namespace vigil::thread_dump {
+#include "vigil/base/mutex.h"
+#include "vigil/stacks/fault_guard.h"
+
+namespace vigil::stacks {
 
 namespace {
 
 enum State : std::uint64_t { kIdle, kRequested, kCapturing, kDone };
 
-[[gnu::tls_model("initial-exec")]] constinit thread_local sigjmp_buf* fault_escape = nullptr;
+constexpr int kSignalsMax = 64;
 
-constinit std::atomic<int> installed_signal = 0;
+struct Installation {
+  Mutex changing;
+  std::atomic<int> signal = 0;                               // 0: none
+  std::array<bool, kSignalsMax + 1> is_taken{};              // by signal; never given back
+  std::array<struct sigaction, kSignalsMax + 1> previous{};  // of those
+};
+constinit Installation installation;
 constinit std::atomic<std::uint32_t> answers = 0;  // a futex: counts finished captures
-struct sigaction previous_action;
 
 std::uint64_t word_of(pid_t thread, State state) {
   return static_cast<std::uint64_t>(thread) << 8 | state;
@@ -57,6 +65,22 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* context, void* argument) {
   return _URC_NO_REASON;
 }
 
+// Cut where it is too long, and ended by a zero.
+template <std::size_t kSize>
+void copy_text(std::string_view text, std::array<char, kSize>* out) {
+  text = text.substr(0, kSize - 1);
+  *std::copy(text.begin(), text.end(), out->begin()) = '\0';
+}
+
+void copy_mark(const MapMark* mark, CapturedMark* out) {
+  out->operation = mark == nullptr ? MapOperation::kNone : mark->operation();
+  if (mark == nullptr) return;
+  out->sharing = mark->label().sharing();
+  out->map = mark->label().map();
+  copy_text(mark->label().name(), &out->name);
+  copy_text(mark->label().type(), &out->type);
+}
+
 void walk_stack(void* argument) { _Unwind_Backtrace(on_frame, argument); }
 
 void answer(CapturedStack* stack, const ucontext_t* interrupted) {
@@ -74,6 +98,7 @@ void answer(CapturedStack* stack, const ucontext_t* interrupted) {
 }
 
 void forward(int signal, siginfo_t* info, void* context) {
+  const struct sigaction& previous_action = installation.previous[static_cast<std::size_t>(signal)];
   if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
     previous_action.sa_sigaction(signal, info, context);
   } else if (previous_action.sa_handler != SIG_IGN && previous_action.sa_handler != SIG_DFL) {
@@ -113,31 +138,43 @@ std::int64_t monotonic_ns() {
 }  // namespace
 
 bool install_capture_signal(int signal) {
-  struct sigaction action = {};
-  action.sa_sigaction = on_capture_signal;
-  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-  sigfillset(&action.sa_mask);
-  // Faults while unwinding must reach their handler.
-  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
-    sigdelset(&action.sa_mask, fault);
+  if (signal < 1 || signal > kSignalsMax) {
+    errno = EINVAL;
+    return false;
   }
-  if (sigaction(signal, &action, &previous_action) != 0) return false;
-  installed_signal.store(signal, std::memory_order_release);
+  const auto index = static_cast<std::size_t>(signal);
+  const MutexLock lock(installation.changing);
+  if (!installation.is_taken[index]) {
+    struct sigaction action = {};
+    action.sa_sigaction = on_capture_signal;
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    sigfillset(&action.sa_mask);
+    // Faults while unwinding must reach their handler.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
+      sigdelset(&action.sa_mask, fault);
+    }
+    if (sigaction(signal, &action, &installation.previous[index]) != 0) return false;
+    installation.is_taken[index] = true;
+  }
+  installation.signal.store(signal, std::memory_order_release);
   // The unwinder's own first-time work happens now, not in a handler.
   CapturedStack warm_up = {};
   capture_here(nullptr, &warm_up);
   return true;
 }
 
-int capture_signal() { return installed_signal.load(std::memory_order_acquire); }
+int capture_signal() { return installation.signal.load(std::memory_order_acquire); }
+
+bool ensure_capture_signal() {
+  ensure_fault_guard();
+  return capture_signal() != 0 || install_capture_signal(SIGURG);
+}
 
 void capture_here(const ucontext_t* interrupted, CapturedStack* stack) {
   stack->frame_count = 0;
   stack->has_more = false;
   stack->is_damaged = false;
-  const MapMark* mark = MapOperation::current();
-  stack->has_mark = mark != nullptr;
-  if (mark != nullptr) stack->mark = *mark;
+  copy_mark(MapMark::current(), &stack->mark);
   const std::uintptr_t start =
       interrupted == nullptr ? reinterpret_cast<std::uintptr_t>(__builtin_return_address(0))
                              : static_cast<std::uintptr_t>(interrupted->uc_mcontext.gregs[REG_RIP]);
@@ -154,8 +191,8 @@ void capture_self(CapturedStack* stack) {
   stack->word.store(word_of(this_thread(), kDone), std::memory_order_release);
 }
 
-bool request_capture(pid_t thread, CapturedStack* stack) {
-  if (is_pending(*stack)) return false;
+CaptureRequest request_capture(pid_t thread, CapturedStack* stack) {
+  if (is_pending(*stack)) return CaptureRequest::kSlotIsBusy;
   // release: the slot's fields are the answering thread's from here on.
   stack->word.store(word_of(thread, kRequested), std::memory_order_release);
   siginfo_t info = {};
@@ -165,8 +202,10 @@ bool request_capture(pid_t thread, CapturedStack* stack) {
   info.si_uid = getuid();
   info.si_value.sival_ptr = stack;
   const long sent = syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, info.si_signo, &info);
-  if (sent != 0) stack->word.store(kIdle, std::memory_order_relaxed);
-  return sent == 0;
+  if (sent == 0) return CaptureRequest::kSent;
+  const bool is_gone = errno == ESRCH;
+  stack->word.store(kIdle, std::memory_order_relaxed);
+  return is_gone ? CaptureRequest::kThreadIsGone : CaptureRequest::kRefused;
 }
 
 void await_captures(std::span<CapturedStack> stacks, int limit_ms) {
@@ -195,23 +234,4 @@ void release(CapturedStack* stack) {
   if (!is_pending(*stack)) stack->word.store(kIdle, std::memory_order_relaxed);
 }
 
-bool run_guarded(void (*function)(void*), void* argument) {
-  sigjmp_buf place;
-  sigjmp_buf* const outer = fault_escape;
-  const bool is_whole = sigsetjmp(place, 1) == 0;
-  if (is_whole) {
-    fault_escape = &place;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    function(argument);
-  }
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  fault_escape = outer;
-  return is_whole;
-}
-
-void escape_fault() {
-  sigjmp_buf* const place = fault_escape;
-  if (place != nullptr) siglongjmp(*place, 1);
-}
-
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

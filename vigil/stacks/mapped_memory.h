@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 class MappedMemory {
  public:
@@ -39,4 +39,4 @@ class MappedMemory {
   std::size_t size_ = 0;
 };
 
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

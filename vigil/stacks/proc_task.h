@@ -14,7 +14,7 @@
 #include <span>
 #include <string_view>
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 struct TaskFacts {
   pid_t thread = 0;
@@ -38,4 +38,4 @@ std::string_view syscall_name(long number);
 // Reads a small file whole. Returns what fits into `buffer`.
 std::string_view read_small_file(const char* path, std::span<char> buffer);
 
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

@@ -17,15 +17,15 @@
 #include <span>
 #include <string_view>
 
-#include "vigil/thread_dump/mapped_memory.h"
+#include "vigil/stacks/mapped_memory.h"
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 struct NamedAddress {
   std::uintptr_t address = 0;
-  std::string_view function;  // linkage name; empty if no symbol holds the address
+  std::string_view function = {};  // linkage name; empty if no symbol holds the address
   std::uintptr_t function_begin = 0;
-  std::string_view module;           // path; empty outside all files
+  std::string_view module = {};      // path; empty outside all files
   std::uintptr_t module_offset = 0;  // the address as the file's own tables know it
 };
 
@@ -49,10 +49,12 @@ class ElfNames {
 
   static bool parse_mapping(std::string_view line, Mapping* mapping);
   void assign_in(const Mapping& mapping, std::span<NamedAddress> addresses);
+  // Its bytes, as long as this object lives; empty if it cannot be mapped.
+  [[nodiscard]] std::string_view map_file(std::string_view path);
 
   MappedMemory maps_buffer_;
   std::array<MappedMemory, kFilesMax> files_;
   std::size_t file_count_ = 0;
 };
 
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

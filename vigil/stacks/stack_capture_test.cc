@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/thread_dump/stack_capture.h"
+#include "vigil/stacks/stack_capture.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -14,25 +14,17 @@
 #include <thread>
 #include <vector>
 
-#include "vigil/thread_dump/elf_names.h"
-#include "vigil/thread_dump/map_operation.h"
+#include "vigil/stacks/elf_names.h"
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 namespace {
 
 constexpr int kSignal = SIGURG;
 constexpr int kPatience_ms = 60'000;  // only a hang reaches it
 
-void on_fault(int) { escape_fault(); }
-
 class StackCaptureTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    ASSERT_TRUE(install_capture_signal(kSignal));
-    struct sigaction action = {};
-    action.sa_handler = on_fault;
-    for (const int signal : {SIGSEGV, SIGBUS}) sigaction(signal, &action, nullptr);
-  }
+  static void SetUpTestSuite() { ASSERT_TRUE(ensure_capture_signal()); }
 
   std::unique_ptr<CapturedStack> stack_ = std::make_unique<CapturedStack>();
   std::span<CapturedStack> stacks_{stack_.get(), 1};
@@ -71,18 +63,21 @@ TEST_F(StackCaptureTest, ABlockedThreadAnswersWithItsStackAndItsMap) {
   std::latch latch(1);
   std::atomic<pid_t> id = 0;
   std::jthread thread([&] {
-    const MapOperation outer({MapAction::kRead, &latch, "outer", nullptr});
-    const MapOperation inner({MapAction::kErase, &id, "inner", "Map<int>"});
+    const MapLabel outer_map(&latch, "outer", "");
+    const MapLabel inner_map(&id, "inner", "Map<int>");
+    const MapMark outer(outer_map, MapOperation::kGet);
+    const MapMark inner(inner_map, MapOperation::kErase);
     wait_in_a_named_function(&latch, &id);
   });
   id.wait(0);
-  ASSERT_TRUE(request_capture(id, stack_.get()));
+  ASSERT_EQ(request_capture(id, stack_.get()), CaptureRequest::kSent);
   await_captures(stacks_, kPatience_ms);
   latch.count_down();
   ASSERT_TRUE(is_answered(*stack_, id));
   EXPECT_FALSE(stack_->is_damaged);
-  ASSERT_TRUE(stack_->has_mark);
-  EXPECT_STREQ(stack_->mark.name, "inner");
+  EXPECT_EQ(stack_->mark.operation, MapOperation::kErase);
+  EXPECT_STREQ(stack_->mark.name.data(), "inner");
+  EXPECT_STREQ(stack_->mark.type.data(), "Map<int>");
   EXPECT_EQ(stack_->mark.map, &id);
   const std::vector<std::string> names = names_of(*stack_);
   EXPECT_TRUE(contains(names, "wait_in_a_named_function"));
@@ -90,16 +85,67 @@ TEST_F(StackCaptureTest, ABlockedThreadAnswersWithItsStackAndItsMap) {
 }
 
 TEST_F(StackCaptureTest, MarksEndWithTheirScope) {
-  EXPECT_EQ(MapOperation::current(), nullptr);
+  const MapLabel map(this, "map", "");
+  EXPECT_EQ(MapMark::current(), nullptr);
   {
-    const MapOperation outer({MapAction::kRead, stack_.get(), "outer", nullptr});
+    const MapMark outer(map, MapOperation::kGet);
     {
-      const MapOperation inner({MapAction::kWrite, stack_.get(), "inner", nullptr});
-      EXPECT_STREQ(MapOperation::current()->name, "inner");
+      const MapMark inner(map, MapOperation::kUpdate);
+      EXPECT_EQ(MapMark::current(), &inner);
     }
-    EXPECT_STREQ(MapOperation::current()->name, "outer");
+    EXPECT_EQ(MapMark::current(), &outer);
   }
-  EXPECT_EQ(MapOperation::current(), nullptr);
+  EXPECT_EQ(MapMark::current(), nullptr);
+}
+
+TEST_F(StackCaptureTest, OnlyExclusiveMarksOfTheSameMapExclude) {
+  const MapLabel map(this, "map", "");
+  const MapLabel other(this, "other", "");
+  const MapMark inside(map, MapOperation::kIterate);
+  EXPECT_FALSE(MapMark::is_exclusive(map));
+  const MapMark exclusive(map, MapOperation::kUpdate, MapMark::Kind::kExclusive);
+  const MapMark further_in(other, MapOperation::kGet);
+  EXPECT_TRUE(MapMark::is_exclusive(map));
+  EXPECT_FALSE(MapMark::is_exclusive(other));
+}
+
+TEST_F(StackCaptureTest, TextsThatAreTooLongAreCut) {
+  const MapLabel map(this, std::string(1'000, 'n'), "");
+  const MapMark inside(map, MapOperation::kUpdate);
+  capture_self(stack_.get());
+  EXPECT_EQ(std::string(stack_->mark.name.data()), std::string(stack_->mark.name.size() - 1, 'n'));
+}
+
+TEST_F(StackCaptureTest, AMapThatIsGoneWhenItsNameIsReadDoesNoHarm) {
+  {
+    const auto map = std::make_unique<MapLabel>(this, "short-lived map", "Map");
+    const MapMark inside(*map, MapOperation::kUpdate);
+    capture_self(stack_.get());
+  }
+  EXPECT_STREQ(stack_->mark.name.data(), "short-lived map");
+}
+
+TEST_F(StackCaptureTest, ASecondSignalMayAskAndTheFirstGoesOnToItsHandler) {
+  static volatile sig_atomic_t received = 0;
+  struct sigaction action = {};
+  action.sa_handler = [](int) { received = received + 1; };
+  sigaction(SIGUSR2, &action, nullptr);
+  ASSERT_TRUE(install_capture_signal(SIGUSR2));
+  ASSERT_TRUE(install_capture_signal(SIGUSR2));  // must not become its own predecessor
+  EXPECT_EQ(capture_signal(), SIGUSR2);
+  ASSERT_EQ(request_capture(gettid(), stack_.get()), CaptureRequest::kSent);
+  await_captures(stacks_, kPatience_ms);
+  EXPECT_TRUE(is_answered(*stack_, gettid()));
+  EXPECT_EQ(received, 0);
+  raise(SIGUSR2);
+  EXPECT_EQ(received, 1);
+  ASSERT_TRUE(install_capture_signal(kSignal));
+}
+
+TEST_F(StackCaptureTest, ASignalThatDoesNotExistIsRefused) {
+  EXPECT_FALSE(install_capture_signal(0));
+  EXPECT_FALSE(install_capture_signal(1'000));
+  EXPECT_EQ(capture_signal(), kSignal);
 }
 
 TEST_F(StackCaptureTest, TheCallingThreadNeedsNoSignal) {
@@ -122,7 +168,7 @@ TEST_F(StackCaptureTest, AnAnswerThatComesTooLateIsDropped) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);  // the signal arrives here
   });
   id.wait(0);
-  ASSERT_TRUE(request_capture(id, stack_.get()));
+  ASSERT_EQ(request_capture(id, stack_.get()), CaptureRequest::kSent);
   await_captures(stacks_, 1);
   EXPECT_FALSE(is_answered(*stack_, id));
   stack_->frame_count = 77;
@@ -136,7 +182,9 @@ TEST_F(StackCaptureTest, AThreadThatIsGoneIsRefused) {
   pid_t id = 0;
   std::thread([&] { id = gettid(); }).join();
   // The kernel may list it a moment longer than join() waits.
-  while (request_capture(id, stack_.get())) await_captures(stacks_, 1);
+  while (request_capture(id, stack_.get()) != CaptureRequest::kThreadIsGone) {
+    await_captures(stacks_, 1);
+  }
   EXPECT_FALSE(is_answered(*stack_, id));
 }
 
@@ -144,12 +192,6 @@ TEST_F(StackCaptureTest, ASignalOfAnotherSenderIsNotTakenForARequest) {
   raise(kSignal);
   kill(getpid(), kSignal);
   EXPECT_FALSE(is_answered(*stack_, gettid()));
-}
-
-TEST_F(StackCaptureTest, AFaultEndsTheGuardedFunctionOnly) {
-  static volatile int* const nowhere = nullptr;
-  EXPECT_FALSE(run_guarded([](void*) { *nowhere = 1; }, nullptr));
-  EXPECT_TRUE(run_guarded([](void*) {}, nullptr));
 }
 
 // Its caller is to be found through rbp (the project keeps frame pointers), which holds nonsense.
@@ -174,7 +216,7 @@ TEST_F(StackCaptureTest, ADamagedStackGivesTheFramesThatCouldBeRead) {
   std::jthread thread([&] { spin_with_a_damaged_stack(&id, &stop); });
   id.wait(0);
   do {  // until it is caught between the two instructions that change rbp
-    ASSERT_TRUE(request_capture(id, stack_.get()));
+    ASSERT_EQ(request_capture(id, stack_.get()), CaptureRequest::kSent);
     await_captures(stacks_, kPatience_ms);
     ASSERT_TRUE(is_answered(*stack_, id));
   } while (!stack_->is_damaged);
@@ -183,4 +225,4 @@ TEST_F(StackCaptureTest, ADamagedStackGivesTheFramesThatCouldBeRead) {
 }
 
 }  // namespace
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/thread_dump/elf_names.h"
+#include "vigil/stacks/elf_names.h"
 
 #include <elf.h>
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <cstring>
 
-#include "vigil/thread_dump/proc_task.h"
+#include "vigil/stacks/proc_task.h"
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 namespace {
 
@@ -146,12 +147,7 @@ bool ElfNames::parse_mapping(std::string_view line, Mapping* mapping) {
 
 void ElfNames::assign_in(const Mapping& mapping, std::span<NamedAddress> addresses) {
   if (addresses.empty()) return;
-  std::array<char, 4096> path{};
-  if (mapping.path.size() < path.size() && file_count_ < kFilesMax) {
-    std::copy(mapping.path.begin(), mapping.path.end(), path.begin());
-    files_[file_count_] = MappedMemory::of_file(path.data());
-  }
-  const ElfFile file(file_count_ < kFilesMax ? files_[file_count_].bytes() : std::string_view());
+  const ElfFile file(map_file(mapping.path));
   const bool is_valid = file.is_valid();
   const std::uintptr_t bias = is_valid ? bias_of(file, mapping.begin, mapping.file_offset)
                                        : mapping.begin - mapping.file_offset;
@@ -159,9 +155,18 @@ void ElfNames::assign_in(const Mapping& mapping, std::span<NamedAddress> address
     address.module = mapping.path;
     address.module_offset = address.address - bias;
   }
-  if (!is_valid) return;
-  name_from(file, bias, addresses);
-  ++file_count_;
+  if (is_valid) name_from(file, bias, addresses);
 }
 
-}  // namespace vigil::thread_dump
+std::string_view ElfNames::map_file(std::string_view path) {
+  std::array<char, PATH_MAX> path_text{};
+  if (path.size() >= path_text.size() || file_count_ == kFilesMax) return {};
+  std::copy(path.begin(), path.end(), path_text.begin());
+  MappedMemory& file = files_[file_count_];
+  file = MappedMemory::of_file(path_text.data());
+  if (file.bytes().empty()) return {};
+  ++file_count_;  // names point into it from here on
+  return file.bytes();
+}
+
+}  // namespace vigil::stacks

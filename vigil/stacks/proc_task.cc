@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/thread_dump/proc_task.h"
+#include "vigil/stacks/proc_task.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <charconv>
 #include <cstring>
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 namespace {
 
@@ -164,4 +164,4 @@ std::string_view syscall_name(long number) {
   return {};
 }
 
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

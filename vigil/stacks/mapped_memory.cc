@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/thread_dump/mapped_memory.h"
+#include "vigil/stacks/mapped_memory.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 MappedMemory::~MappedMemory() {
   if (data_ != nullptr) munmap(data_, size_);
@@ -33,4 +33,4 @@ MappedMemory MappedMemory::of_file(const char* path) {
   return {data, static_cast<std::size_t>(facts.st_size)};
 }
 
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks

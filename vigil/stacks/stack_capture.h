@@ -15,7 +15,7 @@
 //   idle -> requested -> capturing -> done -> idle     and   requested -> idle when time is up
 //
 // Context: signal, except install_capture_signal().
-// Thread safety: one requester at a time; any number of threads answer.
+// Thread safety: any number of threads ask, each with slots of its own, and any number answer.
 #pragma once
 
 #include <sys/types.h>
@@ -27,19 +27,27 @@
 #include <cstdint>
 #include <span>
 
-#include "vigil/thread_dump/map_operation.h"
+#include "vigil/stacks/map_mark.h"
 
-namespace vigil::thread_dump {
+namespace vigil::stacks {
 
 inline constexpr std::size_t kFramesMax = 100;
+
+// Of a thread's innermost MapMark. The texts are copied: the map may be gone when they are printed.
+struct CapturedMark {
+  MapOperation operation;  // kNone: outside all maps
+  MapSharing sharing;
+  const void* map;
+  std::array<char, 64> name;   // cut if longer
+  std::array<char, 192> type;  // cut if longer
+};
 
 struct CapturedStack {
   std::atomic<std::uint64_t> word;  // thread << 8 | state
   std::uint32_t frame_count;
   bool has_more;    // deeper than kFramesMax
   bool is_damaged;  // unwinding met a fault or lost its way
-  bool has_mark;
-  MapMark mark;
+  CapturedMark mark;
   // Each inside the instruction that is running or calling, innermost first.
   std::array<std::uintptr_t, kFramesMax> addresses;
 
@@ -48,9 +56,14 @@ struct CapturedStack {
   }
 };
 
-// Takes over `signal`. What was not sent by request_capture() goes on to the handler before.
+// Lets `signal` ask for captures from here on. What was not sent by request_capture() goes on to
+// the handler before.
 bool install_capture_signal(int signal);
-int capture_signal();  // 0 before it is installed
+// The signal installed last; 0 before that.
+int capture_signal();
+// Installs SIGURG, which programs ignore by default (Go uses it for the same purpose), and a guard
+// for faults, unless a signal is installed.
+bool ensure_capture_signal();
 
 // This thread's stack: from the interrupted instruction, or with nullptr from the caller.
 [[gnu::noinline]] void capture_here(const ucontext_t* interrupted, CapturedStack* stack);
@@ -58,8 +71,14 @@ int capture_signal();  // 0 before it is installed
 // Of the calling thread, without a signal.
 void capture_self(CapturedStack* stack);
 
-// Asks another thread of this process. False if it is gone, or the slot is still in use.
-bool request_capture(pid_t thread, CapturedStack* stack);
+enum class CaptureRequest : std::uint8_t {
+  kSent,
+  kThreadIsGone,
+  kSlotIsBusy,  // a thread that was asked before is answering late
+  kRefused,     // by the kernel
+};
+// Asks another thread of this process.
+CaptureRequest request_capture(pid_t thread, CapturedStack* stack);
 
 // Waits until all requested slots are done or the time is up, and takes unanswered requests back.
 void await_captures(std::span<CapturedStack> stacks, int limit_ms);
@@ -68,9 +87,4 @@ void await_captures(std::span<CapturedStack> stacks, int limit_ms);
 bool is_answered(const CapturedStack& stack, pid_t thread);
 void release(CapturedStack* stack);
 
-// Runs function(argument); false if it met SIGSEGV or SIGBUS. The handler of these signals calls
-// escape_fault(), which does not return if the thread is inside run_guarded().
-bool run_guarded(void (*function)(void*), void* argument);
-void escape_fault();
-
-}  // namespace vigil::thread_dump
+}  // namespace vigil::stacks
