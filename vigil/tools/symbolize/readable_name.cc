@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/tools/symbolize/function_name.h"
+#include "vigil/tools/symbolize/readable_name.h"
 
 #include <cxxabi.h>
 
