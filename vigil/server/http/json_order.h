@@ -12,7 +12,7 @@
 // "payload_encoding":"base64" if it is not UTF-8 either. An empty payload is answered as null.
 //
 // Reading is strict: unknown, repeated or wrongly typed members are errors. RapidJSON's
-// non-recursive SAX parser does the work; nesting is limited to kMaxJsonDepth.
+// non-recursive SAX parser does the work; nesting is limited to text::kMaxJsonDepth.
 //
 // Thread safety: pure functions.
 #pragma once
@@ -50,7 +50,7 @@ Result<OrderBody> parse_bulk_item(std::string_view json);
 // An array of at most `max_items` bulk items.
 Result<std::vector<OrderBody>> parse_bulk_array(std::string_view json, std::size_t max_items);
 
-// REQUIRES for all three: is_utf8(id).
+// REQUIRES for all three: text::is_utf8(id).
 void append_order(std::string_view id, const orders::Order& order,
                   const orders::TransitionTable& table, std::string* out);
 void append_history(std::string_view id, const orders::Order& order,

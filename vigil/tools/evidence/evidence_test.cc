@@ -370,7 +370,7 @@ TEST(ReadEvidenceTest, WhatIsNoEvidenceGivesAnError) {
     return evidence ? std::string() : evidence.error().message;
   };
   EXPECT_THAT(error_of(std::string("\0\1\2", 3)), HasSubstr("binary"));
-  EXPECT_THAT(error_of("{\"runs\": [}"), HasSubstr("not valid JSON at byte"));
+  EXPECT_THAT(error_of("{\"runs\": [}"), HasSubstr("not JSON at line 1, column "));
   EXPECT_THAT(error_of("<?xml version=\"1.0\"?><a></b>"), HasSubstr("line 1: mismatched tag"));
   EXPECT_THAT(error_of("{\"schedules\": 1, "), HasSubstr("in: "));
 }

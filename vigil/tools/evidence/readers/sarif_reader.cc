@@ -3,13 +3,12 @@
 // SARIF 2.1.0. A result is a finding; each thread flow of its code flows is the stack of one
 // access, written in the order of execution (outermost first), and where there is none, its
 // location and related locations are frames of one line.
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
+#include "vigil/text/json_document.h"
+#include "vigil/text/utf8.h"
 #include "vigil/tools/evidence/documents.h"
 #include "vigil/tools/evidence/map_operation.h"
 
@@ -17,15 +16,14 @@ namespace vigil::tools::evidence {
 
 namespace {
 
-using Value = rapidjson::Value;
+using Value = text::JsonValue;
 
 constexpr std::size_t kAccessesMax = 16;
 
 const Value& member(const Value& object, const char* key) {
   static const Value nothing;
-  if (!object.IsObject()) return nothing;
-  const auto found = object.FindMember(key);
-  return found == object.MemberEnd() ? nothing : found->value;
+  const Value* const found = vigil::text::json_member(object, key);
+  return found == nullptr ? nothing : *found;
 }
 
 std::string text(const Value& value) {
@@ -121,15 +119,12 @@ report::Finding finding_of(const Value& result) {
 Result<void> read_sarif(Input& input, Sink& sink) {
   Result<std::string> content = input.read_all();
   if (!content) return content.error();
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(content->data(), content->size());
-  if (document.HasParseError()) {
-    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
-                 rapidjson::GetParseError_En(document.GetParseError())};
-  }
-  if (!member(document, "runs").IsArray()) return Error{"not SARIF: there is no list of \"runs\""};
+  const Result<rapidjson::Document> document =
+      vigil::text::parse_json(vigil::text::valid_utf8(*content));
+  if (!document) return document.error();
+  if (!member(*document, "runs").IsArray()) return Error{"not SARIF: there is no list of \"runs\""};
   sink.on_format("sarif");
-  each(member(document, "runs"), [&](const Value& run) {
+  each(member(*document, "runs"), [&](const Value& run) {
     const std::string tool = text(member(member(member(run, "tool"), "driver"), "name"));
     if (!tool.empty()) sink.on_proof("SARIF of " + tool);
     each(member(run, "results"), [&](const Value& result) {
