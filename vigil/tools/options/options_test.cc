@@ -99,7 +99,7 @@ TEST_F(OptionsTest, OperandsStandWhereTheCommandAllowsThem) {
 
 TEST_F(OptionsTest, HelpComesBeforeWhatIsWrongBehindIt) {
   for (const char* help : {"--help", "-h"}) EXPECT_TRUE(parse({help, "--nonsense"})->help);
-  EXPECT_FALSE(parse({"--", "--help"})->help);
+  EXPECT_FALSE(parse({"--", "--help"}, Operands::kCommand)->help);
 }
 
 TEST_F(OptionsTest, TheHelpHasEveryOptionInOneColumn) {
