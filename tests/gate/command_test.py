@@ -375,7 +375,7 @@ expires = 2027-01-31
 
     def test_an_unused_suppression_is_reported(self):
         verdict, _ = self.gate_on("2027-01-01", "--", *self.racy_map, "clean", code=0)
-        self.assertIn("fits nothing: remove it", verdict["notes"][0])
+        self.assertIn("matches nothing: remove it", verdict["notes"][0])
 
     def test_a_baseline_accepts_what_was_there_and_nothing_new(self):
         self.gate("--write-baseline", "base.json", "--", *self.racy_map, "read-write", code=0)
@@ -402,7 +402,7 @@ class UsageTest(GateTestCase):
         self.expect(2, "a command is missing after --", "--stage", "unit", "--")
         self.expect(2, "--today: ", "--stage", "unit", "--today", "soon", "--", "true")
         self.write("p.toml", "[[stage]]\nname = 3\n")
-        self.expect(2, "p.toml:2: name", "--stage", "unit", "--policy", "p.toml", "--", "true")
+        self.expect(2, "p.toml:2:8: name", "--stage", "unit", "--policy", "p.toml", "--", "true")
         self.expect(2, "no.toml: cannot be read", "--stage", "unit", "--suppressions", "no.toml",
                     "--", "true")
         self.write("b.json", "{}")

@@ -3,10 +3,9 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <system_error>
+
+#include "vigil/base/files.h"
 
 namespace vigil::apps {
 
@@ -21,13 +20,10 @@ Result<std::unique_ptr<ReadyFile>> ReadyFile::create(const std::string& data_dir
   if (error) return Error{place + "cannot be made: " + error.message()};
 
   const fs::path path = fs::path(data_dir) / "vigild.ready";
-  const fs::path aside = fs::path(data_dir) / "vigild.ready.new";
-  std::ofstream file(aside, std::ios::trunc);
-  file << "pid=" << getpid() << "\nresp=" << resp_address << "\nhttp=" << http_address << "\n";
-  file.close();
-  if (!file) return Error{place + "vigild.ready cannot be written: " + std::strerror(errno)};
-  fs::rename(aside, path, error);
-  if (error) return Error{place + "vigild.ready cannot be put in place: " + error.message()};
+  const Result<void> written =
+      write_file(path, "pid=" + std::to_string(getpid()) + "\nresp=" + resp_address +
+                           "\nhttp=" + http_address + "\n");
+  if (!written) return Error{place + written.error().message};
   return std::unique_ptr<ReadyFile>(new ReadyFile(path));
 }
 

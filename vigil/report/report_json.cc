@@ -4,17 +4,14 @@
 // visitors of that description, so that what is written and what is read cannot drift apart.
 #include "vigil/report/report_json.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <cmath>
 #include <concepts>
 #include <limits>
 #include <type_traits>
 #include <utility>
+
+#include "vigil/text/json_document.h"
+#include "vigil/text/json_writer.h"
 
 namespace vigil::report {
 namespace {
@@ -129,71 +126,46 @@ void value_from(std::string_view name, std::optional<Location::Kind>* value) {
 
 // ---- Writing. ----
 
-// The text with every byte that is no part of well-formed UTF-8 replaced by U+FFFD: paths and
-// thread names are bytes, JSON is not.
-std::string utf8_lossy(std::string_view bytes) {
-  rapidjson::StringBuffer ignored;
-  std::string text;
-  while (!bytes.empty()) {
-    rapidjson::MemoryStream character(bytes.data(), bytes.size());
-    const bool valid = rapidjson::UTF8<>::Validate(character, ignored);
-    const std::size_t length = valid ? character.Tell() : 1;
-    text.append(valid ? bytes.substr(0, length) : "\xEF\xBF\xBD");
-    bytes.remove_prefix(length);
-  }
-  return text;
-}
-
 class Writer {
  public:
+  explicit Writer(std::string* out) : json_(out) {}
+
   template <class T>
-  void always(const char* name, const T& value) {
-    json_.Key(name);
+  void always(text::JsonName name, const T& value) {
+    json_.key(name);
     write(value);
   }
   template <class T>
-  void filled(const char* name, const T& value) {
+  void filled(text::JsonName name, const T& value) {
     if (value != T()) always(name, value);
   }
-  void known(const char* name, std::int64_t number) {
+  void known(text::JsonName name, std::int64_t number) {
     if (number != -1) always(name, number);
   }
 
   template <Described T>
   void write(const T& record) {
-    json_.StartObject();
+    json_.begin_object();
     describe(*this, record);
-    json_.EndObject();
+    json_.end_object();
   }
-  std::string text() const { return {buffer_.GetString(), buffer_.GetSize()}; }
 
  private:
-  void write(bool value) { json_.Bool(value); }
-  void write(int value) { json_.Int(value); }
-  void write(std::int64_t value) { json_.Int64(value); }
-  void write(std::uint32_t value) { json_.Uint(value); }
-  void write(std::uint64_t value) { json_.Uint64(value); }
-  void write(double value) { json_.Double(std::isfinite(value) ? value : 0); }
-  void write(const std::string& value) {
-    const std::string text = utf8_lossy(value);
-    json_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  }
-  void write(const std::optional<std::string>& value) { write(value.value_or("")); }
+  void write(std::integral auto value) { json_.value(value); }
+  void write(const std::string& value) { json_.value(value); }
+  void write(double value) { json_.value(std::isfinite(value) ? value : 0.0); }
+  void write(const std::optional<std::string>& value) { json_.value(value.value_or("")); }
   template <class Enum>
   requires std::is_enum_v<Enum>
-  void write(Enum value) {
-    const std::string_view name = to_string(value);
-    json_.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
-  }
+  void write(Enum value) { json_.value(to_string(value)); }
   template <class T>
   void write(const std::vector<T>& values) {
-    json_.StartArray();
+    json_.begin_array();
     for (const T& value : values) write(value);
-    json_.EndArray();
+    json_.end_array();
   }
 
-  rapidjson::StringBuffer buffer_;
-  rapidjson::Writer<rapidjson::StringBuffer> json_{buffer_};
+  text::JsonWriter json_;
 };
 
 // ---- Reading. ----
@@ -202,24 +174,24 @@ class Writer {
 class Reader {
  public:
   template <class T>
-  void always(const char* name, T& value) {
+  void always(text::JsonName name, T& value) {
     filled(name, value);
   }
   template <class T>
-  void filled(const char* name, T& value) {
-    const auto member = object_->FindMember(name);
-    if (member == object_->MemberEnd() || failed()) return;
+  void filled(text::JsonName name, T& value) {
+    const text::JsonValue* const member = text::json_member(*object_, name.text().data());
+    if (member == nullptr || failed()) return;
     const std::size_t length = path_.size();
-    path_.append(path_.empty() ? "" : ".").append(name);
-    read(member->value, value);
+    path_.append(path_.empty() ? "" : ".").append(name.text());
+    read(*member, value);
     path_.resize(length);
   }
-  void known(const char* name, std::int64_t& number) { filled(name, number); }
+  void known(text::JsonName name, std::int64_t& number) { filled(name, number); }
 
   template <Described T>
-  void read(const rapidjson::Value& json, T& record) {
+  void read(const text::JsonValue& json, T& record) {
     if (!json.IsObject()) return fail("an object");
-    const rapidjson::Value* const outer = std::exchange(object_, &json);
+    const text::JsonValue* const outer = std::exchange(object_, &json);
     describe(*this, record);
     object_ = outer;
   }
@@ -233,12 +205,12 @@ class Reader {
     error_.append(": expected ").append(expected);
   }
 
-  void read(const rapidjson::Value& json, bool& value) {
+  void read(const text::JsonValue& json, bool& value) {
     if (!json.IsBool()) return fail("true or false");
     value = json.GetBool();
   }
   template <std::integral Integer>
-  void read(const rapidjson::Value& json, Integer& value) {
+  void read(const text::JsonValue& json, Integer& value) {
     if constexpr (std::is_signed_v<Integer>) {
       if (json.IsInt64() && std::in_range<Integer>(json.GetInt64())) {
         value = static_cast<Integer>(json.GetInt64());
@@ -251,20 +223,20 @@ class Reader {
     fail("a whole number within " + std::to_string(std::numeric_limits<Integer>::min()) + " .. " +
          std::to_string(std::numeric_limits<Integer>::max()));
   }
-  void read(const rapidjson::Value& json, double& value) {
+  void read(const text::JsonValue& json, double& value) {
     if (!json.IsNumber()) return fail("a number");
     value = json.GetDouble();
   }
-  void read(const rapidjson::Value& json, std::string& value) {
+  void read(const text::JsonValue& json, std::string& value) {
     if (!json.IsString()) return fail("a string");
     value.assign(json.GetString(), json.GetStringLength());
   }
-  void read(const rapidjson::Value& json, std::optional<std::string>& value) {
+  void read(const text::JsonValue& json, std::optional<std::string>& value) {
     read(json, value.emplace());
   }
   template <class Enum>
   requires std::is_enum_v<Enum>
-  void read(const rapidjson::Value& json, Enum& value) {
+  void read(const text::JsonValue& json, Enum& value) {
     std::string name;
     read(json, name);
     std::optional<Enum> known;
@@ -273,12 +245,12 @@ class Reader {
     value = *known;
   }
   template <class T>
-  void read(const rapidjson::Value& json, std::vector<T>& values) {
+  void read(const text::JsonValue& json, std::vector<T>& values) {
     if (!json.IsArray()) return fail("an array");
     values.clear();
     values.reserve(json.Size());
     const std::size_t length = path_.size();
-    for (const rapidjson::Value& element : json.GetArray()) {
+    for (const text::JsonValue& element : json.GetArray()) {
       path_.append("[").append(std::to_string(values.size())).append("]");
       read(element, values.emplace_back());
       path_.resize(length);
@@ -286,37 +258,27 @@ class Reader {
     }
   }
 
-  const rapidjson::Value* object_ = nullptr;
+  const text::JsonValue* object_ = nullptr;
   std::string path_;
   std::string error_;
 };
 
-// Numbers in full precision; without recursion, because the text may be nested ever so deep.
-constexpr unsigned kParseFlags = rapidjson::kParseIterativeFlag |
-                                 rapidjson::kParseFullPrecisionFlag |
-                                 rapidjson::kParseValidateEncodingFlag;
-
 template <Described T>
 std::variant<T, ParseError> from_json(std::string_view text) {
-  rapidjson::Document document;
-  document.Parse<kParseFlags>(text.data(), text.size());
-  if (document.HasParseError()) {
-    return ParseError{
-        "not JSON: " + std::string(rapidjson::GetParseError_En(document.GetParseError())) +
-        " (at byte " + std::to_string(document.GetErrorOffset()) + ")"};
-  }
+  const Result<rapidjson::Document> document = text::parse_json(text);
+  if (!document) return ParseError{document.error().message};
   T record;
   Reader reader;
-  reader.read(document, record);
+  reader.read(*document, record);
   if (reader.failed()) return ParseError{reader.error()};
   return record;
 }
 
 template <Described T>
 std::string json_of(const T& record) {
-  Writer writer;
-  writer.write(record);
-  return writer.text();
+  std::string out;
+  Writer(&out).write(record);
+  return out;
 }
 
 }  // namespace

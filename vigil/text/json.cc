@@ -1,49 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/text/json.h"
 
-#include <array>
 #include <bitset>
 #include <charconv>
+#include <cstdint>
 
-namespace vigil::server {
+#include "vigil/text/json_plain_text.h"
 
+namespace vigil::text {
 namespace {
 
-constexpr std::array<std::uint8_t, 256> plain_string_bytes() {
-  std::array<std::uint8_t, 256> plain{};
-  for (std::size_t c = 0x20; c < 0x80; ++c) plain[c] = 1;
-  plain['"'] = plain['\\'] = 0;
-  return plain;
-}
-
-// 1 for a byte that stands for itself in a JSON string and is ASCII.
-constexpr std::array<std::uint8_t, 256> kPlain = plain_string_bytes();
-
-std::uint8_t byte_at(const char* at) { return static_cast<std::uint8_t>(*at); }
-bool continuation(const char* at) { return (byte_at(at) & 0xC0) == 0x80; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// The length of the UTF-8 sequence at `at`, 0 if it is malformed.
-std::size_t utf8_sequence(const char* at, const char* end) {
-  const std::uint8_t lead = byte_at(at);
-  const auto left = static_cast<std::size_t>(end - at);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2) return 0;
-  if (lead < 0xE0) return left >= 2 && continuation(at + 1) ? 2 : 0;
-  if (lead < 0xF0) {
-    if (left < 3 || !continuation(at + 1) || !continuation(at + 2)) return 0;
-    const std::uint8_t second = byte_at(at + 1);
-    const bool overlong = lead == 0xE0 && second < 0xA0;
-    const bool surrogate = lead == 0xED && second >= 0xA0;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (lead > 0xF4 || left < 4) return 0;
-  if (!continuation(at + 1) || !continuation(at + 2) || !continuation(at + 3)) return 0;
-  const std::uint8_t second = byte_at(at + 1);
-  const bool overlong = lead == 0xF0 && second < 0x90;
-  const bool too_large = lead == 0xF4 && second >= 0x90;
-  return overlong || too_large ? 0 : 4;
-}
 
 // Walks one JSON text without recursion: the open brackets are one bit each.
 class JsonChecker {
@@ -161,19 +128,9 @@ class JsonChecker {
   bool string() {
     ++at_;
     for (;;) {
-      while (more() && kPlain[byte_at(at_)] != 0) ++at_;
-      if (!more()) return false;
-      if (*at_ == '"') {
-        ++at_;
-        return true;
-      }
-      if (*at_ == '\\') {
-        if (!escape()) return false;
-      } else {
-        const std::size_t length = byte_at(at_) < 0x20 ? 0 : utf8_sequence(at_, end_);
-        if (length == 0) return false;
-        at_ += length;
-      }
+      at_ = skip_plain_json(at_, end_);
+      if (take('"')) return true;
+      if (!more() || *at_ != '\\' || !escape()) return false;
     }
   }
 
@@ -202,99 +159,8 @@ class JsonChecker {
   std::bitset<kMaxJsonDepth> in_object_;
 };
 
-void append_escaped(char c, std::string* out) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  switch (c) {
-    case '"':
-    case '\\':
-      out->push_back('\\');
-      out->push_back(c);
-      return;
-    case '\n':
-      out->append("\\n");
-      return;
-    case '\r':
-      out->append("\\r");
-      return;
-    case '\t':
-      out->append("\\t");
-      return;
-    default:
-      out->append("\\u00");
-      out->push_back(kHex[static_cast<std::uint8_t>(c) >> 4]);
-      out->push_back(kHex[static_cast<std::uint8_t>(c) & 0xF]);
-  }
-}
-
-bool needs_escape(char c) { return static_cast<std::uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
-
 }  // namespace
-
-bool is_utf8(std::string_view bytes) {
-  const char* at = bytes.data();
-  const char* const end = at + bytes.size();
-  while (at != end) {
-    const std::size_t length = utf8_sequence(at, end);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
 
 bool is_json(std::string_view bytes) { return JsonChecker(bytes).check(); }
 
-void append_json_string(std::string_view text, std::string* out) {
-  out->push_back('"');
-  std::size_t start = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (!needs_escape(text[i])) continue;
-    out->append(text, start, i - start);
-    append_escaped(text[i], out);
-    start = i + 1;
-  }
-  out->append(text, start);
-  out->push_back('"');
-}
-
-void append_json_string_lossy(std::string_view bytes, std::string* out) {
-  std::string text;
-  text.reserve(bytes.size());
-  const char* at = bytes.data();
-  const char* const end = at + bytes.size();
-  while (at != end) {
-    const std::size_t length = utf8_sequence(at, end);
-    text.append(length == 0 ? std::string_view("\xEF\xBF\xBD") : std::string_view(at, length));
-    at += length == 0 ? 1 : length;
-  }
-  append_json_string(text, out);
-}
-
-void append_integer(std::int64_t value, std::string* out) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out->append(digits.data(), end);
-}
-
-void append_unsigned(std::uint64_t value, std::string* out) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out->append(digits.data(), end);
-}
-
-void append_base64(std::string_view bytes, std::string* out) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < left ? byte_at(bytes.data() + i + k) : 0U);
-    }
-    out->push_back(kAlphabet[group >> 18]);
-    out->push_back(kAlphabet[group >> 12 & 63]);
-    out->push_back(left > 1 ? kAlphabet[group >> 6 & 63] : '=');
-    out->push_back(left > 2 ? kAlphabet[group & 63] : '=');
-  }
-}
-
-}  // namespace vigil::server
+}  // namespace vigil::text

@@ -2,17 +2,17 @@
 #include "vigil/server/config/config.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <numeric>
 #include <vector>
 
+#include "vigil/base/files.h"
 #include "vigil/server/config/setting.h"
 
 namespace vigil::server {
 
 namespace {
+
+constexpr std::size_t kSecretBytesMax = std::size_t{64} << 10;
 
 bool is_loopback(const std::string& address) {
   return address.starts_with("127.") || address == "::1" || address == "::ffff:127.0.0.1";
@@ -21,14 +21,13 @@ bool is_loopback(const std::string& address) {
 // The first line of a secret file. An empty path means no secret.
 Result<std::string> read_secret(std::string_view key, const std::string& path) {
   if (path.empty()) return std::string();
-  const std::string place = std::string(key) + ": " + toml_string(path);
-  std::ifstream file(path);
-  if (!file) return Error{place + " cannot be read: " + std::strerror(errno)};
-  std::string secret;
-  std::getline(file, secret);
+  const Result<std::string> text = read_file(path, kSecretBytesMax);
+  if (!text) return Error{std::string(key) + ": " + text.error().message};
+  std::string secret = text->substr(0, text->find('\n'));
   while (!secret.empty() && (secret.back() == '\r' || secret.back() == ' ')) secret.pop_back();
-  if (secret.empty()) return Error{place + " has an empty first line, expected the secret there"};
-  return secret;
+  if (!secret.empty()) return secret;
+  return Error{std::string(key) + ": " + path +
+               ": has an empty first line, expected the secret there"};
 }
 
 Result<void> check_exposure(const Config& config) {

@@ -5,13 +5,10 @@
 #include <string>
 #include <string_view>
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
-
 #include "vigil/server/config/config.h"
 #include "vigil/server/config/setting.h"
-#include "vigil/text/toml_text.h"
+#include "vigil/text/suggestion.h"
+#include "vigil/text/toml.h"
 
 namespace vigil::server {
 
@@ -31,15 +28,12 @@ class FileReader {
     return apply_transitions();
   }
 
+ private:
   [[nodiscard]] Error error_at(const toml::source_region& where, std::string_view key,
                                std::string_view message) const {
-    std::string text(name_);
-    text.append(":").append(std::to_string(where.begin.line)).append(": ");
-    if (!key.empty()) text.append(key).append(": ");
-    return Error{text.append(message)};
+    return text::toml_error(name_, where, key, message);
   }
 
- private:
   Result<void> read_table(const std::string& prefix, const toml::table& table) {
     if (table.empty() && !prefix.empty() && !is_section(prefix)) return unknown(prefix, table);
     for (const auto& [name, node] : table) {
@@ -161,7 +155,7 @@ class FileReader {
   [[nodiscard]] Error unknown(const std::string& key, const toml::node& node) const {
     std::vector<std::string_view> keys = {kInitialKey, kTransitionsKey};
     for (const Setting& setting : settings()) keys.push_back(setting.key);
-    return error_at(node.source(), key, "unknown key" + suggest(key, keys));
+    return error_at(node.source(), key, "unknown key" + text::suggestion(key, keys));
   }
 
   std::string_view name_;
@@ -175,13 +169,9 @@ class FileReader {
 }  // namespace
 
 Result<void> apply_toml(std::string_view text, std::string_view name, Config* config) {
-  if (Result<void> checked = check_toml_text(text, name); !checked) return checked.error();
-  FileReader reader(name, config);
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return reader.error_at(parsed.error().source(), "", parsed.error().description());
-  }
-  return reader.read(parsed.table());
+  const Result<toml::table> root = text::parse_toml(text, name);
+  if (!root) return root.error();
+  return FileReader(name, config).read(*root);
 }
 
 }  // namespace vigil::server

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Configuration from the command line.
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include <CLI/CLI.hpp>
 
+#include "vigil/base/files.h"
 #include "vigil/base/version.h"
 #include "vigil/server/config/config.h"
 #include "vigil/server/config/setting.h"
+#include "vigil/text/suggestion.h"
 
 namespace vigil::server {
 
@@ -59,16 +57,9 @@ void define_flags(CLI::App* app, Flags* flags) {
 }
 
 Result<void> apply_file(const std::string& path, Config* config) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kConfigBytesMax + 1, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) && !file.eof()) {
-    return Error{"--config: " + toml_string(path) + " cannot be read: " + std::strerror(errno)};
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kConfigBytesMax) {
-    return Error{"--config: found more than 1 MiB in " + toml_string(path) + ", expected less"};
-  }
-  return apply_toml(text, path, config);
+  const Result<std::string> text = read_file(path, kConfigBytesMax);
+  if (!text) return Error{"--config: " + text.error().message};
+  return apply_toml(*text, path, config);
 }
 
 Result<void> apply_flags(const CLI::App& app, const Flags& flags, Config* config) {
@@ -87,7 +78,7 @@ Error unknown_argument(const std::string& argument) {
                                          "--help"};
   for (const Setting& setting : settings()) flags.push_back(setting.flag);
   const std::string name = argument.substr(0, argument.find('='));
-  return Error{name + ": unknown argument" + suggest(name, flags)};
+  return Error{name + ": unknown argument" + text::suggestion(name, flags)};
 }
 
 Invocation show(std::string text) {

@@ -8,8 +8,9 @@
 #include <bit>
 #include <charconv>
 #include <limits>
-#include <numeric>
 #include <optional>
+
+#include "vigil/text/hex.h"
 
 namespace vigil::server {
 
@@ -227,20 +228,6 @@ std::string range(const Setting& setting, std::span<const Unit> units) {
   return text;
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t k = 0; k < b.size(); ++k) {
-      const std::size_t replaced = diagonal + (a[i] == b[k] ? 0 : 1);
-      diagonal = row[k + 1];
-      row[k + 1] = std::min({replaced, row[k] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::span<const Setting> settings() { return kSettings; }
@@ -293,33 +280,19 @@ std::string toml_literal(const Setting& setting, const Config& config) {
 }
 
 std::string toml_string(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string quoted = "\"";
   for (const char c : text) {
     const auto byte = static_cast<std::uint8_t>(c);
     if (c == '"' || c == '\\') {
       quoted.append({'\\', c});
     } else if (byte < 0x20 || byte == 0x7F) {
-      quoted.append("\\u00").append({kHex[byte >> 4], kHex[byte & 0xF]});
+      quoted.append("\\u00").append(
+          {text::kUpperHexDigits[byte >> 4], text::kUpperHexDigits[byte & 0xF]});
     } else {
       quoted.push_back(c);
     }
   }
   return quoted.append("\"");
-}
-
-std::string suggest(std::string_view name, const std::vector<std::string_view>& candidates) {
-  constexpr std::size_t kLongestName = 64;  // the distance is quadratic
-  if (name.size() > kLongestName) return {};
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (const std::string_view candidate : candidates) {
-    const std::size_t candidate_distance = distance(name, candidate);
-    if (candidate_distance >= best_distance) continue;
-    best = candidate;
-    best_distance = candidate_distance;
-  }
-  return best.empty() ? std::string() : "; did you mean " + std::string(best) + "?";
 }
 
 }  // namespace vigil::server

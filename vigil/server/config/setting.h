@@ -55,8 +55,4 @@ Result<void> assign(const Setting& setting, std::string_view text, Config* confi
 [[nodiscard]] std::string toml_literal(const Setting& setting, const Config& config);
 [[nodiscard]] std::string toml_string(std::string_view text);
 
-// "; did you mean X?" for the candidate nearest to `name` (Levenshtein distance), if one is near.
-[[nodiscard]] std::string suggest(std::string_view name,
-                                  const std::vector<std::string_view>& candidates);
-
 }  // namespace vigil::server

@@ -4,13 +4,15 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <charconv>
+#include <optional>
 #include <utility>
 
+#include "vigil/text/base64.h"
 #include "vigil/text/json.h"
+#include "vigil/text/json_writer.h"
+#include "vigil/text/utf8.h"
 
 namespace vigil::server {
 
@@ -50,7 +52,7 @@ std::optional<Integer> to_integer(std::string_view digits) {
   return value;
 }
 
-// Collects orders from SAX events. The events of a payload go to a Writer, which makes it compact;
+// Collects orders from SAX events. The events of a payload go to a writer, which makes it compact;
 // all others must be members of the order at hand.
 class OrderHandler {
  public:
@@ -60,27 +62,35 @@ class OrderHandler {
   [[nodiscard]] std::vector<OrderBody>& items() { return items_; }
 
   bool Null() {
-    if (in_payload_) return payload_scalar(writer_.Null());
+    if (payload_) {
+      payload_->null();
+      return after_payload_value();
+    }
     if (!in_order_ || member_ != Member::kTtlMs) return reject_type();
     items_.back().ttl_is_null = true;
     return true;
   }
   bool Bool(bool value) {
-    return in_payload_ ? payload_scalar(writer_.Bool(value)) : reject_type();
+    if (!payload_) return reject_type();
+    payload_->value(value);
+    return after_payload_value();
   }
   bool RawNumber(const char* digits, JsonSize size, bool) {
-    if (in_payload_) {
-      return payload_scalar(writer_.RawValue(digits, size, rapidjson::kNumberType));
-    }
-    return in_order_ ? integer_member({digits, size}) : reject_type();
+    if (!payload_) return in_order_ ? integer_member({digits, size}) : reject_type();
+    payload_->json({digits, size});
+    return after_payload_value();
   }
   bool String(const char* text, JsonSize size, bool) {
-    if (in_payload_) return payload_scalar(writer_.String(text, size));
-    return in_order_ ? string_member({text, size}) : reject_type();
+    if (!payload_) return in_order_ ? string_member({text, size}) : reject_type();
+    payload_->value({text, size});
+    return after_payload_value();
   }
 
   bool StartObject() {
-    if (in_payload_) return payload_open(writer_.StartObject());
+    if (payload_) {
+      payload_->begin_object();
+      return enter_payload_level();
+    }
     if (in_order_ || (shape_ == Shape::kBulkArray && !in_array_)) return reject_type();
     if (items_.size() == max_items_) {
       return reject("the array holds more than " + std::to_string(max_items_) + " items");
@@ -91,22 +101,31 @@ class OrderHandler {
     return true;
   }
   bool Key(const char* name, JsonSize size, bool) {
-    if (in_payload_) return writer_.Key(name, size);
-    return begin_member({name, size});
-  }
-  bool EndObject(JsonSize count) {
-    if (in_payload_) return payload_close(writer_.EndObject(count));
-    in_order_ = false;
+    if (!payload_) return begin_member({name, size});
+    payload_->key(text::JsonName({name, size}));
     return true;
   }
+  bool EndObject(JsonSize) {
+    if (!payload_) {
+      in_order_ = false;
+      return true;
+    }
+    payload_->end_object();
+    return leave_payload_level();
+  }
   bool StartArray() {
-    if (in_payload_) return payload_open(writer_.StartArray());
+    if (payload_) {
+      payload_->begin_array();
+      return enter_payload_level();
+    }
     if (shape_ != Shape::kBulkArray || in_array_) return reject_type();
     in_array_ = true;
     return true;
   }
-  bool EndArray(JsonSize count) {
-    return in_payload_ ? payload_close(writer_.EndArray(count)) : true;
+  bool EndArray(JsonSize) {
+    if (!payload_) return true;
+    payload_->end_array();
+    return leave_payload_level();
   }
 
   // Numbers arrive as RawNumber (kParseNumbersAsStringsFlag); these complete the handler concept.
@@ -217,42 +236,32 @@ class OrderHandler {
   }
 
   void begin_payload() {
-    in_payload_ = true;
     depth_ = 0;
-    buffer_.Clear();
-    writer_.Reset(buffer_);
+    payload_.emplace(&items_.back().payload.emplace());
   }
-  void end_payload() {
-    in_payload_ = false;
-    items_.back().payload.emplace(buffer_.GetString(), buffer_.GetSize());
+  bool after_payload_value() {
+    if (depth_ == 0) payload_.reset();
+    return true;
   }
-  bool payload_scalar(bool written) {
-    if (depth_ == 0) end_payload();
-    return written;
+  bool enter_payload_level() {
+    if (++depth_ <= text::kMaxJsonDepth) return true;
+    return reject("the payload is nested deeper than " + std::to_string(text::kMaxJsonDepth));
   }
-  bool payload_open(bool written) {
-    if (++depth_ > kMaxJsonDepth) {
-      return reject("the payload is nested deeper than " + std::to_string(kMaxJsonDepth));
-    }
-    return written;
-  }
-  bool payload_close(bool written) {
-    if (--depth_ == 0) end_payload();
-    return written;
+  bool leave_payload_level() {
+    --depth_;
+    return after_payload_value();
   }
 
   Shape shape_;
   std::size_t max_items_;
   bool in_array_ = false;
   bool in_order_ = false;
-  bool in_payload_ = false;
   Member member_ = Member::kId;
   unsigned seen_ = 0;
   std::size_t depth_ = 0;
   std::vector<OrderBody> items_;
   std::string problem_;
-  rapidjson::StringBuffer buffer_;
-  rapidjson::Writer<rapidjson::StringBuffer> writer_;
+  std::optional<text::JsonWriter> payload_;  // while the payload of the last item is being read
 };
 
 Result<std::vector<OrderBody>> parse(std::string_view json, Shape shape, std::size_t max_items) {
@@ -276,28 +285,26 @@ Result<OrderBody> parse_one(std::string_view json, Shape shape) {
   return std::move(items->front());
 }
 
-void append_head(std::string_view id, std::string_view status, std::uint64_t version,
-                 std::string* out) {
-  out->append("{\"id\":");
-  append_json_string(id, out);
-  out->append(",\"status\":");
-  append_json_string(status, out);
-  out->append(",\"version\":");
-  append_unsigned(version, out);
+void write_head(std::string_view id, std::string_view status, std::uint64_t version,
+                text::JsonWriter* json) {
+  json->begin_object();
+  json->member("id", id);
+  json->member("status", status);
+  json->member("version", version);
 }
 
-void append_payload(std::string_view payload, std::string* out) {
+void write_payload(std::string_view payload, text::JsonWriter* json) {
   if (payload.empty()) {
-    out->append(",\"payload\":null");
-  } else if (is_json(payload)) {
-    out->append(",\"payload\":").append(payload);
-  } else if (is_utf8(payload)) {
-    out->append(",\"payload\":");
-    append_json_string(payload, out);
+    json->key("payload");
+    json->null();
+  } else if (text::is_json(payload)) {
+    json->key("payload");
+    json->json(payload);
+  } else if (text::is_utf8(payload)) {
+    json->member("payload", payload);
   } else {
-    out->append(",\"payload_encoding\":\"base64\",\"payload\":\"");
-    append_base64(payload, out);
-    out->push_back('"');
+    json->member("payload_encoding", "base64");
+    json->member("payload", text::base64(payload));
   }
 }
 
@@ -314,33 +321,28 @@ Result<std::vector<OrderBody>> parse_bulk_array(std::string_view json, std::size
 }
 
 void append_order(const OrderView& order, std::string* out) {
-  append_head(order.id, order.status, order.version, out);
-  append_payload(order.payload, out);
-  out->append(",\"updated_at_ms\":");
-  append_integer(order.updated_ms, out);
-  if (order.deadline_ms != cache::kNoDeadline) {
-    out->append(",\"expires_at_ms\":");
-    append_integer(order.deadline_ms, out);
-  }
-  out->push_back('}');
+  text::JsonWriter json(out);
+  write_head(order.id, order.status, order.version, &json);
+  write_payload(order.payload, &json);
+  json.member("updated_at_ms", order.updated_ms);
+  if (order.deadline_ms != cache::kNoDeadline) json.member("expires_at_ms", order.deadline_ms);
+  json.end_object();
 }
 
 void append_history(std::string_view id, const orders::Order& order,
                     const orders::TransitionTable& table, std::string* out) {
-  append_head(id, table.name(order.status), order.version, out);
-  out->append(",\"history\":[");
-  const char* separator = "";
+  text::JsonWriter json(out);
+  write_head(id, table.name(order.status), order.version, &json);
+  json.begin_array("history");
   for (const orders::OrderChange& change : order.history) {
-    out->append(separator).append("{\"status\":");
-    append_json_string(table.name(change.status), out);
-    out->append(",\"version\":");
-    append_unsigned(change.version, out);
-    out->append(",\"at_ms\":");
-    append_integer(change.at_ms, out);
-    out->push_back('}');
-    separator = ",";
+    json.begin_object();
+    json.member("status", table.name(change.status));
+    json.member("version", change.version);
+    json.member("at_ms", change.at_ms);
+    json.end_object();
   }
-  out->append("]}");
+  json.end_array();
+  json.end_object();
 }
 
 }  // namespace vigil::server

@@ -12,7 +12,7 @@
 // "payload_encoding":"base64" if it is not UTF-8 either. An empty payload is answered as null.
 //
 // Reading is strict: unknown, repeated or wrongly typed members are errors. RapidJSON's
-// non-recursive SAX parser does the work; nesting is limited to kMaxJsonDepth.
+// non-recursive SAX parser does the work; nesting is limited to text::kMaxJsonDepth.
 //
 // Thread safety: pure functions.
 #pragma once
@@ -60,7 +60,7 @@ struct OrderView {
   std::int64_t deadline_ms = cache::kNoDeadline;
 };
 
-// REQUIRES for both: is_utf8(id).
+// REQUIRES for both: text::is_utf8(id).
 void append_order(const OrderView& order, std::string* out);
 void append_history(std::string_view id, const orders::Order& order,
                     const orders::TransitionTable& table, std::string* out);

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "vigil/server/http/text.h"
-#include "vigil/text/json.h"
+#include "vigil/text/json_writer.h"
+#include "vigil/text/utf8.h"
 
 namespace vigil::server {
 
@@ -121,7 +122,7 @@ bool read_preconditions(const HttpRequest& request, OrderEvent* event,
 std::string_view id_problem(std::string_view id) {
   if (id.empty()) return "the order id is empty";
   if (id.size() > OrderHttp::kIdBytesMax) return "the order id is longer than 512 bytes";
-  if (!is_utf8(id)) return "the order id is not UTF-8";
+  if (!text::is_utf8(id)) return "the order id is not UTF-8";
   return {};
 }
 
@@ -361,7 +362,8 @@ void OrderHttp::bulk_lines(std::string_view body, HttpReply* reply) {
       bulk_item(*item, &reply->body);
     } else {
       reply->body.append("{\"status\":400,\"problem\":");
-      append_problem(Problem::kInvalidDocument, item.error().message, std::nullopt, &reply->body);
+      text::JsonWriter json(&reply->body);
+      write_problem(Problem::kInvalidDocument, item.error().message, std::nullopt, &json);
       reply->body.push_back('}');
     }
     reply->body.push_back('\n');
@@ -395,19 +397,16 @@ void OrderHttp::bulk_item(const OrderBody& item, std::string* out) {
     verdict.status = 400;
     verdict.detail = problem;
   }
-  out->append("{\"id\":");
-  append_json_string_lossy(item.id, out);
-  out->append(",\"status\":");
-  append_integer(verdict.status, out);
-  if (verdict.result.version != 0) {
-    out->append(",\"version\":");
-    append_unsigned(verdict.result.version, out);
-  }
+  text::JsonWriter json(out);
+  json.begin_object();
+  json.member("id", item.id);
+  json.member("status", verdict.status);
+  if (verdict.result.version != 0) json.member("version", verdict.result.version);
   if (verdict.problem) {
-    out->append(",\"problem\":");
-    append_problem(*verdict.problem, verdict.detail, std::nullopt, out);
+    json.key("problem");
+    write_problem(*verdict.problem, verdict.detail, std::nullopt, &json);
   }
-  out->push_back('}');
+  json.end_object();
 }
 
 }  // namespace vigil::server

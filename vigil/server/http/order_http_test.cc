@@ -36,7 +36,7 @@ class OrderHttpTest : public ::testing::Test {
     HttpAnswer answer(testbed_.send(bytes + "\r\n" + body));
     if (testbed_.closed()) testbed_.reconnect();
     if (answer.field("Content-Type") == "application/problem+json") {
-      EXPECT_TRUE(is_json(answer.body)) << answer.body;
+      EXPECT_TRUE(text::is_json(answer.body)) << answer.body;
       EXPECT_THAT(answer.body, HasSubstr("\"status\":" + std::to_string(answer.status)));
     }
     return answer;
@@ -206,7 +206,7 @@ TEST_F(OrderHttpTest, HistoryIsOldestFirst) {
   request("PATCH", "/orders/1", R"({"status":"processing"})");
   const HttpAnswer history = request("GET", "/orders/1/history");
   EXPECT_EQ(history.status, 200);
-  EXPECT_TRUE(is_json(history.body));
+  EXPECT_TRUE(text::is_json(history.body));
   EXPECT_LT(history.body.find(R"({"status":"pending","version":1,)"),
             history.body.find(R"({"status":"processing","version":2,)"));
   EXPECT_EQ(request("GET", "/orders/2/history").status, 404);
@@ -264,7 +264,7 @@ TEST_F(OrderHttpTest, BulkItemsSucceedOrFailOnTheirOwn) {
       {"id":"c"},
       {"id":"a","op":"delete"}])");
   EXPECT_EQ(array.status, 200);
-  EXPECT_TRUE(is_json(array.body)) << array.body;
+  EXPECT_TRUE(text::is_json(array.body)) << array.body;
   EXPECT_THAT(array.body, ::testing::StartsWith(R"([{"id":"a","status":201,"version":1},)"
                                                 R"({"id":"a","status":200,"version":2},)"
                                                 R"({"id":"b","status":404,"problem":{)"));

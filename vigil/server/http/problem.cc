@@ -5,7 +5,6 @@
 #include <array>
 
 #include "vigil/base/check.h"
-#include "vigil/text/json.h"
 
 namespace vigil::server {
 
@@ -54,20 +53,16 @@ Problem problem_of_parser_status(int status) {
   return found == kProblems.end() ? Problem::kMalformedRequest : found->problem;
 }
 
-void append_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,
-                    std::string* out) {
+void write_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,
+                   text::JsonWriter* json) {
   const ProblemSpec& spec = problem_spec(problem);
-  out->append("{\"type\":\"urn:vigil:problem:").append(spec.name).append("\",\"title\":");
-  append_json_string(spec.title, out);
-  out->append(",\"status\":");
-  append_integer(spec.status, out);
-  out->append(",\"detail\":");
-  append_json_string_lossy(detail, out);
-  if (version) {
-    out->append(",\"version\":");
-    append_unsigned(*version, out);
-  }
-  out->push_back('}');
+  json->begin_object();
+  json->member("type", std::string("urn:vigil:problem:").append(spec.name));
+  json->member("title", spec.title);
+  json->member("status", spec.status);
+  json->member("detail", detail);
+  if (version) json->member("version", *version);
+  json->end_object();
 }
 
 void reply_problem(Problem problem, std::string_view detail, HttpReply* reply,
@@ -75,7 +70,8 @@ void reply_problem(Problem problem, std::string_view detail, HttpReply* reply,
   reply->status = problem_spec(problem).status;
   reply->content_type = "application/problem+json";
   reply->body.clear();
-  append_problem(problem, detail, version, &reply->body);
+  text::JsonWriter json(&reply->body);
+  write_problem(problem, detail, version, &json);
   if (problem == Problem::kUnauthorized) reply->add_field("WWW-Authenticate", "Bearer");
   if (reply->status == 503) reply->add_field("Retry-After", "1");
 }

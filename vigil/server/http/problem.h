@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "vigil/server/http/reply.h"
+#include "vigil/text/json_writer.h"
 
 namespace vigil::server {
 
@@ -53,9 +54,9 @@ struct ProblemSpec {
 // For errors of the HTTP parser: the problem that has this status.
 [[nodiscard]] Problem problem_of_parser_status(int status);
 
-// Appends the document; `version` is the stored version, where the client needs it to go on.
-void append_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,
-                    std::string* out);
+// Writes the document; `version` is the stored version, where the client needs it to go on.
+void write_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,
+                   text::JsonWriter* json);
 
 // Makes *reply this problem, with the header fields it calls for.
 void reply_problem(Problem problem, std::string_view detail, HttpReply* reply,

@@ -5,8 +5,6 @@
 
 #include <array>
 
-#include "vigil/text/json.h"
-
 namespace vigil::server {
 
 namespace {
@@ -28,9 +26,7 @@ void HttpReply::add_field(std::string_view name, std::string_view value) {
 }
 
 void HttpReply::add_etag(std::uint64_t version) {
-  fields_.append("ETag: \"");
-  append_unsigned(version, &fields_);
-  fields_.append("\"\r\n");
+  fields_.append("ETag: \"").append(std::to_string(version)).append("\"\r\n");
 }
 
 void HttpReply::reset() {

@@ -132,7 +132,7 @@ TEST(HttpSessionTest, MalformedRequestsGetAProblemAndTheConnectionEnds) {
     const HttpAnswer answer(testbed.send(bad));
     EXPECT_EQ(answer.status, 400) << bad;
     EXPECT_EQ(answer.field("Content-Type"), "application/problem+json") << bad;
-    EXPECT_TRUE(is_json(answer.body)) << answer.body;
+    EXPECT_TRUE(text::is_json(answer.body)) << answer.body;
     EXPECT_TRUE(testbed.closed()) << bad;
   }
 }

@@ -8,11 +8,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "vigil/base/check.h"
 #include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/options/options.h"
 
 namespace vigil::tools {
 namespace {
@@ -31,50 +30,29 @@ std::string speed_of(const MixCell& cell) {
   return text.data();
 }
 
-// A whole number that may be written like 1e6.
-Result<std::uint64_t> whole(double number, double least, double most, const char* option) {
-  if (number >= least && number <= most && number == std::floor(number)) {
-    return static_cast<std::uint64_t>(number);
-  }
-  std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "%s must be a whole number from %.0f to %.0f", option,
-                least, most);
-  return Error{text.data()};
-}
-
 }  // namespace
 
 Result<Question> parse_question(std::span<const char* const> arguments, std::string& help) {
+  constexpr std::size_t kKeysMax = 50'000'000;
+  constexpr std::size_t kKeyBytesMax = 4096;
+  constexpr std::uint32_t kThreadsMax = 1024;
   Question question;
-  auto keys = static_cast<double>(question.keys);
-  double threads = question.threads;
-  auto key_bytes = static_cast<double>(question.key_bytes);
-  CLI::App app("Measures your mix of operations here and recommends a map.", "vigil advise");
-  app.footer("Example:\n  vigil advise --reads 0.9 --keys 1e6 --threads 8 --key-bytes 16");
-  app.add_option("--reads", question.reads, "share of reads, 0 to 1 (0.9)")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--keys", keys, "entries in the map (1e5)");
-  app.add_option("--threads", threads, "threads that use it (2)");
-  app.add_option("--key-bytes", key_bytes, "8: numbers; else strings of that length (8)");
-  app.add_flag("--zipf", question.zipf, "few keys take most operations");
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    help = app.help();
-    return question;
-  } catch (const CLI::ParseError& error) {
-    return Error{error.what()};
+  const std::vector<Option> table = {
+      {"--reads", "SHARE", "share of reads, 0 to 1 (0.9)", store_fraction(&question.reads, 0, 1)},
+      {"--keys", "N", "entries in the map (1e5)", store_number(&question.keys, 1, kKeysMax)},
+      {"--threads", "N", "threads that use it (2)",
+       store_number(&question.threads, 1, kThreadsMax)},
+      {"--key-bytes", "N", "8: numbers; else strings of that length (8)",
+       store_number(&question.key_bytes, 1, kKeyBytesMax)},
+      {"--zipf", "", "few keys take most operations", store_flag(&question.zipf)},
+  };
+  const Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kNone);
+  if (!parsed) return parsed.error();
+  if (parsed->help) {
+    help = command_help(
+        "vigil advise [OPTIONS]", "Measures your mix of operations here and recommends a map.",
+        table, "Example:\n  vigil advise --reads 0.9 --keys 1e6 --threads 8 --key-bytes 16");
   }
-  const Result<std::uint64_t> key_count = whole(keys, 1, 5e7, "--keys");
-  if (!key_count) return key_count.error();
-  const Result<std::uint64_t> thread_count = whole(threads, 1, 1024, "--threads");
-  if (!thread_count) return thread_count.error();
-  const Result<std::uint64_t> bytes = whole(key_bytes, 1, 4096, "--key-bytes");
-  if (!bytes) return bytes.error();
-  question.keys = key_count.value();
-  question.threads = static_cast<std::uint32_t>(thread_count.value());
-  question.key_bytes = bytes.value();
   return question;
 }
 
@@ -105,7 +83,7 @@ std::string advice(const MapsResults& results, const Registry& maps) {
   text += "\nTake " + best->map + ": " + entry->reason + ".\n";
   for (const MixCell& cell : results.limits) {
     text += "If no other thread uses it, " + cell.map + " is enough" + speed_of(cell) +
-            "; it reports whoever does.\n";
+            "; it reports a second thread.\n";
   }
   if (best != cells.begin()) {
     text += cells.front().map +

@@ -34,7 +34,7 @@ struct Occupant {
   MapUse use;
 };
 
-// What a thread waits for, by the functions at the top of its stack; the first rule that fits.
+// What a thread waits for, by the functions at the top of its stack; the first rule that matches.
 std::string state_of(const report::Stack& stack) {
   struct Rule {
     std::string_view function;  // a part of its name

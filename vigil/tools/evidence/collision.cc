@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <tuple>
 #include <utility>
 
+#include "vigil/text/hex.h"
 #include "vigil/tools/evidence/map_operation.h"
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/tools/layers/plain_name.h"
 
 namespace vigil::tools::evidence {
 
@@ -45,17 +45,11 @@ const report::Thread* thread_of(const Finding& finding, std::int64_t id) {
   return found == finding.threads.end() || id < 0 ? nullptr : &*found;
 }
 
-std::string hex_text(std::uint64_t number) {
-  std::array<char, 2 * sizeof number> digits{};
-  char* const end = std::to_chars(digits.begin(), digits.end(), number, 16).ptr;
-  return std::string("0x").append(digits.begin(), end);
-}
-
 // A frame without a name is told by its place in the module.
 std::string name_of(const report::Frame& frame) {
   if (!frame.function.empty()) return frame.function;
   if (frame.module.empty() && frame.address == 0) return "unknown function";
-  return frame.module + "+" + hex_text(frame.address);
+  return frame.module + "+" + text::hex_number(frame.address);
 }
 
 std::string object_of(const Finding& finding, const Access& access) {
@@ -63,7 +57,7 @@ std::string object_of(const Finding& finding, const Access& access) {
   if (!location.object.empty()) return location.object;
   std::string object = location.type.empty() ? container_of(access.stack) : location.type;
   const std::uint64_t address = is_map_kind(finding.kind) ? access.address : location.address;
-  if (address != 0 && !object.empty()) object += " at " + hex_text(address);
+  if (address != 0 && !object.empty()) object += " at " + text::hex_number(address);
   if (object.empty() && location.kind == report::Location::Kind::kHeap) {
     object = "heap block of " + std::to_string(location.size) + " bytes";
   }

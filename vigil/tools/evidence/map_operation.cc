@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <span>
 
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/tools/layers/plain_name.h"
 
 namespace vigil::tools::evidence {
 
@@ -158,16 +158,16 @@ constexpr std::string_view kBelow[] = {"std::*",
                                        "vigil::race::*",
                                        "vigil::thread_*"};
 
-Operation first_fit(std::span<const NameRule> rules, std::string_view name) {
+Operation first_match(std::span<const NameRule> rules, std::string_view name) {
   for (const NameRule& rule : rules) {
-    if (layers::fits(rule.pattern, name)) return rule.operation;
+    if (layers::name_matches(rule.pattern, name)) return rule.operation;
   }
   return Operation::kUnknown;
 }
 
-bool fits_any(std::span<const std::string_view> patterns, std::string_view name) {
+bool matches_any(std::span<const std::string_view> patterns, std::string_view name) {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [&](std::string_view pattern) { return layers::fits(pattern, name); });
+                     [&](std::string_view pattern) { return layers::name_matches(pattern, name); });
 }
 
 // The class of a method, empty for other names.
@@ -177,11 +177,11 @@ std::string_view class_of(std::string_view plain) {
 }
 
 Operation operation_of_plain(std::string_view plain) {
-  const Operation go = first_fit(kGoFunctions, plain);
+  const Operation go = first_match(kGoFunctions, plain);
   if (go != Operation::kUnknown) return go;
   const std::string_view owner = class_of(plain);
-  if (owner.empty() || !fits_any(kContainers, owner)) return Operation::kUnknown;
-  return first_fit(kMethods, plain.substr(owner.size() + 2));
+  if (owner.empty() || !matches_any(kContainers, owner)) return Operation::kUnknown;
+  return first_match(kMethods, plain.substr(owner.size() + 2));
 }
 
 struct MapFrame {
@@ -203,7 +203,7 @@ MapFrame find_map_frame(const report::Stack& stack) {
       continue;
     }
     const bool is_called_by_map = found.name.empty() && is_function_object(plain);
-    if (!is_called_by_map && !fits_any(kBelow, plain)) break;
+    if (!is_called_by_map && !matches_any(kBelow, plain)) break;
   }
   return found;
 }

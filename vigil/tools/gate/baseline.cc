@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/baseline.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-
 #include <algorithm>
 
-#include "vigil/tools/gate/json_writer.h"
+#include "vigil/text/hex.h"
+#include "vigil/text/json_document.h"
+#include "vigil/text/json_writer.h"
+#include "vigil/text/utf8.h"
 #include "vigil/tools/gate/suppression.h"
 
 namespace vigil::tools::gate {
@@ -18,44 +18,32 @@ Error error_in(std::string_view name, std::string_view message) {
   return Error{std::string(name).append(": ").append(message)};
 }
 
-std::string member(const rapidjson::Value& object, const char* key) {
-  const auto found = object.FindMember(key);
-  if (found == object.MemberEnd() || !found->value.IsString()) return {};
-  return {found->value.GetString(), found->value.GetStringLength()};
-}
-
 bool is_fingerprint(std::string_view text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() == 32 && text.find_first_not_of(text::kHexDigits) == std::string_view::npos;
 }
 
 }  // namespace
 
 Result<Baseline> Baseline::parse(std::string_view json, std::string_view name) {
-  rapidjson::Document document;
-  constexpr unsigned kFlags =
-      rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
-  document.Parse<kFlags>(json.data(), json.size());
-  if (document.HasParseError()) {
-    return error_in(name, "at byte " + std::to_string(document.GetErrorOffset()) + ": " +
-                              rapidjson::GetParseError_En(document.GetParseError()));
-  }
+  const Result<rapidjson::Document> document = text::parse_json(json);
+  if (!document) return error_in(name, document.error().message);
   constexpr std::string_view kExpected =
       "no baseline; write one with `vigil gate --write-baseline FILE`";
-  if (!document.IsObject()) return error_in(name, kExpected);
-  const rapidjson::Value& root = document;
-  const auto version = root.FindMember("vigil_baseline");
-  const auto issues = root.FindMember("issues");
-  if (version == root.MemberEnd() || issues == root.MemberEnd() || !version->value.IsInt() ||
-      !issues->value.IsArray()) {
+  const text::JsonValue* const version = text::json_member(*document, "vigil_baseline");
+  const text::JsonValue* const issues = text::json_member(*document, "issues");
+  if (version == nullptr || issues == nullptr || !version->IsInt() || !issues->IsArray()) {
     return error_in(name, kExpected);
   }
-  if (version->value.GetInt() != kVersion) {
-    return error_in(name, "a baseline of version " + std::to_string(version->value.GetInt()) +
+  if (version->GetInt() != kVersion) {
+    return error_in(name, "a baseline of version " + std::to_string(version->GetInt()) +
                               ", this vigil reads version 1");
   }
   Baseline baseline;
-  for (const rapidjson::Value& issue : issues->value.GetArray()) {
-    const std::string fingerprint = issue.IsObject() ? member(issue, "fingerprint") : "";
+  const auto member = [](const text::JsonValue& issue, const char* key) {
+    return std::string(text::json_text(issue, key));
+  };
+  for (const text::JsonValue& issue : issues->GetArray()) {
+    const std::string fingerprint = member(issue, "fingerprint");
     if (!is_fingerprint(fingerprint)) {
       return error_in(name, "issue " + std::to_string(baseline.entries_.size() + 1) +
                                 " has no fingerprint of 32 hexadecimal digits");
@@ -73,7 +61,8 @@ Baseline Baseline::updated(const std::vector<Issue>& issues,
     if (issue.status == Issue::Status::kSuppressed) continue;
     const auto known = entries_.find(issue.fingerprint);
     const std::string since = known != entries_.end() ? known->second.since : to_text(today);
-    baseline.entries_[issue.fingerprint] = {since, valid_utf8(issue.rule), valid_utf8(issue.title)};
+    baseline.entries_[issue.fingerprint] = {since, text::valid_utf8(issue.rule),
+                                            text::valid_utf8(issue.title)};
   }
   return baseline;
 }
@@ -99,14 +88,14 @@ std::string Baseline::to_json() const {
   std::string text = "{\"vigil_baseline\": 1, \"issues\": [";
   std::string_view separator = "\n";
   for (const auto& [fingerprint, entry] : entries_) {
-    JsonWriter json;
+    text.append(separator);
+    text::JsonWriter json(&text);
     json.begin_object();
     json.member("fingerprint", fingerprint);
     json.member("since", entry.since);
     json.member("rule", entry.rule);
     json.member("title", entry.title);
     json.end_object();
-    text.append(separator).append(json.text());
     separator = ",\n";
   }
   return text + "\n]}\n";

@@ -3,19 +3,18 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 
 #include "vigil/base/clock.h"
+#include "vigil/base/files.h"
 #include "vigil/tools/command.h"
 #include "vigil/tools/gate/gate_options.h"
-#include "vigil/tools/gate/outputs.h"
+#include "vigil/tools/gate/output/outputs.h"
+#include "vigil/tools/output_file.h"
 
 namespace vigil::tools {
 namespace {
@@ -70,7 +69,7 @@ std::chrono::year_month_day today_of(const GateOptions& options) {
 
 Result<gate::Policy> policy_of(const std::string& file) {
   if (file.empty()) return gate::Policy::defaults();
-  const Result<std::string> text = gate::read_file(file);
+  const Result<std::string> text = read_file(file);
   if (!text) return text.error();
   return gate::Policy::parse(*text, file);
 }
@@ -83,7 +82,7 @@ Result<layers::Rules> layers_of(const std::string& file) {
 Result<gate::Suppressions> suppressions_of(const std::vector<std::string>& files) {
   gate::Suppressions suppressions;
   for (const std::string& file : files) {
-    const Result<std::string> text = gate::read_file(file);
+    const Result<std::string> text = read_file(file);
     if (!text) return text.error();
     if (Result<void> added = suppressions.add(*text, file); !added) return added.error();
   }
@@ -92,7 +91,7 @@ Result<gate::Suppressions> suppressions_of(const std::vector<std::string>& files
 
 Result<gate::Baseline> baseline_of(const std::string& file) {
   if (file.empty()) return gate::Baseline();
-  const Result<std::string> text = gate::read_file(file);
+  const Result<std::string> text = read_file(file);
   if (!text) return text.error();
   return gate::Baseline::parse(*text, file);
 }
@@ -122,41 +121,25 @@ Result<void> take_in(const GateOptions& options, gate::Intake* intake) {
   return {};
 }
 
-Result<void> write_file(const std::string& path, std::string_view text,
-                        std::ios::openmode mode = std::ios::trunc) {
-  std::ofstream file(path, std::ios::binary | mode);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  if (file) return {};
-  return Error{path + ": cannot be written: " + std::strerror(errno)};
-}
-
-Result<void> write_json(const std::string& path, const Verdict& verdict) {
-  const std::string json = gate::to_json(verdict);
-  if (path != "-") return write_file(path, json);
-  std::fwrite(json.data(), 1, json.size(), stdout);
-  return {};
-}
-
 Result<void> write_files(const GateOptions& options, const Verdict& verdict, bool on_github) {
   struct Output {
     std::string file;
     std::string (*make)(const Verdict&);
-    std::ios::openmode mode;
+    Result<void> (*write)(const std::string& path, std::string_view text);
   };
   const Output outputs[] = {
-      {options.sarif_file, gate::to_sarif, std::ios::trunc},
-      {options.junit_file, gate::to_junit, std::ios::trunc},
-      {options.summary_file, gate::to_markdown, std::ios::app},
-      {on_github ? environment("GITHUB_STEP_SUMMARY") : "", gate::to_markdown, std::ios::app},
+      {options.sarif_file, gate::to_sarif, write_file},
+      {options.junit_file, gate::to_junit, write_file},
+      {options.summary_file, gate::to_markdown, append_file},
+      {on_github ? environment("GITHUB_STEP_SUMMARY") : "", gate::to_markdown, append_file},
   };
   for (const Output& output : outputs) {
     if (output.file.empty()) continue;
-    Result<void> written = write_file(output.file, output.make(verdict), output.mode);
+    Result<void> written = output.write(output.file, output.make(verdict));
     if (!written) return written.error();
   }
   if (options.json_file.empty()) return {};
-  return write_json(options.json_file, verdict);
+  return write_output(options.json_file, gate::to_json(verdict));
 }
 
 // The standard output belongs to the wrapped command, and to --json -.
@@ -250,7 +233,7 @@ int run_explain(std::span<const char* const> arguments) {
   std::string text = gate::explain(*policy, options.stage);
   if (options.toml) {
     text = options.policy_file.empty() ? std::string(gate::Policy::default_text())
-                                       : *gate::read_file(options.policy_file);
+                                       : *read_file(options.policy_file);
   }
   std::fputs(text.c_str(), stdout);
   return kClean;
@@ -264,7 +247,7 @@ int check_verdicts(std::span<const char* const> files, bool (*holds)(const gate:
   }
   int exit_code = kClean;
   for (const char* const file : files) {
-    const Result<std::string> text = gate::read_file(file);
+    const Result<std::string> text = read_file(file);
     if (!text) return report_error(kUsage, text.error());
     const Result<gate::PastVerdict> past = gate::past_verdict_from_json(*text, file);
     if (!past) return report_error(kUsage, past.error());

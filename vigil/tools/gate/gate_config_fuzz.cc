@@ -8,7 +8,7 @@
 
 #include "vigil/base/check.h"
 #include "vigil/tools/gate/baseline.h"
-#include "vigil/tools/gate/outputs.h"
+#include "vigil/tools/gate/output/outputs.h"
 #include "vigil/tools/gate/policy.h"
 #include "vigil/tools/gate/scan_results.h"
 #include "vigil/tools/gate/suppression.h"

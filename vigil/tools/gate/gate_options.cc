@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/gate_options.h"
 
-#include <algorithm>
 #include <string_view>
-
-#include <CLI/CLI.hpp>
+#include <utility>
 
 #include "vigil/tools/gate/suppression.h"
+#include "vigil/tools/options/options.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -34,66 +33,50 @@ constexpr const char* kExplainHelp = R"(Examples:
   vigil gate explain --stage integration --policy gate.toml
   vigil gate explain --toml > gate.toml      a policy file to start from)";
 
-std::vector<const char*> words_of(const char* program, std::span<const char* const> arguments) {
-  std::vector<const char*> words = {program};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  return words;
-}
+// Values that are not what GateOptions holds.
+struct Texts {
+  std::string today;
+  std::string annotations = "auto";
+};
 
-void define_inputs(CLI::App* app, GateOptions* options) {
-  app->add_option("--stage", options->stage, "stage of the policy: unit, integration, predeploy")
-      ->option_text("NAME");
-  app->add_option(
-         "--log", options->logs,
-         "race log, report or test output, also compressed, an archive or a pipe; wildcards "
-         "are expanded; repeatable")
-      ->option_text("FILE|GLOB")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--scan", options->scans,
-                  "SARIF of a static scanner; wildcards are expanded; repeatable")
-      ->option_text("FILE|GLOB")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--format", options->format,
-                  "read logs as this format only (vigil triage --list-formats)")
-      ->option_text("NAME");
-  app->add_flag("--trust-log", options->trust_log,
-                "let a log pass that cannot prove that the detector ran");
-  app->add_option("--policy", options->policy_file, "policy file instead of the built-in policy")
-      ->option_text("FILE");
-  app->add_option("--baseline", options->baseline_file, "issues known before; they do not block")
-      ->option_text("FILE");
-  app->add_option("--write-baseline", options->write_baseline_file,
-                  "accept what this run finds: write it as a baseline")
-      ->option_text("FILE");
-  app->add_option("--suppressions", options->suppression_files,
-                  "suppressions with owner, reason and expiry; repeatable")
-      ->option_text("FILE")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--layers", options->layers_file, "rules of layers before the built-in ones")
-      ->option_text("FILE");
-}
-
-void define_outputs(CLI::App* app, GateOptions* options, std::string* today,
-                    std::string* annotations) {
-  app->add_option("--sarif", options->sarif_file, "write SARIF 2.1.0")->option_text("FILE");
-  app->add_option("--junit", options->junit_file, "write JUnit XML")->option_text("FILE");
-  app->add_option("--summary", options->summary_file, "append a Markdown summary")
-      ->option_text("FILE");
-  app->add_option("--json", options->json_file, "write the verdict; - is the standard output")
-      ->option_text("FILE|-");
-  app->add_option("--annotations", *annotations,
-                  "auto: on GitHub, annotate the change and fill the step summary; always; never")
-      ->option_text("WHEN")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  app->add_option("--root", options->root, "what file names are relative to; default: the checkout")
-      ->option_text("DIR");
-  app->add_option("--run-id", options->run_id, "names this run in SARIF; default: the CI job")
-      ->option_text("TEXT");
-  app->add_option("--today", *today, "judge expiry dates as of this day")
-      ->option_text("YYYY-MM-DD");
+std::vector<Option> options_of(GateOptions* options, Texts* texts) {
+  return {
+      {"--stage", "NAME", "stage of the policy: unit, integration, predeploy",
+       store_text(&options->stage)},
+      {"--log", "FILE|GLOB",
+       "race log, report or test output, also compressed, an archive or a pipe;\n"
+       "wildcards are expanded; repeatable",
+       store_texts(&options->logs)},
+      {"--scan", "FILE|GLOB", "SARIF of a static scanner; wildcards are expanded; repeatable",
+       store_texts(&options->scans)},
+      {"--format", "NAME", "read logs as this format only (vigil triage --list-formats)",
+       store_text(&options->format)},
+      {"--trust-log", "", "let a log pass that cannot prove that the detector ran",
+       store_flag(&options->trust_log)},
+      {"--policy", "FILE", "policy file instead of the built-in policy",
+       store_text(&options->policy_file)},
+      {"--baseline", "FILE", "issues known before; they do not block",
+       store_text(&options->baseline_file)},
+      {"--write-baseline", "FILE", "accept what this run finds: write it as a baseline",
+       store_text(&options->write_baseline_file)},
+      {"--suppressions", "FILE", "suppressions with owner, reason and expiry; repeatable",
+       store_texts(&options->suppression_files)},
+      {"--layers", "FILE", "rules of layers before the built-in ones",
+       store_text(&options->layers_file)},
+      {"--sarif", "FILE", "write SARIF 2.1.0", store_text(&options->sarif_file)},
+      {"--junit", "FILE", "write JUnit XML", store_text(&options->junit_file)},
+      {"--summary", "FILE", "append a Markdown summary", store_text(&options->summary_file)},
+      {"--json", "FILE|-", "write the verdict; - is the standard output",
+       store_text(&options->json_file)},
+      {"--annotations", "WHEN",
+       "auto: on GitHub, annotate the change and fill the step summary;\nalways; never",
+       store_choice(&texts->annotations, {"auto", "always", "never"})},
+      {"--root", "DIR", "what file names are relative to; default: the checkout",
+       store_text(&options->root)},
+      {"--run-id", "TEXT", "names this run in SARIF; default: the CI job",
+       store_text(&options->run_id)},
+      {"--today", "YYYY-MM-DD", "judge expiry dates as of this day", store_text(&texts->today)},
+  };
 }
 
 Result<void> check(const GateOptions& options) {
@@ -104,49 +87,32 @@ Result<void> check(const GateOptions& options) {
   return {};
 }
 
-// Parses; gives the help text if that was asked for.
-Result<std::optional<std::string>> parse(CLI::App* app, const std::vector<const char*>& words) {
-  try {
-    app->parse(static_cast<int>(words.size()), words.data());
-  } catch (const CLI::CallForHelp&) {
-    return std::optional<std::string>(app->help());
-  } catch (const CLI::ParseError& error) {
-    return Error{std::string(error.what()) + "; see --help"};
-  }
-  return std::optional<std::string>();
-}
-
 }  // namespace
 
 Result<GateInvocation> parse_gate_options(std::span<const char* const> arguments) {
   GateInvocation invocation;
   GateOptions& options = invocation.options;
-  const auto separator = std::find_if(arguments.begin(), arguments.end(), [](const char* argument) {
-    return std::string_view(argument) == "--";
-  });
-  const auto own = arguments.first(static_cast<std::size_t>(separator - arguments.begin()));
-  if (separator != arguments.end()) options.command.assign(separator + 1, arguments.end());
-  if (separator != arguments.end() && options.command.empty()) {
+  Texts texts;
+  const std::vector<Option> table = options_of(&options, &texts);
+  Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kCommand);
+  if (!parsed) return parsed.error();
+  if (parsed->help) {
+    invocation.help = command_help("vigil gate [OPTIONS] [-- COMMAND...]",
+                                   "Decides whether a change may pass a stage of the pipeline.",
+                                   table, kGateHelp);
+    return invocation;
+  }
+  options.command = std::move(parsed->operands);
+  if (parsed->has_separator && options.command.empty()) {
     return Error{"a command is missing after --"};
   }
-  CLI::App app("Decides whether a change may pass a stage of the pipeline.", "vigil gate");
-  std::string today;
-  std::string annotations = "auto";
-  define_inputs(&app, &options);
-  define_outputs(&app, &options, &today, &annotations);
-  app.footer(kGateHelp);
-  app.get_formatter()->column_width(34);
-  Result<std::optional<std::string>> help = parse(&app, words_of("vigil gate", own));
-  if (!help) return help.error();
-  invocation.help = *std::move(help);
-  if (invocation.help) return invocation;
-  if (!today.empty()) {
-    const Result<std::chrono::year_month_day> date = date_from(today);
+  if (!texts.today.empty()) {
+    const Result<std::chrono::year_month_day> date = date_from(texts.today);
     if (!date) return Error{"--today: " + date.error().message};
     options.today = *date;
   }
-  if (annotations == "always") options.annotations = GateOptions::Annotations::kAlways;
-  if (annotations == "never") options.annotations = GateOptions::Annotations::kNever;
+  if (texts.annotations == "always") options.annotations = GateOptions::Annotations::kAlways;
+  if (texts.annotations == "never") options.annotations = GateOptions::Annotations::kNever;
   if (Result<void> checked = check(options); !checked) return checked.error();
   return invocation;
 }
@@ -154,15 +120,19 @@ Result<GateInvocation> parse_gate_options(std::span<const char* const> arguments
 Result<ExplainInvocation> parse_explain_options(std::span<const char* const> arguments) {
   ExplainInvocation invocation;
   ExplainOptions& options = invocation.options;
-  CLI::App app("Says what blocks a change at which stage.", "vigil gate explain");
-  app.add_option("--stage", options.stage, "only this stage")->option_text("NAME");
-  app.add_option("--policy", options.policy_file, "policy file instead of the built-in policy")
-      ->option_text("FILE");
-  app.add_flag("--toml", options.toml, "print the policy file itself");
-  app.footer(kExplainHelp);
-  Result<std::optional<std::string>> help = parse(&app, words_of("vigil gate explain", arguments));
-  if (!help) return help.error();
-  invocation.help = *std::move(help);
+  const std::vector<Option> table = {
+      {"--stage", "NAME", "only this stage", store_text(&options.stage)},
+      {"--policy", "FILE", "policy file instead of the built-in policy",
+       store_text(&options.policy_file)},
+      {"--toml", "", "print the policy file itself", store_flag(&options.toml)},
+  };
+  const Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kNone);
+  if (!parsed) return parsed.error();
+  if (parsed->help) {
+    invocation.help =
+        command_help("vigil gate explain [OPTIONS]", "Says what blocks a change at which stage.",
+                     table, kExplainHelp);
+  }
   return invocation;
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "vigil/base/files.h"
 #include "vigil/tools/evidence/log_reader.h"
 #include "vigil/tools/gate/ctest_log.h"
 #include "vigil/tools/gate/scan_results.h"
@@ -307,13 +308,6 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
   }
   globfree(&matches);
   return files;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  std::string text;
-  const Result<void> read = stream_file(path, [&](std::string_view bytes) { text.append(bytes); });
-  if (!read) return read.error();
-  return text;
 }
 
 }  // namespace vigil::tools::gate

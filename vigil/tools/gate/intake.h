@@ -104,6 +104,4 @@ class Intake {
 // special.
 std::vector<std::string> expand_glob(const std::string& pattern);
 
-Result<std::string> read_file(const std::string& path);
-
 }  // namespace vigil::tools::gate

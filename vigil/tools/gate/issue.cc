@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "vigil/text/hex.h"
+
 namespace vigil::tools::gate {
 namespace {
 
@@ -123,12 +125,7 @@ std::string fingerprint_of(const std::vector<std::string_view>& parts) {
     text.append(std::to_string(part.size())).append(":").append(part);
   }
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string digits;
-  for (const std::uint64_t half : {hash.high64, hash.low64}) {
-    for (int shift = 60; shift >= 0; shift -= 4) digits += kDigits[(half >> shift) & 15U];
-  }
-  return digits;
+  return text::hex_digits(hash.high64) + text::hex_digits(hash.low64);
 }
 
 Issue issue_of(const evidence::Collision& collision, const SourcePaths& paths) {

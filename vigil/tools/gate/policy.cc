@@ -5,7 +5,7 @@
 #include <array>
 
 #include "vigil/base/check.h"
-#include "vigil/tools/gate/toml_reader.h"
+#include "vigil/text/toml_reader.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kLevels = {"error", "warning", "note"};
 
 Result<StagePolicy> read_stage(const toml::table& table, std::string_view name) {
-  TomlReader reader(name, table);
+  text::TomlReader reader(name, table);
   StagePolicy stage;
   stage.name = reader.text("name");
   stage.detector = reader.text("detector");
@@ -65,12 +65,12 @@ std::string explain_stage(const StagePolicy& stage) {
 }  // namespace
 
 Result<Policy> Policy::parse(std::string_view toml, std::string_view name) {
-  const Result<toml::table> root = parse_toml(toml, name);
+  const Result<toml::table> root = text::parse_toml(toml, name);
   if (!root) return root.error();
-  TomlReader reader(name, *root);
+  text::TomlReader reader(name, *root);
   Policy policy;
   if (const toml::table* pipeline = reader.table("pipeline")) {
-    TomlReader pipeline_reader(name, *pipeline);
+    text::TomlReader pipeline_reader(name, *pipeline);
     policy.stop_at_write_write = pipeline_reader.flag("stop_at_write_write").value_or(true);
     if (Result<void> done = pipeline_reader.finish(); !done) return done.error();
   }

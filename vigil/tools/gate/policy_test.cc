@@ -32,7 +32,7 @@ TEST(PolicyTest, AMisspeltKeyIsAnErrorWithItsLine) {
   const Result<Policy> policy =
       Policy::parse("[[stage]]\nname = \"unit\"\nevent_chain_to_block = 9\n", "p.toml");
   ASSERT_FALSE(policy);
-  EXPECT_THAT(policy.error().message, StartsWith("p.toml:3: event_chain_to_block: unknown key"));
+  EXPECT_THAT(policy.error().message, StartsWith("p.toml:3:24: event_chain_to_block: unknown key"));
 }
 
 TEST(PolicyTest, WhatCannotBeAPolicyIsRefused) {

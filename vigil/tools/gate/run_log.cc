@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/run_log.h"
 
-#include <rapidjson/document.h>
-
 #include <algorithm>
 #include <charconv>
 
+#include "vigil/text/json_document.h"
+#include "vigil/text/utf8.h"
 #include "vigil/tools/gate/detector_proof.h"
 
 namespace vigil::tools::gate {
@@ -43,12 +43,6 @@ std::size_t indentation_of(std::string_view text) {
   return std::min(text.find_first_not_of(" \t"), text.size());
 }
 
-std::string member(const rapidjson::Document& event, const char* key) {
-  const auto found = event.FindMember(key);
-  if (found == event.MemberEnd() || !found->value.IsString()) return {};
-  return {found->value.GetString(), found->value.GetStringLength()};
-}
-
 }  // namespace
 
 void RunLog::feed(std::string_view bytes) {
@@ -81,12 +75,10 @@ void RunLog::line(std::string_view text) {
 }
 
 void RunLog::go_event(std::string_view json) {
-  rapidjson::Document event;
-  event.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-  if (event.HasParseError() || !event.IsObject()) return;
-  if (member(event, "Action") != "output") return;
-  std::string output = member(event, "Output");
-  if (output.ends_with('\n')) output.pop_back();
+  const Result<rapidjson::Document> event = text::parse_json(text::valid_utf8(json));
+  if (!event || text::json_text(*event, "Action") != "output") return;
+  std::string_view output = text::json_text(*event, "Output");
+  if (output.ends_with('\n')) output.remove_suffix(1);
   text_line(output);
 }
 

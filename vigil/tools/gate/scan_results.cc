@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/scan_results.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-
 #include <algorithm>
 #include <map>
+
+#include "vigil/text/json_document.h"
+#include "vigil/text/utf8.h"
 
 namespace vigil::tools::gate {
 namespace {
 
-using Json = rapidjson::Value;
+using Json = text::JsonValue;
 
 constexpr std::size_t kRelatedMax = 8;
 
@@ -18,10 +18,8 @@ constexpr std::size_t kRelatedMax = 8;
 const Json* at(const Json& value, std::initializer_list<const char*> path) {
   const Json* step = &value;
   for (const char* const key : path) {
-    if (!step->IsObject()) return nullptr;
-    const auto found = step->FindMember(key);
-    if (found == step->MemberEnd()) return nullptr;
-    step = &found->value;
+    step = text::json_member(*step, key);
+    if (step == nullptr) return nullptr;
   }
   return step;
 }
@@ -162,13 +160,9 @@ class RunReader {
 }  // namespace
 
 Result<ScanResults> read_sarif(std::string_view json, const SourcePaths& paths) {
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-  if (document.HasParseError()) {
-    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
-                 rapidjson::GetParseError_En(document.GetParseError())};
-  }
-  const Json* const runs = at(document, {"runs"});
+  const Result<rapidjson::Document> document = text::parse_json(text::valid_utf8(json));
+  if (!document) return document.error();
+  const Json* const runs = at(*document, {"runs"});
   if (runs == nullptr || !runs->IsArray()) {
     return Error{"no SARIF: there is no array \"runs\""};
   }

@@ -5,33 +5,34 @@
 #include <charconv>
 #include <cstdio>
 
-#include "vigil/tools/gate/toml_reader.h"
-#include "vigil/tools/gate/wildcard.h"
+#include "vigil/text/toml_reader.h"
+#include "vigil/text/wildcard.h"
 
 namespace vigil::tools::gate {
 namespace {
 
-bool function_fits(const std::string& pattern, const evidence::Side& side) {
-  return wildcard_match(pattern, side.function) ||
-         wildcard_match(pattern, evidence::function_key(side.function));
+bool function_matches(const std::string& pattern, const evidence::Side& side) {
+  return text::wildcard_match(pattern, side.function) ||
+         text::wildcard_match(pattern, evidence::function_key(side.function));
 }
 
-bool functions_fit(const std::vector<std::string>& patterns,
-                   const std::vector<evidence::Side>& sides) {
+bool functions_match(const std::vector<std::string>& patterns,
+                     const std::vector<evidence::Side>& sides) {
   if (patterns.size() == 1) {
     return std::any_of(sides.begin(), sides.end(), [&](const evidence::Side& side) {
-      return function_fits(patterns[0], side);
+      return function_matches(patterns[0], side);
     });
   }
   if (sides.size() != 2) return false;
   const auto both = [&](std::size_t first) {
-    return function_fits(patterns[0], sides[first]) && function_fits(patterns[1], sides[1 - first]);
+    return function_matches(patterns[0], sides[first]) &&
+           function_matches(patterns[1], sides[1 - first]);
   };
   return both(0) || both(1);
 }
 
 Result<Suppression> read_suppression(const toml::table& table, std::string_view name) {
-  TomlReader reader(name, table);
+  text::TomlReader reader(name, table);
   Suppression read;
   read.functions = reader.texts("functions");
   read.rule = reader.text("rule");
@@ -58,22 +59,22 @@ Result<Suppression> read_suppression(const toml::table& table, std::string_view 
 
 }  // namespace
 
-bool Suppression::fits(const Issue& issue) const {
+bool Suppression::matches(const Issue& issue) const {
   if (!fingerprint.empty() && fingerprint != issue.fingerprint) return false;
-  if (!rule.empty() && !wildcard_match(rule, issue.rule)) return false;
+  if (!rule.empty() && !text::wildcard_match(rule, issue.rule)) return false;
   if (!file.empty() &&
       std::none_of(issue.sides.begin(), issue.sides.end(), [this](const evidence::Side& side) {
-        return wildcard_match(file, side.file);
+        return text::wildcard_match(file, side.file);
       })) {
     return false;
   }
-  return functions.empty() || functions_fit(functions, issue.sides);
+  return functions.empty() || functions_match(functions, issue.sides);
 }
 
 Result<void> Suppressions::add(std::string_view toml, std::string_view name) {
-  const Result<toml::table> root = parse_toml(toml, name);
+  const Result<toml::table> root = text::parse_toml(toml, name);
   if (!root) return root.error();
-  TomlReader reader(name, *root);
+  text::TomlReader reader(name, *root);
   for (const toml::table* table : reader.tables("suppression")) {
     Result<Suppression> read = read_suppression(*table, name);
     if (!read) return read.error();
@@ -85,7 +86,7 @@ Result<void> Suppressions::add(std::string_view toml, std::string_view name) {
 void Suppressions::apply(std::chrono::year_month_day today, std::vector<Issue>* issues) {
   for (Issue& issue : *issues) {
     for (Suppression& suppression : all_) {
-      if (!suppression.fits(issue)) continue;
+      if (!suppression.matches(issue)) continue;
       ++suppression.uses;
       if (suppression.is_expired(today) || issue.status == Issue::Status::kSuppressed) continue;
       issue.status = Issue::Status::kSuppressed;

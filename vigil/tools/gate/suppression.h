@@ -9,7 +9,7 @@
 //   expires   = 2027-01-31                          # the last day on which it counts
 //
 // Instead of, or besides, `functions`: `rule` ("data-race", or a scanner's rule), `file` (of any
-// side), `fingerprint`. Everything given must fit. Owner, reason and expires are required: a rule
+// side), `fingerprint`. Everything given must match. Owner, reason and expires are required: a rule
 // that nobody answers for outlives its reason.
 //
 // Thread safety: plain values; one Suppressions belongs to one thread (it counts uses).
@@ -37,7 +37,7 @@ struct Suppression {
   std::string origin;  // "suppressions.toml:12"
   std::uint64_t uses = 0;
 
-  [[nodiscard]] bool fits(const Issue& issue) const;
+  [[nodiscard]] bool matches(const Issue& issue) const;
   [[nodiscard]] bool is_expired(std::chrono::year_month_day today) const { return today > expires; }
 };
 

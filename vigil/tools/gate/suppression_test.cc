@@ -68,7 +68,7 @@ TEST(SuppressionTest, OneThatFitsNothingIsReported) {
   std::vector<Issue> issues;
   suppressions.apply(kToday, &issues);
   EXPECT_THAT(notes_about(suppressions, kToday),
-              ElementsAre("s.toml:1: the suppression of alice fits nothing: remove it"));
+              ElementsAre("s.toml:1: the suppression of alice matches nothing: remove it"));
 }
 
 TEST(SuppressionTest, OneThatIsUsedIsNotReported) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "vigil/tools/gate/wildcard.h"
+#include "vigil/text/wildcard.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -25,8 +25,9 @@ bool is_high_risk(const Issue& issue, const StagePolicy& stage) {
   const auto& levels = stage.scan_levels_to_block;
   const auto& rules = stage.scan_rules_to_block;
   return std::find(levels.begin(), levels.end(), issue.level) != levels.end() ||
-         std::any_of(rules.begin(), rules.end(),
-                     [&](const std::string& rule) { return wildcard_match(rule, issue.rule); });
+         std::any_of(rules.begin(), rules.end(), [&](const std::string& rule) {
+           return text::wildcard_match(rule, issue.rule);
+         });
 }
 
 class Judge {
@@ -163,11 +164,11 @@ std::vector<std::string> notes_about(const Suppressions& suppressions,
   for (const Suppression& suppression : suppressions.all()) {
     std::string state;
     if (suppression.is_expired(today)) {
-      state =
-          "expired on " + to_text(suppression.expires) +
-          (suppression.uses == 0 ? " and fits nothing: remove it" : ": what it hid counts again");
+      state = "expired on " + to_text(suppression.expires) +
+              (suppression.uses == 0 ? " and matches nothing: remove it"
+                                     : ": what it hid counts again");
     } else if (suppression.uses == 0) {
-      state = "fits nothing: remove it";
+      state = "matches nothing: remove it";
     }
     if (state.empty()) continue;
     notes.push_back(suppression.origin + ": the suppression of " + suppression.owner + " " + state);

@@ -3,19 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
-
 #include "vigil/base/check.h"
-#include "vigil/text/toml_text.h"
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/base/files.h"
+#include "vigil/text/toml_reader.h"
+#include "vigil/tools/layers/plain_name.h"
 
 namespace vigil::tools::layers {
 
@@ -36,81 +29,40 @@ std::string names_of_layers() {
   return names;
 }
 
-std::string position(std::string_view name, const toml::source_region& where) {
-  return std::string(name) + ":" + std::to_string(where.begin.line);
-}
-
-Error error_at(std::string_view name, const toml::source_region& where, std::string_view message) {
-  return Error{position(name, where).append(": ").append(message)};
+// Reads the patterns of one key.
+std::vector<std::string> read_patterns(std::string_view key, text::TomlReader* reader) {
+  std::vector<std::string> patterns = reader->texts(key);
+  const bool has_empty =
+      std::any_of(patterns.begin(), patterns.end(), [](const std::string& p) { return p.empty(); });
+  if (has_empty || (patterns.empty() && reader->has(key))) {
+    reader->fail(key, "expected patterns that are not empty, like [\"*cron*\"]");
+  }
+  return patterns;
 }
 
 // Reads one [[rule]].
-class RuleReader {
- public:
-  explicit RuleReader(std::string_view name) : name_(name) {}
-
-  Result<Rule> read(const toml::table& table) const {
-    Rule rule;
-    rule.origin = position(name_, table.source());
-    bool has_layer = false;
-    for (const auto& [key, node] : table) {
-      Result<void> done = read_key(key.str(), node, &rule);
-      if (!done) return done.error();
-      has_layer = has_layer || key.str() == "layer";
-    }
-    if (!has_layer) return error_at(name_, table.source(), "the rule names no layer");
-    if (rule.functions.empty() && rule.files.empty()) {
-      return error_at(name_, table.source(), "the rule has neither functions nor files");
-    }
-    return rule;
+Result<Rule> read_rule(const toml::table& table, std::string_view name) {
+  text::TomlReader reader(name, table);
+  Rule rule;
+  rule.origin = std::string(name) + ":" + std::to_string(table.source().begin.line);
+  if (const auto layer = layer_from(reader.text("layer"))) {
+    rule.layer = *layer;
+  } else {
+    reader.fail("layer", "expected one of " + names_of_layers());
   }
-
- private:
-  Result<void> read_key(std::string_view key, const toml::node& node, Rule* rule) const {
-    if (key == "layer") return read_layer(node, &rule->layer);
-    if (key == "functions") return read_patterns(node, &rule->functions);
-    if (key == "files") return read_patterns(node, &rule->files);
-    if (key != "library") {
-      return error_at(name_, node.source(),
-                      "unknown key \"" + std::string(key) +
-                          "\"; a rule has layer, functions, files and library");
-    }
-    if (!node.is_boolean()) return error_at(name_, node.source(), "library is true or false");
-    rule->library = node.as_boolean()->get();
-    return {};
+  rule.functions = read_patterns("functions", &reader);
+  rule.files = read_patterns("files", &reader);
+  rule.library = reader.flag("library").value_or(false);
+  if (rule.functions.empty() && rule.files.empty()) {
+    reader.fail("functions", "the rule has neither functions nor files");
   }
+  if (Result<void> done = reader.finish(); !done) return done.error();
+  return rule;
+}
 
-  Result<void> read_layer(const toml::node& node, Layer* layer) const {
-    const std::optional<std::string> text = node.value<std::string>();
-    const std::optional<Layer> found = text ? layer_from(*text) : std::nullopt;
-    if (!found) {
-      return error_at(name_, node.source(), "the layer must be one of " + names_of_layers());
-    }
-    *layer = *found;
-    return {};
-  }
-
-  Result<void> read_patterns(const toml::node& node, std::vector<std::string>* patterns) const {
-    const toml::array* list = node.as_array();
-    if (list == nullptr || list->empty()) {
-      return error_at(name_, node.source(), "expected a list of patterns, like [\"*cron*\"]");
-    }
-    for (const toml::node& item : *list) {
-      const toml::value<std::string>* pattern = item.as_string();
-      if (pattern == nullptr || pattern->get().empty()) {
-        return error_at(name_, item.source(), "a pattern is a text that is not empty");
-      }
-      patterns->push_back(pattern->get());
-    }
-    return {};
-  }
-
-  std::string_view name_;
-};
-
-bool fits_any(const std::vector<std::string>& patterns, std::string_view text) {
+bool matches_any(const std::vector<std::string>& patterns, std::string_view text) {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const std::string& pattern) { return fits(pattern, text); });
+                     [&](const std::string& pattern) { return name_matches(pattern, text); });
 }
 
 // Of a frame without a name only the file is known that it was loaded from.
@@ -120,7 +72,7 @@ bool is_library_module(std::string_view module) {
       "libgcc_s*", "ld-linux*",  "libm.so*", "libdl.so*", "vgpreload_*"};
   const std::string_view name = module.substr(module.rfind('/') + 1);
   return std::any_of(kModules.begin(), kModules.end(),
-                     [&](std::string_view pattern) { return fits(pattern, name); });
+                     [&](std::string_view pattern) { return name_matches(pattern, name); });
 }
 
 // A place in such a layer is the layer of the whole stack.
@@ -147,27 +99,16 @@ std::optional<Layer> layer_from(std::string_view name) {
 }
 
 Result<Rules> Rules::parse(std::string_view toml, std::string_view name) {
-  if (Result<void> checked = check_toml_text(toml, name); !checked) return checked.error();
-  const toml::parse_result parsed = toml::parse(toml);
-  if (!parsed) {
-    return error_at(name, parsed.error().source(), parsed.error().description());
-  }
+  const Result<toml::table> root = text::parse_toml(toml, name);
+  if (!root) return root.error();
+  text::TomlReader reader(name, *root);
   Rules rules;
-  const RuleReader reader(name);
-  for (const auto& [key, node] : parsed.table()) {
-    const toml::array* list = node.as_array();
-    if (key.str() != "rule" || list == nullptr) {
-      return error_at(name, node.source(),
-                      "unknown key \"" + std::string(key.str()) + "\"; the file holds [[rule]]s");
-    }
-    for (const toml::node& item : *list) {
-      const toml::table* table = item.as_table();
-      if (table == nullptr) return error_at(name, item.source(), "a rule is a table: [[rule]]");
-      Result<Rule> rule = reader.read(*table);
-      if (!rule) return rule.error();
-      rules.rules_.push_back(*std::move(rule));
-    }
+  for (const toml::table* table : reader.tables("rule")) {
+    Result<Rule> rule = read_rule(*table, name);
+    if (!rule) return rule.error();
+    rules.rules_.push_back(*std::move(rule));
   }
+  if (Result<void> done = reader.finish(); !done) return done.error();
   return rules;
 }
 
@@ -181,12 +122,9 @@ const Rules& Rules::defaults() {
 }
 
 Result<Rules> Rules::with_defaults(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) {
-    return Error{"cannot read the layer rules " + path + ": " + std::strerror(errno)};
-  }
-  Result<Rules> rules = parse(text, path);
+  const Result<std::string> text = read_file(path);
+  if (!text) return text.error();
+  Result<Rules> rules = parse(*text, path);
   if (!rules) return rules;
   const std::vector<Rule>& built_in = defaults().rules_;
   rules->rules_.insert(rules->rules_.end(), built_in.begin(), built_in.end());
@@ -196,8 +134,8 @@ Result<Rules> Rules::with_defaults(const std::string& path) {
 const Rule* Rules::match(const report::Frame& frame) const {
   const std::string function = plain_name(frame.function);
   for (const Rule& rule : rules_) {
-    if (!rule.functions.empty() && !fits_any(rule.functions, function)) continue;
-    if (!rule.files.empty() && !fits_any(rule.files, frame.file)) continue;
+    if (!rule.functions.empty() && !matches_any(rule.functions, function)) continue;
+    if (!rule.files.empty() && !matches_any(rule.files, frame.file)) continue;
     return &rule;
   }
   return nullptr;

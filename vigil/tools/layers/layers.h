@@ -5,7 +5,7 @@
 // and the standard library lie below them.
 //
 // Rules are a TOML file (default_layers.toml is built in and says how to write one). A rule names a
-// layer and patterns for the function and the file of a frame; the first rule that fits a frame
+// layer and patterns for the function and the file of a frame; the first rule that matches a frame
 // gives the frame's layer. Rules of the user come before the built-in ones.
 //
 // A whole stack is attributed in this order:
@@ -74,7 +74,7 @@ class Rules {
   static Result<Rules> with_defaults(const std::string& path);
   static std::string_view default_text();
 
-  // The first rule that fits, or nullptr.
+  // The first rule that matches, or nullptr.
   [[nodiscard]] const Rule* match(const report::Frame& frame) const;
   [[nodiscard]] Layer layer_of(const report::Frame& frame) const;
   [[nodiscard]] bool is_library(const report::Frame& frame) const;

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "vigil/tools/command.h"
-#include "vigil/tools/layers/function_name.h"
 #include "vigil/tools/layers/layers.h"
+#include "vigil/tools/layers/plain_name.h"
 
 namespace vigil::tools {
 
@@ -56,7 +56,7 @@ int explain(const char* function, const char* file) {
   std::printf("%s: %s", layers::plain_name(function).c_str(),
               std::string(layers::to_string(Rules::defaults().layer_of(frame))).c_str());
   if (rule == nullptr) {
-    std::printf(" (no rule fits)\n");
+    std::printf(" (no rule matches)\n");
   } else {
     std::printf(" (%s%s)\n", rule->origin.c_str(), rule->library ? ", library" : "");
   }

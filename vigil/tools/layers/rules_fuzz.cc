@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "vigil/tools/layers/function_name.h"
 #include "vigil/tools/layers/layers.h"
+#include "vigil/tools/layers/plain_name.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vigil;

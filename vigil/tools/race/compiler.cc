@@ -8,10 +8,9 @@
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
+#include "vigil/base/files.h"
 #include "vigil/tools/race/shell_words.h"
 
 namespace vigil::tools::race {
@@ -189,12 +188,9 @@ void expand_into(const std::vector<std::string>& arguments, int depth, int* file
                  std::vector<std::string>* result) {
   for (const std::string& argument : arguments) {
     if (argument.starts_with('@') && depth < kMaxResponseDepth && *files < kMaxResponseFiles) {
-      std::ifstream file(argument.substr(1));
-      if (file) {
+      if (const Result<std::string> text = read_file(argument.substr(1))) {
         ++*files;
-        const std::string text{std::istreambuf_iterator<char>(file),
-                               std::istreambuf_iterator<char>()};
-        expand_into(split_words(text, Quoting::kResponseFile), depth + 1, files, result);
+        expand_into(split_words(*text, Quoting::kResponseFile), depth + 1, files, result);
         continue;
       }
     }

@@ -6,10 +6,10 @@
 #include <variant>
 #include <vector>
 
+#include "vigil/base/files.h"
 #include "vigil/report/report_json.h"
 #include "vigil/tools/race/finding_table.h"
 #include "vigil/tools/race/replay_file.h"
-#include "vigil/tools/race/run_output.h"
 #include "vigil/tools/race/shell_words.h"
 #include "vigil/tools/race/text_report.h"
 

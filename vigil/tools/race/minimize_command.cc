@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "vigil/tools/command.h"
+#include "vigil/tools/output_file.h"
 #include "vigil/tools/race/campaign.h"
 #include "vigil/tools/race/delta_debugging.h"
 #include "vigil/tools/race/expectation.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/race/recipe.h"
 #include "vigil/tools/race/replay_file.h"
-#include "vigil/tools/race/run_output.h"
 #include "vigil/tools/race/shell_words.h"
 #include "vigil/tools/race/text_report.h"
 
@@ -284,7 +284,7 @@ int run_minimize(std::span<const char* const> arguments) {
       options->output.empty()
           ? std::filesystem::path(options->program.front()).filename().string() + ".replay"
           : options->output;
-  if (Result<void> written = write_file(path, to_text(*replay)); !written)
+  if (Result<void> written = write_output(path, to_text(*replay)); !written)
     return fail(written.error(), kUsage);
   print_result(minimizer, path, *options);
   return kClean;

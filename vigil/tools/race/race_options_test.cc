@@ -66,7 +66,8 @@ TEST(RaceOptionsTest, AnErrorSaysWhatWouldBeRight) {
               HasSubstr("one of sync, memory, conflicts"));
   EXPECT_THAT(error_of(Subcommand::kRun, {"--seed", "1x", "--", "x"}), HasSubstr("--seed 1x"));
   EXPECT_EQ(error_of(Subcommand::kRun, {"--seed"}), "--seed needs a value");
-  EXPECT_EQ(error_of(Subcommand::kRun, {"--nothing"}), "unknown option --nothing");
+  EXPECT_EQ(error_of(Subcommand::kRun, {"--sede", "1"}),
+            "unknown option --sede; did you mean --seed?");
   EXPECT_EQ(error_of(Subcommand::kRun, {"--keep-going=1"}), "--keep-going takes no value");
   EXPECT_THAT(error_of(Subcommand::kRun, {"--json", ""}), HasSubstr("path"));
   EXPECT_THAT(error_of(Subcommand::kRun, {}), HasSubstr("no program"));

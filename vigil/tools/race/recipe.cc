@@ -66,7 +66,7 @@ class Recipe {
 
   const report::Finding& finding_;
   std::vector<std::string> steps_;
-  std::int64_t next_ = -1;  // who was chosen by the last decision
+  std::int64_t next_ = -1;  // the thread that the last decision chose
 };
 
 }  // namespace

@@ -4,14 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 
 #include "vigil/report/report_json.h"
+#include "vigil/tools/output_file.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -67,22 +64,6 @@ std::string quoted_output(std::string_view output) {
 }
 
 }  // namespace
-
-Result<void> write_file(const std::string& path, std::string_view content) {
-  std::FILE* const file = path == "-" ? stdout : std::fopen(path.c_str(), "we");
-  if (file == nullptr) return Error{"cannot write " + path + ": " + std::strerror(errno)};
-  const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size();
-  const bool flushed = (file == stdout ? std::fflush(file) : std::fclose(file)) == 0;
-  if (!written || !flushed) return Error{"cannot write " + path + ": " + std::strerror(errno)};
-  return {};
-}
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) return Error{"cannot read " + path};
-  return text;
-}
 
 RunOutput::RunOutput(const RaceOptions& options)
     : options_(options),
@@ -150,7 +131,7 @@ void RunOutput::close(const Campaign& campaign, const Suppressions* suppressions
 
 Result<void> RunOutput::write_files(const Campaign& campaign) const {
   if (!options_.events.empty()) {
-    if (Result<void> written = write_file(options_.events, events_); !written) return written;
+    if (Result<void> written = write_output(options_.events, events_); !written) return written;
   }
   if (options_.json.empty()) return {};
   report::RunReport report;
@@ -160,7 +141,7 @@ Result<void> RunOutput::write_files(const Campaign& campaign) const {
   report.virtual_seconds = campaign.totals().virtual_seconds;
   report.program = options_.program;
   report.mode = options_.mode;
-  return write_file(options_.json, report::to_json(report) + "\n");
+  return write_output(options_.json, report::to_json(report) + "\n");
 }
 
 }  // namespace vigil::tools::race

@@ -44,8 +44,4 @@ class RunOutput {
   std::string events_;
 };
 
-// Writes a whole file; "-" is standard output.
-[[nodiscard]] Result<void> write_file(const std::string& path, std::string_view content);
-[[nodiscard]] Result<std::string> read_file(const std::string& path);
-
 }  // namespace vigil::tools::race

@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <fstream>
-#include <iterator>
 #include <utility>
+
+#include "vigil/base/files.h"
+#include "vigil/text/wildcard.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -23,48 +24,49 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-bool frame_fits(std::string_view pattern, const Frame& frame) {
-  return suppression_fits(pattern, frame.function) || suppression_fits(pattern, frame.file) ||
-         suppression_fits(pattern, frame.module);
+bool frame_matches(std::string_view wildcard, const Frame& frame) {
+  return suppression_matches(wildcard, frame.function) ||
+         suppression_matches(wildcard, frame.file) || suppression_matches(wildcard, frame.module);
 }
 
-bool stack_fits(std::string_view pattern, const Stack& stack) {
+bool stack_matches(std::string_view wildcard, const Stack& stack) {
   return std::any_of(stack.begin(), stack.end(),
-                     [&](const Frame& frame) { return frame_fits(pattern, frame); });
+                     [&](const Frame& frame) { return frame_matches(wildcard, frame); });
 }
 
-bool race_fits(std::string_view pattern, const Finding& finding) {
-  return suppression_fits(pattern, finding.location.object) ||
-         stack_fits(pattern, finding.location.allocated_at) ||
+bool race_matches(std::string_view wildcard, const Finding& finding) {
+  return suppression_matches(wildcard, finding.location.object) ||
+         stack_matches(wildcard, finding.location.allocated_at) ||
          std::any_of(
              finding.accesses.begin(), finding.accesses.end(),
-             [&](const report::Access& access) { return stack_fits(pattern, access.stack); });
+             [&](const report::Access& access) { return stack_matches(wildcard, access.stack); });
 }
 
-bool top_fits(std::string_view pattern, const Finding& finding) {
-  return std::any_of(finding.accesses.begin(), finding.accesses.end(),
-                     [&](const report::Access& access) {
-                       return !access.stack.empty() && frame_fits(pattern, access.stack.front());
-                     });
+bool top_matches(std::string_view wildcard, const Finding& finding) {
+  return std::any_of(
+      finding.accesses.begin(), finding.accesses.end(), [&](const report::Access& access) {
+        return !access.stack.empty() && frame_matches(wildcard, access.stack.front());
+      });
 }
 
 // The access itself, or its caller, is in the library.
-bool called_from(std::string_view pattern, const Finding& finding) {
+bool called_from(std::string_view wildcard, const Finding& finding) {
   constexpr std::size_t kFrames = 2;
   for (const report::Access& access : finding.accesses) {
     for (std::size_t i = 0; i < std::min(kFrames, access.stack.size()); ++i) {
-      if (suppression_fits(pattern, access.stack[i].module)) return true;
+      if (suppression_matches(wildcard, access.stack[i].module)) return true;
     }
   }
   return false;
 }
 
-bool waiters_fit(std::string_view pattern, const Finding& finding) {
+bool waiters_match(std::string_view wildcard, const Finding& finding) {
   return std::any_of(
       finding.threads.begin(), finding.threads.end(), [&](const report::Thread& thread) {
-        if (stack_fits(pattern, thread.stack)) return true;
+        if (stack_matches(wildcard, thread.stack)) return true;
         return std::any_of(thread.locks.begin(), thread.locks.end(), [&](const report::Lock& lock) {
-          return suppression_fits(pattern, lock.name) || stack_fits(pattern, lock.acquired_at);
+          return suppression_matches(wildcard, lock.name) ||
+                 stack_matches(wildcard, lock.acquired_at);
         });
       });
 }
@@ -76,31 +78,16 @@ bool is_stuck(Kind kind) {
 
 }  // namespace
 
-bool suppression_fits(std::string_view pattern, std::string_view text) {
-  if (text.empty() || pattern.empty()) return false;
-  const bool from_start = pattern.front() == '^';
+std::string suppression_wildcard(std::string_view pattern) {
+  const bool from_start = pattern.starts_with('^');
   if (from_start) pattern.remove_prefix(1);
-  const bool to_end = !pattern.empty() && pattern.back() == '$';
+  const bool to_end = pattern.ends_with('$');
   if (to_end) pattern.remove_suffix(1);
-  // The pieces between the asterisks follow each other; taking each as early as possible leaves the
-  // most room for the rest, and the last one may be tied to the end.
-  bool first = true;
-  for (;;) {
-    const std::size_t star = pattern.find('*');
-    const std::string_view piece = pattern.substr(0, star);
-    const bool last = star == std::string_view::npos;
-    if (first && from_start && !text.starts_with(piece)) return false;
-    if (last && to_end) {
-      const bool whole = first && from_start;
-      return whole ? text == piece : text.ends_with(piece);
-    }
-    const std::size_t at = text.find(piece);
-    if (at == std::string_view::npos) return false;
-    if (last) return true;
-    text.remove_prefix(at + piece.size());
-    pattern.remove_prefix(star + 1);
-    first = false;
-  }
+  return std::string(from_start ? "" : "*").append(pattern).append(to_end ? "" : "*");
+}
+
+bool suppression_matches(std::string_view wildcard, std::string_view text) {
+  return !text.empty() && text::wildcard_match(wildcard, text, {.question_mark = false});
 }
 
 bool Suppressions::names(std::string_view name, Type* type) {
@@ -136,8 +123,8 @@ Result<void> Suppressions::add(std::string_view text, std::string_view name) {
                    std::string(line) + "\""};
     }
     parsed.text = line;
-    parsed.pattern = line.substr(colon + 1);
-    if (parsed.pattern.empty()) return Error{origin + ": the pattern is empty"};
+    if (colon + 1 == line.size()) return Error{origin + ": the pattern is empty"};
+    parsed.wildcard = suppression_wildcard(line.substr(colon + 1));
     parsed.origin = origin;
     lines_.push_back(std::move(parsed));
   }
@@ -145,24 +132,23 @@ Result<void> Suppressions::add(std::string_view text, std::string_view name) {
 }
 
 Result<void> Suppressions::add_file(const std::string& path) {
-  std::ifstream file(path);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) return Error{"cannot read the suppressions file " + path};
-  return add(text, path);
+  const Result<std::string> text = read_file(path);
+  if (!text) return text.error();
+  return add(*text, path);
 }
 
-bool Suppressions::fits(const Line& line, const Finding& finding) {
+bool Suppressions::matches(const Line& line, const Finding& finding) {
   switch (line.type) {
     case Type::kRace:
-      return is_race(finding.kind) && race_fits(line.pattern, finding);
+      return is_race(finding.kind) && race_matches(line.wildcard, finding);
     case Type::kRaceTop:
-      return is_race(finding.kind) && top_fits(line.pattern, finding);
+      return is_race(finding.kind) && top_matches(line.wildcard, finding);
     case Type::kCalledFromLib:
-      return is_race(finding.kind) && called_from(line.pattern, finding);
+      return is_race(finding.kind) && called_from(line.wildcard, finding);
     case Type::kDeadlock:
-      return is_stuck(finding.kind) && waiters_fit(line.pattern, finding);
+      return is_stuck(finding.kind) && waiters_match(line.wildcard, finding);
     case Type::kCrash:
-      return finding.kind == Kind::kCrash && race_fits(line.pattern, finding);
+      return finding.kind == Kind::kCrash && race_matches(line.wildcard, finding);
     case Type::kOther:
       return false;
   }
@@ -171,7 +157,7 @@ bool Suppressions::fits(const Line& line, const Finding& finding) {
 
 bool Suppressions::suppress(const Finding& finding) {
   for (Line& line : lines_) {
-    if (!fits(line, finding)) continue;
+    if (!matches(line, finding)) continue;
     ++line.uses;
     return true;
   }

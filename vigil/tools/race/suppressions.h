@@ -9,7 +9,7 @@
 //   deadlock:Registry             deadlocks, lost wake-ups and livelocks
 //   crash:^main$                  crashes (this one is vigil's own)
 //
-// `thread`, `mutex` and `signal` are accepted as well. A pattern fits anywhere in the name; * is
+// `thread`, `mutex` and `signal` are accepted as well. A pattern matches anywhere in the name; * is
 // any text, ^ and $ tie it to the start and the end. Lines that suppressed nothing are told, so
 // that a file does not outlive its reasons.
 //
@@ -45,18 +45,22 @@ class Suppressions {
   struct Line {
     Type type = Type::kOther;
     std::string text;
-    std::string pattern;
+    std::string wildcard;
     std::string origin;
     std::uint64_t uses = 0;
   };
 
   static bool names(std::string_view name, Type* type);
-  static bool fits(const Line& line, const report::Finding& finding);
+  static bool matches(const Line& line, const report::Finding& finding);
 
   std::vector<Line> lines_;
 };
 
-// Whether the pattern fits the text, as described above.
-[[nodiscard]] bool suppression_fits(std::string_view pattern, std::string_view text);
+// The pattern of a line, of which only *, ^ and $ are special, as a wildcard for the whole name:
+// "Cache" as "*Cache*", "^main$" as "main".
+[[nodiscard]] std::string suppression_wildcard(std::string_view pattern);
+
+// Whether a name that is known matches it.
+[[nodiscard]] bool suppression_matches(std::string_view wildcard, std::string_view text);
 
 }  // namespace vigil::tools::race

@@ -4,14 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
 
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/text/hex.h"
+#include "vigil/tools/layers/plain_name.h"
 #include "vigil/tools/race/finding_table.h"
 
 namespace vigil::tools::race {
@@ -26,12 +25,6 @@ using report::Lock;
 using report::Operation;
 using report::Stack;
 using report::Thread;
-
-std::string hexadecimal(std::uint64_t number) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
-  return "0x" + std::string(digits.data(), end);
-}
 
 // Names come from the program: what would move the cursor does not reach the terminal. That a name
 // is in an anonymous namespace is not worth its length.
@@ -121,7 +114,8 @@ class Printer {
 
   std::string place(const Frame& frame) const {
     if (frame.file.empty())
-      return printable(frame.module) + (frame.address != 0 ? "+" + hexadecimal(frame.address) : "");
+      return printable(frame.module) +
+             (frame.address != 0 ? "+" + text::hex_number(frame.address) : "");
     std::string_view file = frame.file;
     if (!style_.folder.empty() && file.starts_with(style_.folder + "/"))
       file.remove_prefix(style_.folder.size() + 1);
@@ -189,7 +183,7 @@ class Printer {
   std::string lock_name(const Lock& lock) const {
     std::string text = printable(lock.kind);
     if (!lock.name.empty()) text += " '" + printable(lock.name) + "'";
-    if (lock.address != 0) text += " at " + hexadecimal(lock.address);
+    if (lock.address != 0) text += " at " + text::hex_number(lock.address);
     return text;
   }
 
@@ -199,7 +193,7 @@ class Printer {
     if (access.operation == Operation::kFree) {
       text += " the block";
     } else if (access.operation != Operation::kUnknown && access.size != 0) {
-      text += " " + bytes(access.size) + " at " + hexadecimal(access.address);
+      text += " " + bytes(access.size) + " at " + text::hex_number(access.address);
     } else {
       text += " here";
     }
@@ -222,7 +216,7 @@ class Printer {
         return;
       case Location::Kind::kHeap:
         line("\n  The memory is a heap block of " + bytes(location.size) + " at " +
-             hexadecimal(location.address) + ", allocated by " + name(location.thread) + ":");
+             text::hex_number(location.address) + ", allocated by " + name(location.thread) + ":");
         print_stack(location.allocated_at);
         return;
       case Location::Kind::kStack:
@@ -240,7 +234,7 @@ class Printer {
     std::string text = "the global '" + printable(location.object) + "'";
     if (!location.type.empty()) text += " of type " + printable(location.type);
     if (location.size != 0) text += ", " + bytes(location.size);
-    return text + " at " + hexadecimal(location.address);
+    return text + " at " + text::hex_number(location.address);
   }
 
   void print_waiting() {
@@ -267,13 +261,13 @@ class Printer {
           return " on '" + printable(lock.name) + "'";
       }
     }
-    return " on " + hexadecimal(thread.waits_for);
+    return " on " + text::hex_number(thread.waits_for);
   }
   std::string holder(const Thread& thread) const {
     return thread.waits_for_thread < 0 ? "" : ", held by " + name(thread.waits_for_thread);
   }
 
-  // "T1 -> T2 -> T1": who waits for whom.
+  // "T1 -> T2 -> T1": each waits for the next.
   void print_cycle() {
     for (const Thread& start : finding_.threads) {
       std::string chain = thread_name(finding_, start.id);

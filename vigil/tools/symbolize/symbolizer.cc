@@ -3,7 +3,7 @@
 
 #include <dwarf.h>
 
-#include "vigil/tools/symbolize/function_name.h"
+#include "vigil/tools/symbolize/readable_name.h"
 #include "vigil/tools/symbolize/symbol_table.h"
 #include "vigil/tools/symbolize/type_info.h"
 

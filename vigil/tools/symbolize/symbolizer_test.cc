@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "vigil/tools/symbolize/function_name.h"
+#include "vigil/tools/symbolize/readable_name.h"
 
 namespace vigil::tools {
 namespace {

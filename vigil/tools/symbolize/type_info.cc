@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-#include "vigil/tools/symbolize/function_name.h"
+#include "vigil/tools/symbolize/readable_name.h"
 
 namespace vigil::tools {
 

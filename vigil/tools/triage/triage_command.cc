@@ -5,16 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "vigil/tools/command.h"
+#include "vigil/tools/options/options.h"
+#include "vigil/tools/output_file.h"
 #include "vigil/tools/triage/triage.h"
 #include "vigil/tools/triage/triage_json.h"
 #include "vigil/tools/triage/triage_text.h"
@@ -36,8 +34,12 @@ struct Options {
   bool list_formats = false;
 };
 
-constexpr const char* kFooter = R"(
-Examples:
+constexpr const char* kCall = "vigil triage [OPTIONS] INPUT...";
+constexpr const char* kSummary =
+    R"(Says who collided with whom on which map, in which layer, and how sure that is.
+
+INPUT is a log, dump, report, core file or process id; - is the standard input.)";
+constexpr const char* kFooter = R"(Examples:
   vigil triage crash.log                     a Go or C++ log, dump or report of any format
   go test -race ./... 2>&1 | vigil triage -
   vigil triage core.1234 --executable build/server
@@ -46,23 +48,21 @@ Examples:
 Exit codes: 0 nothing found, 1 findings, 2 usage, 3 an input was not read to its end or not
 understood.)";
 
-void define(CLI::App& app, Options* options) {
-  app.footer(kFooter);
-  app.add_option("INPUT", options->inputs,
-                 "log, dump, report, core file or process id; - is the standard input");
-  app.add_option("--json", options->json, "write the result as JSON to a file; - is the output")
-      ->type_name("FILE");
-  app.add_option("--format", options->format, "read every input as this format; see --list-formats")
-      ->type_name("F");
-  app.add_flag("--list-formats", options->list_formats, "print the known formats");
-  app.add_option("--layers", options->layers, "rules that come before the built-in ones")
-      ->type_name("FILE");
-  app.add_option("--source", options->source, "folder with the program's sources: names maps")
-      ->type_name("DIR");
-  app.add_option("--executable", options->executable,
-                 "the program of a core, or of a log without names")
-      ->type_name("FILE");
-  app.add_flag("--all", options->all, "show every group of threads");
+std::vector<Option> options_of(Options* options) {
+  return {
+      {"--json", "FILE", "write the result as JSON to a file; - is the output",
+       store_path(&options->json)},
+      {"--format", "F", "read every input as this format; see --list-formats",
+       store_text(&options->format)},
+      {"--list-formats", "", "print the known formats", store_flag(&options->list_formats)},
+      {"--layers", "FILE", "rules that come before the built-in ones",
+       store_path(&options->layers)},
+      {"--source", "DIR", "folder with the program's sources: names maps",
+       store_path(&options->source)},
+      {"--executable", "FILE", "the program of a core, or of a log without names",
+       store_path(&options->executable)},
+      {"--all", "", "show every group of threads", store_flag(&options->all)},
+  };
 }
 
 int print_formats() {
@@ -100,17 +100,10 @@ void show_progress(const input::Progress& progress) {
 
 void clear_progress() { std::fprintf(stderr, "\r\x1b[K"); }
 
-bool write_file(const std::string& path, const std::string& text) {
-  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
-  bool done = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) {
-    const int closed = file == stdout ? std::fflush(file) : std::fclose(file);
-    done = done && closed == 0;
-  }
-  if (!done) {
-    std::fprintf(stderr, "vigil triage: cannot write %s: %s\n", path.c_str(), std::strerror(errno));
-  }
-  return done;
+bool write_json(const std::string& path, const std::string& json) {
+  const Result<void> written = write_output(path, json);
+  if (!written) std::fprintf(stderr, "vigil triage: %s\n", written.error().message.c_str());
+  return written.has_value();
 }
 
 // What is known about the inputs, in an exit code: doubt comes before findings.
@@ -147,7 +140,7 @@ int run(const Options& options, const layers::Rules& rules) {
       reports.push_back(std::move(report));
     }
   }
-  if (!options.json.empty() && !write_file(options.json, triage::to_json(reports, rules))) {
+  if (!options.json.empty() && !write_json(options.json, triage::to_json(reports, rules))) {
     return kInternal;
   }
   return exit_code_of(reports);
@@ -161,17 +154,15 @@ int usage_error(const std::string& message) {
 }  // namespace
 
 int run_triage(std::span<const char* const> arguments) {
-  CLI::App app("Says who collided with whom on which map, in which layer, and how sure that is.",
-               "vigil triage");
   Options options;
-  define(app, &options);
-  // CLI11 takes the arguments from the end.
-  std::vector<std::string> words(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(std::move(words));
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kClean : kUsage;
+  const std::vector<Option> table = options_of(&options);
+  Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kAnywhere);
+  if (!parsed) return usage_error(parsed.error().message);
+  if (parsed->help) {
+    std::fputs(command_help(kCall, kSummary, table, kFooter).c_str(), stdout);
+    return kClean;
   }
+  options.inputs = std::move(parsed->operands);
   if (options.list_formats) return print_formats();
   if (options.inputs.empty()) return usage_error("no INPUT; --help says more");
   if (!options.format.empty()) {

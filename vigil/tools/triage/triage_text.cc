@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/tools/layers/plain_name.h"
 #include "vigil/tools/triage/verdict.h"
 
 namespace vigil::tools::triage {

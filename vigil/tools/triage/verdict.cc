@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "vigil/tools/layers/function_name.h"
+#include "vigil/tools/layers/plain_name.h"
 
 namespace vigil::tools::triage {
 

@@ -67,7 +67,7 @@ void add_vigil_maps(Registry& registry) {
                      "write copies the map, so only for content that is replaced as a whole")
       .reads_only = true;
   add_map<Checked>(registry, "CheckedMap", Role::kVigilOneThread,
-                   "the map of one thread, which reports whoever else uses it");
+                   "the map of one thread, which reports any other that uses it");
 }
 
 }  // namespace vigil::tools

@@ -5,14 +5,25 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-
-#include <CLI/CLI.hpp>
 
 #include "vigil/tools/command.h"
+#include "vigil/tools/options/options.h"
+#include "vigil/tools/output_file.h"
 
 namespace vigil::tools {
 namespace {
+
+constexpr std::uint32_t kThreadsMax = 1024;
+constexpr std::uint64_t kEntriesMax = 100'000'000;
+constexpr std::uint32_t kRepeatsMax = 1000;
+
+constexpr const char* kFooter =
+    R"(Presets: read-only, nine-to-one, thirty-percent-writes (article); service-reads,
+service-balanced (service).
+
+Examples:
+  vigil bench maps --quick --json maps.json
+  vigil bench maps --preset article --threads 1 2 --html maps.html)";
 
 // The mixes of the article that vigil answers, by name.
 struct Preset {
@@ -53,12 +64,9 @@ Result<bool> apply_preset(MapsOptions& options, const std::string& name) {
 
 bool save(const std::string& file, const std::string& text) {
   if (file.empty()) return true;
-  std::ofstream out(file);
-  out << text;
-  out.close();
-  if (out) return true;
-  std::fprintf(stderr, "vigil bench maps: cannot write %s\n", file.c_str());
-  return false;
+  const Result<void> written = write_output(file, text);
+  if (!written) std::fprintf(stderr, "vigil bench maps: %s\n", written.error().message.c_str());
+  return written.has_value();
 }
 
 Registry chosen_maps(const std::string& only) {
@@ -84,38 +92,34 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
   MapsOptions options;
   bool quick = false;
   std::string preset;
-  CLI::App app("Measures vigil's maps against packaged peers on this machine.", "vigil bench maps");
-  app.footer(
-      "Presets: read-only, nine-to-one, thirty-percent-writes (article); service-reads,\n"
-      "service-balanced (service).\n\nExamples:\n  vigil bench maps --quick --json maps.json\n"
-      "  vigil bench maps --preset article --threads 1 2 --html maps.html");
-  app.add_flag("--quick", quick, "fewer cells, less than a minute");
-  app.add_option("--preset", preset, "a named mix");
   std::vector<std::uint32_t> threads;
   std::vector<std::uint64_t> entries;
-  app.add_option("--threads", threads, "numbers of threads")->check(CLI::Range(1, 1024));
-  app.add_option("--entries", entries, "numbers of entries")->check(CLI::Range(1, 100'000'000));
-  app.add_option("--repeats", options.mixes.repeats, "runs per cell and map")
-      ->check(CLI::Range(1, 1000));
-  app.add_option("--only", options.only, "only maps whose name contains this");
-  app.add_flag("!--no-mixes", options.with_mixes, "leave out the mixes");
-  app.add_flag("!--no-go", options.with_go, "leave out Go's maps, even if go is installed");
-  app.add_flag("!--no-growth", options.with_growth, "leave out growth");
-  app.add_flag("!--no-memory", options.with_memory, "leave out memory");
-  app.add_option("--json", options.json_file, "write the results to this file");
-  app.add_option("--html", options.html_file, "write a page with plots to this file");
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    help = app.help();
+  std::uint32_t repeats = 0;  // not given
+  const std::vector<Option> table = {
+      {"--quick", "", "fewer cells, less than a minute", store_flag(&quick)},
+      {"--preset", "NAME", "a named mix", store_text(&preset)},
+      {"--threads", "N...", "numbers of threads", store_numbers(&threads, 1, kThreadsMax), true},
+      {"--entries", "N...", "numbers of entries", store_numbers(&entries, 1, kEntriesMax), true},
+      {"--repeats", "N", "runs per cell and map", store_number(&repeats, 1, kRepeatsMax)},
+      {"--only", "TEXT", "only maps whose name contains this", store_text(&options.only)},
+      {"--no-mixes", "", "leave out the mixes", store_flag(&options.with_mixes, false)},
+      {"--no-go", "", "leave out Go's maps, even if go is installed",
+       store_flag(&options.with_go, false)},
+      {"--no-growth", "", "leave out growth", store_flag(&options.with_growth, false)},
+      {"--no-memory", "", "leave out memory", store_flag(&options.with_memory, false)},
+      {"--json", "FILE", "write the results to this file", store_text(&options.json_file)},
+      {"--html", "FILE", "write a page with plots to this file", store_text(&options.html_file)},
+  };
+  const Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kNone);
+  if (!parsed) return parsed.error();
+  if (parsed->help) {
+    help = command_help("vigil bench maps [OPTIONS]",
+                        "Measures vigil's maps against packaged peers on this machine.", table,
+                        kFooter);
     return options;
-  } catch (const CLI::ParseError& error) {
-    return Error{error.what()};
   }
-  const std::uint32_t repeats = options.mixes.repeats;
   if (quick) make_quick(options);
-  if (app.count("--repeats") != 0) options.mixes.repeats = repeats;
+  if (repeats != 0) options.mixes.repeats = repeats;
   if (!threads.empty()) options.mixes.threads = threads;
   if (!entries.empty()) options.mixes.entries = entries;
   if (!preset.empty()) {

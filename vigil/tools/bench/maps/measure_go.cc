@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <system_error>
 
+#include "vigil/base/files.h"
 #include "vigil/tools/bench/maps/go_maps.h"
 #include "vigil/tools/bench/maps/measure.h"
 
@@ -60,7 +60,7 @@ Result<std::string> output_of(const std::string& command) {
 Result<std::string> build(const fs::path& folder) {
   const fs::path source = folder / "go_maps.go";
   const fs::path program = folder / "go_maps";
-  std::ofstream(source) << kGoMapsSource;
+  if (Result<void> written = write_file(source, kGoMapsSource); !written) return written.error();
   const Result<std::string> built =
       output_of("cd " + quoted(folder.string()) + " && HOME=\"${HOME:-" + folder.string() +
                 "}\" GO111MODULE=off GOPROXY=off GOTOOLCHAIN=local go build -o go_maps go_maps.go "

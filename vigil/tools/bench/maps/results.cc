@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/bench/maps/results.h"
 
-#include <rapidjson/prettywriter.h>
-#include <rapidjson/stringbuffer.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
@@ -12,69 +10,57 @@
 #include <fstream>
 #include <thread>
 
+#include "vigil/text/json_writer.h"
+
 namespace vigil::tools {
 namespace {
 
-using Writer = rapidjson::PrettyWriter<rapidjson::StringBuffer>;
+using text::JsonWriter;
 
-void write_text(Writer& writer, const char* name, const std::string& text) {
-  writer.Key(name);
-  writer.String(text.c_str());
-}
-void write_number(Writer& writer, const char* name, double number) {
-  writer.Key(name);
-  writer.Double(number);
-}
-void write_count(Writer& writer, const char* name, std::uint64_t count) {
-  writer.Key(name);
-  writer.Uint64(count);
-}
+// Measurements are not worth more digits.
+double to_thousandths(double number) { return std::round(number * 1000) / 1000; }
 
-void write_cells(Writer& writer, const char* name, const std::vector<MixCell>& cells) {
-  writer.Key(name);
-  writer.StartArray();
-  for (const MixCell& cell : cells) {
-    writer.StartObject();
-    write_text(writer, "map", cell.map);
-    write_text(writer, "key", cell.key);
-    write_count(writer, "entries", cell.entries);
-    write_count(writer, "read_percent", cell.read_percent);
-    write_count(writer, "threads", cell.threads);
-    write_text(writer, "distribution", cell.distribution);
-    write_number(writer, "mops", cell.mops);
-    writer.Key("peer");
-    writer.Bool(cell.peer);
-    writer.EndObject();
+// An array of objects, whose members write(row) adds.
+template <class Row, class Write>
+void write_rows(text::JsonName name, const std::vector<Row>& rows, JsonWriter* json, Write write) {
+  json->begin_array(name);
+  for (const Row& row : rows) {
+    json->begin_object();
+    write(row);
+    json->end_object();
   }
-  writer.EndArray();
+  json->end_array();
 }
 
-void write_growth(Writer& writer, const std::vector<GrowthRow>& rows) {
-  writer.Key("growth");
-  writer.StartArray();
-  for (const GrowthRow& row : rows) {
-    writer.StartObject();
-    write_text(writer, "map", row.map);
-    write_number(writer, "insert_p99_us", row.insert_p99_us);
-    write_number(writer, "insert_p999_us", row.insert_p999_us);
-    write_number(writer, "insert_max_ms", row.insert_max_ms);
-    write_number(writer, "reader_max_ms", row.reader_max_ms);
-    writer.EndObject();
-  }
-  writer.EndArray();
+void write_cells(text::JsonName name, const std::vector<MixCell>& cells, JsonWriter* json) {
+  write_rows(name, cells, json, [json](const MixCell& cell) {
+    json->member("map", cell.map);
+    json->member("key", cell.key);
+    json->member("entries", cell.entries);
+    json->member("read_percent", cell.read_percent);
+    json->member("threads", cell.threads);
+    json->member("distribution", cell.distribution);
+    json->member("mops", to_thousandths(cell.mops));
+    json->member("peer", cell.peer);
+  });
 }
 
-void write_memory(Writer& writer, const std::vector<MemoryRow>& rows) {
-  writer.Key("memory");
-  writer.StartArray();
-  for (const MemoryRow& row : rows) {
-    writer.StartObject();
-    write_text(writer, "map", row.map);
-    write_text(writer, "key", row.key);
-    write_number(writer, "bytes_per_entry", row.bytes_per_entry);
-    writer.EndObject();
-  }
-  writer.EndArray();
+void write_growth(const std::vector<GrowthRow>& rows, JsonWriter* json) {
+  write_rows("growth", rows, json, [json](const GrowthRow& row) {
+    json->member("map", row.map);
+    json->member("insert_p99_us", to_thousandths(row.insert_p99_us));
+    json->member("insert_p999_us", to_thousandths(row.insert_p999_us));
+    json->member("insert_max_ms", to_thousandths(row.insert_max_ms));
+    json->member("reader_max_ms", to_thousandths(row.reader_max_ms));
+  });
+}
+
+void write_memory(const std::vector<MemoryRow>& rows, JsonWriter* json) {
+  write_rows("memory", rows, json, [json](const MemoryRow& row) {
+    json->member("map", row.map);
+    json->member("key", row.key);
+    json->member("bytes_per_entry", to_thousandths(row.bytes_per_entry));
+  });
 }
 
 std::string processor_model() {
@@ -124,24 +110,22 @@ std::string describe_machine() {
 }
 
 std::string to_json(const MapsResults& results) {
-  rapidjson::StringBuffer buffer;
-  Writer writer(buffer);
-  writer.SetMaxDecimalPlaces(3);
   const MapsSummary summary = summarize(results);
-  writer.StartObject();
-  write_text(writer, "machine", results.machine);
-  write_cells(writer, "cells", results.cells);
-  write_cells(writer, "limits", results.limits);
-  write_growth(writer, results.growth);
-  write_memory(writer, results.memory);
-  writer.Key("summary");
-  writer.StartObject();
-  write_count(writer, "cells", summary.cells);
-  write_count(writer, "cells_won", summary.cells_won);
-  write_number(writer, "geomean_vs_best_peer", summary.geomean_vs_best_peer);
-  writer.EndObject();
-  writer.EndObject();
-  return std::string(buffer.GetString()) + "\n";
+  std::string out;
+  JsonWriter json(&out, {.indent = 4});
+  json.begin_object();
+  json.member("machine", results.machine);
+  write_cells("cells", results.cells, &json);
+  write_cells("limits", results.limits, &json);
+  write_growth(results.growth, &json);
+  write_memory(results.memory, &json);
+  json.begin_object("summary");
+  json.member("cells", summary.cells);
+  json.member("cells_won", summary.cells_won);
+  json.member("geomean_vs_best_peer", to_thousandths(summary.geomean_vs_best_peer));
+  json.end_object();
+  json.end_object();
+  return out + "\n";
 }
 
 }  // namespace vigil::tools

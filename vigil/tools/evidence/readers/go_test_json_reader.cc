@@ -2,26 +2,18 @@
 //
 // `go test -json`: one JSON object per line, whose "Output" is a piece of what the tests of
 // "Package" printed. Packages run at the same time, so the output of each is a log of its own.
-#include <rapidjson/document.h>
-
 #include <map>
 #include <memory>
 #include <string>
 
+#include "vigil/text/json_document.h"
+#include "vigil/text/utf8.h"
 #include "vigil/tools/evidence/line_handler.h"
 #include "vigil/tools/evidence/log_reader.h"
 
 namespace vigil::tools::evidence {
 
 namespace {
-
-using Value = rapidjson::Value;
-
-std::string_view text_of(const Value& object, const char* key) {
-  const auto member = object.FindMember(key);
-  if (member == object.MemberEnd() || !member->value.IsString()) return {};
-  return {member->value.GetString(), member->value.GetStringLength()};
-}
 
 // Whether the line, which has an "Action", is one of `go test` or `go build`.
 bool is_event(std::string_view line) {
@@ -35,17 +27,17 @@ class GoTestJsonReader : public LineHandler {
 
   void line(std::string_view text) override {
     if (!text.starts_with('{') || text.find("\"Action\":") == std::string_view::npos) return;
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
-    if (document.HasParseError()) {
+    const Result<rapidjson::Document> document =
+        vigil::text::parse_json(vigil::text::valid_utf8(text));
+    if (!document) {
       // Its output may be a part of a report.
       if (is_event(text)) sink_.on_damage("go test -json: the event is not valid JSON");
       return;
     }
     if (!seen_) sink_.on_format("go-test-json");
     seen_ = true;
-    const std::string_view package = text_of(document, "Package");
-    const std::string_view output = text_of(document, "Output");
+    const std::string_view package = vigil::text::json_text(*document, "Package");
+    const std::string_view output = vigil::text::json_text(*document, "Output");
     if (output.empty()) return;
     if (LogReader* log = log_of(package)) log->feed(output);
   }

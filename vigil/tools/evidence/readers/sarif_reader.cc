@@ -3,13 +3,12 @@
 // SARIF 2.1.0. A result is a finding; each thread flow of its code flows is the stack of one
 // access, written in the order of execution (outermost first), and where there is none, its
 // location and related locations are frames of one line.
-#include <rapidjson/document.h>
-#include <rapidjson/error/en.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
+#include "vigil/text/json_document.h"
+#include "vigil/text/utf8.h"
 #include "vigil/tools/evidence/documents.h"
 #include "vigil/tools/evidence/map_operation.h"
 
@@ -17,15 +16,14 @@ namespace vigil::tools::evidence {
 
 namespace {
 
-using Value = rapidjson::Value;
+using Value = text::JsonValue;
 
 constexpr std::size_t kAccessesMax = 16;
 
 const Value& member(const Value& object, const char* key) {
   static const Value nothing;
-  if (!object.IsObject()) return nothing;
-  const auto found = object.FindMember(key);
-  return found == object.MemberEnd() ? nothing : found->value;
+  const Value* const found = vigil::text::json_member(object, key);
+  return found == nullptr ? nothing : *found;
 }
 
 std::string text_of(const Value& value) {
@@ -130,16 +128,13 @@ bool is_whole_run(const Value& run) {
 }  // namespace
 
 Result<void> read_sarif(const std::string& text, Sink& sink) {
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
-  if (document.HasParseError()) {
-    return Error{"not valid JSON at byte " + std::to_string(document.GetErrorOffset()) + ": " +
-                 rapidjson::GetParseError_En(document.GetParseError())};
-  }
-  if (!member(document, "runs").IsArray()) return Error{"not SARIF: there is no list of \"runs\""};
+  const Result<rapidjson::Document> document =
+      vigil::text::parse_json(vigil::text::valid_utf8(text));
+  if (!document) return document.error();
+  if (!member(*document, "runs").IsArray()) return Error{"not SARIF: there is no list of \"runs\""};
   sink.on_format("sarif");
   bool is_understood = true;
-  each(member(document, "runs"), [&](const Value& run) {
+  each(member(*document, "runs"), [&](const Value& run) {
     is_understood = is_understood && is_whole_run(run);
     const std::string tool = text_of(member(member(member(run, "tool"), "driver"), "name"));
     if (!tool.empty()) sink.on_proof("SARIF of " + tool);

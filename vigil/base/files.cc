@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/base/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace vigil {
+namespace {
+
+constexpr mode_t kNewFileMode = 0666;  // less the umask
+constexpr mode_t kPermissionBits = 07777;
+
+class Descriptor {
+ public:
+  Descriptor(const char* path, int flags, mode_t mode = 0)
+      : number_(::open(path, flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] bool is_open() const { return number_ >= 0; }
+  [[nodiscard]] int number() const { return number_; }
+  // A file system may report only here that it could not keep what was written.
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_;
+};
+
+Error unreadable(const std::string& path, std::string_view why) {
+  return Error{path + ": cannot be read: " + std::string(why)};
+}
+
+Error unwritable(const std::string& path, int error) {
+  return Error{path + ": cannot be written: " + std::strerror(error)};
+}
+
+std::string too_large(std::size_t bytes_max) {
+  const std::size_t mebibytes = bytes_max >> 20;
+  return "it is larger than " + (mebibytes != 0 ? std::to_string(mebibytes) + " MiB"
+                                                : std::to_string(bytes_max) + " bytes");
+}
+
+bool write_all(int file, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(file, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+Result<void> write_in_place(const std::string& path, int flags, std::string_view content) {
+  Descriptor file(path.c_str(), O_WRONLY | O_CREAT | flags, kNewFileMode);
+  if (!file.is_open() || !write_all(file.number(), content) || !file.close()) {
+    return unwritable(path, errno);
+  }
+  return {};
+}
+
+// A file beside `target` that no one else has; the number tells apart files of one process.
+std::string name_beside(const std::string& target, int number) {
+  return target + "." + std::to_string(::getpid()) + "." + std::to_string(number) + ".new";
+}
+
+// Fills the new file and puts it in place of `target`. On failure errno says why.
+bool replace(Descriptor* file, const std::string& beside, const std::string& target,
+             const struct stat* old, std::string_view content) {
+  if (old != nullptr && ::fchmod(file->number(), old->st_mode & kPermissionBits) != 0) return false;
+  return write_all(file->number(), content) && ::fsync(file->number()) == 0 && file->close() &&
+         std::rename(beside.c_str(), target.c_str()) == 0;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+  const Descriptor file(path.c_str(), O_RDONLY);
+  struct stat status {};
+  if (!file.is_open() || ::fstat(file.number(), &status) != 0) {
+    return unreadable(path, std::strerror(errno));
+  }
+  if (S_ISDIR(status.st_mode)) return unreadable(path, "it is a folder");
+  // The size is a guess: files of /proc have none, a pipe has no end yet.
+  constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+  const auto expected = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
+  if (S_ISREG(status.st_mode) && expected > bytes_max) {
+    return unreadable(path, too_large(bytes_max));
+  }
+  std::string content;
+  std::size_t size = 0;
+  for (;;) {
+    if (size == content.size()) content.resize(std::max(expected + 1, size + kPieceBytes));
+    const ssize_t count = ::read(file.number(), content.data() + size, content.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return unreadable(path, std::strerror(errno));
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+    if (size > bytes_max) return unreadable(path, too_large(bytes_max));
+  }
+  content.resize(size);
+  return content;
+}
+
+Result<void> write_file(const std::string& path, std::string_view content) {
+  constexpr int kNamesMax = 100;
+  std::error_code error;
+  const std::filesystem::path resolved = std::filesystem::canonical(path, error);
+  const std::string target = error ? path : resolved.string();
+  struct stat old {};
+  const bool exists = ::stat(target.c_str(), &old) == 0;
+  const bool is_replaceable = exists ? S_ISREG(old.st_mode) : !std::filesystem::is_symlink(path);
+  if (!is_replaceable) return write_in_place(path, O_TRUNC, content);
+  if (exists && ::access(target.c_str(), W_OK) != 0) return unwritable(path, errno);
+  for (int number = 0; number < kNamesMax; ++number) {
+    const std::string beside = name_beside(target, number);
+    Descriptor file(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL, kNewFileMode);
+    if (!file.is_open() && errno == EEXIST) continue;
+    if (!file.is_open()) break;
+    if (replace(&file, beside, target, exists ? &old : nullptr, content)) return {};
+    const int why = errno;
+    ::unlink(beside.c_str());
+    return unwritable(path, why);
+  }
+  return write_in_place(path, O_TRUNC, content);
+}
+
+Result<void> append_file(const std::string& path, std::string_view content) {
+  return write_in_place(path, O_APPEND, content);
+}
+
+}  // namespace vigil

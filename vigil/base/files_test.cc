@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/base/files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+namespace vigil {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::EndsWith;
+using ::testing::StartsWith;
+
+class FilesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::TempDir() + "files_test.XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+  [[nodiscard]] std::ptrdiff_t file_count() const {
+    return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(FilesTest, WhatIsWrittenReadsBack) {
+  const std::string content("a\0\xFF\n", 4);
+  ASSERT_TRUE(write_file(path("f"), content));
+  EXPECT_EQ(*read_file(path("f")), content);
+  ASSERT_TRUE(append_file(path("f"), "more"));
+  EXPECT_EQ(*read_file(path("f")), content + "more");
+  ASSERT_TRUE(write_file(path("f"), ""));
+  EXPECT_EQ(*read_file(path("f")), "");
+  EXPECT_EQ(file_count(), 1);
+}
+
+TEST_F(FilesTest, ErrorsSayWhatIsWrongWithThePath) {
+  EXPECT_EQ(read_file(path("none")).error().message,
+            path("none") + ": cannot be read: No such file or directory");
+  EXPECT_EQ(read_file(folder_).error().message,
+            folder_.string() + ": cannot be read: it is a folder");
+  EXPECT_EQ(write_file(path("none/f"), "x").error().message,
+            path("none/f") + ": cannot be written: No such file or directory");
+  EXPECT_THAT(write_file(folder_, "x").error().message, EndsWith(": Is a directory"));
+  EXPECT_THAT(append_file(folder_, "x").error().message, EndsWith(": Is a directory"));
+}
+
+TEST_F(FilesTest, TheLimitIsAllowedAndOneByteMoreIsNot) {
+  ASSERT_TRUE(write_file(path("f"), std::string(1000, 'x')));
+  EXPECT_EQ(read_file(path("f"), 1000)->size(), 1000U);
+  EXPECT_EQ(read_file(path("f"), 999).error().message,
+            path("f") + ": cannot be read: it is larger than 999 bytes");
+}
+
+TEST_F(FilesTest, TheLimitHoldsForFilesThatTellNoSize) {
+  ASSERT_FALSE(read_file("/proc/self/maps")->empty());
+  EXPECT_FALSE(read_file("/proc/self/maps", 1));
+}
+
+TEST_F(FilesTest, AWrittenFileKeepsItsPermissionsAndItsLinks) {
+  ASSERT_TRUE(write_file(path("f"), "old"));
+  ASSERT_EQ(chmod(path("f").c_str(), 0640), 0);
+  fs::create_symlink("f", path("link"));
+  ASSERT_TRUE(write_file(path("link"), "new"));
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(*read_file(path("f")), "new");
+  EXPECT_EQ(fs::status(path("f")).permissions(), static_cast<fs::perms>(0640));
+}
+
+TEST_F(FilesTest, AReaderOfTheOldFileKeepsItWhole) {
+  ASSERT_TRUE(write_file(path("f"), "old"));
+  std::FILE* const reader = std::fopen(path("f").c_str(), "r");
+  ASSERT_NE(reader, nullptr);
+  ASSERT_TRUE(write_file(path("f"), "new and longer"));
+  char text[32] = {};
+  EXPECT_EQ(std::fread(text, 1, sizeof text, reader), 3U);
+  EXPECT_STREQ(text, "old");
+  std::fclose(reader);
+}
+
+// A new file in the place of a pipe would leave its reader waiting.
+TEST_F(FilesTest, APipeIsWrittenAndReadInPlace) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  const std::string content(1 << 20, 'x');
+  std::thread writer([&] { EXPECT_TRUE(write_file(path("pipe"), content)); });
+  EXPECT_EQ(read_file(path("pipe"))->size(), content.size());
+  writer.join();
+  EXPECT_TRUE(fs::is_fifo(path("pipe")));
+}
+
+TEST_F(FilesTest, AFullDeviceIsAnError) {
+  EXPECT_THAT(write_file("/dev/full", "x").error().message,
+              StartsWith("/dev/full: cannot be written: No space left"));
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+}
+
+}  // namespace
+}  // namespace vigil

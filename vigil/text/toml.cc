@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/text/toml.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "vigil/text/position.h"
+
+namespace vigil::text {
+namespace {
+
+// The end of the string or comment that opens at text[at]; `at` itself if none does.
+std::size_t skip_string_or_comment(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  if (quote == '#') return std::min(text.find('\n', at), text.size());
+  if (quote != '"' && quote != '\'') return at;
+  constexpr std::string_view kBeforeString = " \t\r\n=[{,.";
+  if (at != 0 && kBeforeString.find(text[at - 1]) == std::string_view::npos) return at;
+  const std::string multiline(3, quote);
+  const bool is_multiline = text.substr(at).starts_with(multiline);
+  const std::string_view closing = is_multiline ? std::string_view(multiline) : text.substr(at, 1);
+  for (std::size_t i = at + closing.size(); i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+    } else if (text.substr(i).starts_with(closing)) {
+      return i + closing.size();
+    } else if (text[i] == '\n' && !is_multiline) {
+      return i;  // an error, which the parser words better
+    }
+  }
+  return text.size();
+}
+
+// How deep the parser will be, told from the characters outside of strings and comments.
+class DepthGauge {
+ public:
+  // What is too deep with this character; empty if nothing is.
+  std::string_view add(char c) {
+    switch (c) {
+      case '.':  // between the parts of a key, or in a number
+        return ++parts_ > kTomlDepthMax ? "a key of too many parts" : "";
+      case '[':
+      case '{':
+        parts_ = 1;
+        return ++nesting_ > kTomlDepthMax ? "values nested too deeply" : "";
+      case ']':
+      case '}':
+        nesting_ -= nesting_ == 0 ? 0 : 1;
+        break;
+      case '=':
+      case ',':
+      case '\n':
+        break;
+      default:
+        return "";
+    }
+    parts_ = 1;
+    return "";
+  }
+
+ private:
+  std::size_t parts_ = 1;
+  std::size_t nesting_ = 0;
+};
+
+}  // namespace
+
+Result<void> check_toml_text(std::string_view text, std::string_view name) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  DepthGauge depth;
+  std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  while (at < text.size()) {
+    if (static_cast<unsigned char>(text[at]) >= 0x80) {
+      return error_at(name, position_of(text, at),
+                      "found a character that is not ASCII outside of a string or comment; put it "
+                      "in quotes");
+    }
+    const std::size_t end = skip_string_or_comment(text, at);
+    if (end == at) {
+      if (const std::string_view problem = depth.add(text[at]); !problem.empty()) {
+        return error_at(name, position_of(text, at),
+                        "found " + std::string(problem) + ", expected at most " +
+                            std::to_string(kTomlDepthMax));
+      }
+    }
+    at = std::max(at + 1, end);
+  }
+  return {};
+}
+
+Result<toml::table> parse_toml(std::string_view text, std::string_view name) {
+  if (Result<void> checked = check_toml_text(text, name); !checked) return checked.error();
+  toml::parse_result parsed = toml::parse(text);
+  if (!parsed) return toml_error(name, parsed.error().source(), "", parsed.error().description());
+  return std::move(parsed).table();
+}
+
+Error toml_error(std::string_view name, const toml::source_region& where, std::string_view key,
+                 std::string_view message) {
+  const Position position{where.begin.line, where.begin.column};
+  return error_at(name, position, std::string(key).append(key.empty() ? "" : ": ").append(message));
+}
+
+}  // namespace vigil::text

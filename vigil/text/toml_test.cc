@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/text/toml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "vigil/text/toml_reader.h"
+
+namespace vigil::text {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string error_of(std::string_view text) {
+  const Result<toml::table> parsed = parse_toml(text, "x.toml");
+  return parsed ? "" : parsed.error().message;
+}
+
+std::string repeated(std::string_view part, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += part;
+  return text;
+}
+
+TEST(TomlTest, LetsAnyCharacterStandInStringsAndComments) {
+  EXPECT_EQ(error_of("# \xC3\xA4\na = \"\xC3\xA4\"\nb = '''\n\xC3\xA4'''\n"), "");
+}
+
+TEST(TomlTest, NamesThePlaceOfAStrayCharacter) {
+  EXPECT_THAT(error_of("a = 1\nb = \xC3\xA4\n"), StartsWith("x.toml:2:5: found a character"));
+}
+
+TEST(TomlTest, TakesAQuoteForTheStartOfAStringOnlyWhereOneMayStart) {
+  EXPECT_THAT(error_of("a = 1979-05-27T07:32:00'\xC3\xA4'\n"), HasSubstr("not ASCII"));
+}
+
+TEST(TomlTest, NamesThePlaceOfASyntaxError) {
+  EXPECT_THAT(error_of("a = 1\n[server\n"), StartsWith("x.toml:2:8: "));
+}
+
+TEST(TomlTest, CountsColumnsInCharacters) {
+  EXPECT_THAT(error_of("a = \"\xE4\xB8\xAD\" \xC3\xA4\n"), StartsWith("x.toml:1:9: "));
+}
+
+// toml++ would use up the stack.
+TEST(TomlTest, RefusesKeysOfEndlessParts) {
+  constexpr std::size_t kMany = 131'000;
+  for (const std::string& text :
+       {repeated("a.", kMany) + "a = 1\n", "[" + repeated("a.", kMany) + "a]\n",
+        "[[" + repeated("a . ", kMany) + "a]]\n", "b = {" + repeated("'a'.", kMany) + "a = 1}\n",
+        repeated("\"a\".", kMany) + "a = 1\n"}) {
+    EXPECT_THAT(error_of(text), HasSubstr("a key of too many parts")) << text.substr(0, 20);
+  }
+}
+
+TEST(TomlTest, RefusesEndlessNesting) {
+  constexpr std::size_t kMany = 131'000;
+  EXPECT_THAT(error_of("a = " + repeated("[", kMany)), HasSubstr("nested too deeply"));
+  EXPECT_THAT(error_of("a = " + repeated("{a = ", kMany)), HasSubstr("nested too deeply"));
+}
+
+TEST(TomlTest, AllowsKeysAndNestingUpToTheLimit) {
+  EXPECT_EQ(error_of(repeated("a.", kTomlDepthMax - 1) + "a = 1\n"), "");
+  EXPECT_NE(error_of(repeated("a.", kTomlDepthMax) + "a = 1\n"), "");
+  EXPECT_EQ(error_of("a = " + repeated("[", kTomlDepthMax) + repeated("]", kTomlDepthMax)), "");
+  EXPECT_NE(error_of("a = " + repeated("[", kTomlDepthMax + 1) + repeated("]", kTomlDepthMax + 1)),
+            "");
+}
+
+// What looks like a key of many parts and is none.
+TEST(TomlTest, CountsNeitherNumbersNorTextAsPartsOfAKey) {
+  EXPECT_EQ(error_of("a = [" + repeated("1.5, ", 1000) + "2.5]\n"), "");
+  EXPECT_EQ(error_of(repeated("# a.b\n", 1000) + "a = \"" + repeated(".", 1000) + "\"\n"), "");
+  EXPECT_EQ(error_of(repeated("[[a.b]]\nc.d = 1\n", 1000)), "");
+}
+
+TEST(TomlReaderTest, NamesTheKeyAndThePlaceOfItsValue) {
+  const Result<toml::table> root = parse_toml("a = 1\nb =  true\n", "x.toml");
+  ASSERT_TRUE(root);
+  TomlReader reader("x.toml", *root);
+  EXPECT_EQ(reader.count("a"), 1U);
+  EXPECT_EQ(reader.text("b"), "");
+  EXPECT_EQ(reader.finish().error().message, "x.toml:2:6: b: expected a text in quotes");
+}
+
+TEST(TomlReaderTest, ReportsAKeyThatNothingAskedFor) {
+  const Result<toml::table> root = parse_toml("a = 1\nunknown = 2\n", "x.toml");
+  ASSERT_TRUE(root);
+  TomlReader reader("x.toml", *root);
+  EXPECT_EQ(reader.count("a"), 1U);
+  EXPECT_EQ(reader.finish().error().message, "x.toml:2:11: unknown: unknown key; known here: a");
+}
+
+TEST(TomlReaderTest, ReportsTheMisspeltKeyAndNotTheOneThatIsMissing) {
+  const Result<toml::table> root = parse_toml("nmae = \"x\"\n", "x.toml");
+  ASSERT_TRUE(root);
+  TomlReader reader("x.toml", *root);
+  if (reader.text("name").empty()) reader.fail("name", "it needs a name");
+  EXPECT_THAT(reader.finish().error().message, StartsWith("x.toml:1:8: nmae: unknown key"));
+}
+
+}  // namespace
+}  // namespace vigil::text
