@@ -13,6 +13,8 @@ namespace vigil::server {
 
 namespace {
 
+constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20;
+
 constexpr const char* kExamples = R"(Examples:
   vigild                                        serve on 127.0.0.1, ports 6390 and 8390
   vigild --demo                                 the same, with a live order workload
@@ -55,7 +57,7 @@ void define_flags(CLI::App* app, Flags* flags) {
 }
 
 Result<void> apply_file(const std::string& path, Config* config) {
-  const Result<std::string> text = read_file(path);
+  const Result<std::string> text = read_file(path, kConfigBytesMax);
   if (!text) return Error{"--config: " + text.error().message};
   return apply_toml(*text, path, config);
 }
