@@ -48,8 +48,8 @@ Error unwritable(const std::string& path, int error) {
 
 std::string too_large(std::size_t bytes_max) {
   const std::size_t mebibytes = bytes_max >> 20;
-  return "it is larger than " + (mebibytes != 0 ? std::to_string(mebibytes) + " MiB"
-                                                : std::to_string(bytes_max) + " bytes");
+  return "it holds more than " + (mebibytes != 0 ? std::to_string(mebibytes) + " MiB"
+                                                 : std::to_string(bytes_max) + " bytes");
 }
 
 bool write_all(int file, std::string_view content) {
@@ -91,7 +91,7 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   if (!file.is_open() || ::fstat(file.number(), &status) != 0) {
     return unreadable(path, std::strerror(errno));
   }
-  if (S_ISDIR(status.st_mode)) return unreadable(path, "it is a folder");
+  if (S_ISDIR(status.st_mode)) return unreadable(path, std::strerror(EISDIR));
   // The size is a guess: files of /proc have none, a pipe has no end yet.
   constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
   const auto expected = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));

@@ -51,7 +51,7 @@ TEST_F(FilesTest, ErrorsSayWhatIsWrongWithThePath) {
   EXPECT_EQ(read_file(path("none")).error().message,
             path("none") + ": cannot be read: No such file or directory");
   EXPECT_EQ(read_file(folder_).error().message,
-            folder_.string() + ": cannot be read: it is a folder");
+            folder_.string() + ": cannot be read: Is a directory");
   EXPECT_EQ(write_file(path("none/f"), "x").error().message,
             path("none/f") + ": cannot be written: No such file or directory");
   EXPECT_THAT(write_file(folder_, "x").error().message, EndsWith(": Is a directory"));
@@ -62,7 +62,7 @@ TEST_F(FilesTest, TheLimitIsAllowedAndOneByteMoreIsNot) {
   ASSERT_TRUE(write_file(path("f"), std::string(1000, 'x')));
   EXPECT_EQ(read_file(path("f"), 1000)->size(), 1000U);
   EXPECT_EQ(read_file(path("f"), 999).error().message,
-            path("f") + ": cannot be read: it is larger than 999 bytes");
+            path("f") + ": cannot be read: it holds more than 999 bytes");
 }
 
 TEST_F(FilesTest, TheLimitHoldsForFilesThatTellNoSize) {

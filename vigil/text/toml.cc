@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "vigil/text/position.h"
 
@@ -32,43 +33,41 @@ std::size_t skip_string_or_comment(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-// How deep the parser will be, told from the characters outside of strings and comments.
-class DepthGauge {
+// Counts the parts of keys and the brackets that lead to the present place of a text.
+class Depth {
  public:
-  // What is too deep with this character; empty if nothing is.
-  std::string_view add(char c) {
-    switch (c) {
-      case '.':  // between the parts of a key, or in a number
-        return ++parts_ > kTomlDepthMax ? "a key of too many parts" : "";
-      case '[':
-      case '{':
-        parts_ = 1;
-        return ++nesting_ > kTomlDepthMax ? "values nested too deeply" : "";
-      case ']':
-      case '}':
-        nesting_ -= nesting_ == 0 ? 0 : 1;
-        break;
-      case '=':
-      case ',':
-      case '\n':
-        break;
-      default:
-        return "";
-    }
-    parts_ = 1;
-    return "";
+  // What is no delimiter leaves the depth as it is.
+  void take(char c) {
+    if (c == '.') ++parts_;
+    if (c == '\n' || c == ',') parts_ = 0;
+    if (c == '[' || c == '{') open();
+    if (c == ']' || c == '}') close();
   }
+  [[nodiscard]] std::size_t value() const { return above_ + parts_; }
 
  private:
-  std::size_t parts_ = 1;
-  std::size_t nesting_ = 0;
+  void open() {
+    brackets_.push_back(parts_ + 1);
+    above_ += brackets_.back();
+    parts_ = 0;
+  }
+  void close() {
+    parts_ = 0;
+    if (brackets_.empty()) return;  // an error, which the parser words better
+    above_ -= brackets_.back();
+    brackets_.pop_back();
+  }
+
+  std::size_t parts_ = 0;              // dots of the key, or number, at hand
+  std::vector<std::size_t> brackets_;  // of each open one: the parts before it, and itself
+  std::size_t above_ = 0;              // their sum
 };
 
 }  // namespace
 
 Result<void> check_toml_text(std::string_view text, std::string_view name) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  DepthGauge depth;
+  Depth depth;
   std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   while (at < text.size()) {
     if (static_cast<unsigned char>(text[at]) >= 0x80) {
@@ -77,12 +76,11 @@ Result<void> check_toml_text(std::string_view text, std::string_view name) {
                       "in quotes");
     }
     const std::size_t end = skip_string_or_comment(text, at);
-    if (end == at) {
-      if (const std::string_view problem = depth.add(text[at]); !problem.empty()) {
-        return error_at(name, position_of(text, at),
-                        "found " + std::string(problem) + ", expected at most " +
-                            std::to_string(kTomlDepthMax));
-      }
+    if (end == at) depth.take(text[at]);
+    if (depth.value() > kTomlDepthMax) {
+      return error_at(name, position_of(text, at),
+                      "found keys and brackets nested deeper than " +
+                          std::to_string(kTomlDepthMax) + ", expected less");
     }
     at = std::max(at + 1, end);
   }

@@ -21,16 +21,17 @@
 
 namespace vigil::text {
 
-// Parts of one dotted key, and arrays and inline tables inside each other: toml++ calls itself for
-// each level, so a long enough key would use up the stack.
-inline constexpr std::size_t kTomlDepthMax = 32;
+// How many parts of keys and brackets may lead to a value, counted from the start of its line's
+// key. toml++ recurses over the parts of a key, and limits only the brackets; with this limit no
+// tree is deeper than twice that: a table's name, and a value in it.
+inline constexpr std::size_t kTomlDepthMax = 128;
 
 // `name` is what errors call the text.
 [[nodiscard]] Result<toml::table> parse_toml(std::string_view text, std::string_view name);
 
 // What parse_toml() refuses before toml++ sees it: a character outside of strings and comments that
 // is not ASCII (TOML 1.0 allows none, and the behaviour of toml++ 3.3 is undefined for some of
-// them), and what is nested or dotted deeper than kTomlDepthMax.
+// them), and what is nested deeper than kTomlDepthMax.
 [[nodiscard]] Result<void> check_toml_text(std::string_view text, std::string_view name);
 
 // An error about a key; about its place only if `key` is empty.
