@@ -258,6 +258,20 @@ TEST_F(ReactorTest, AnIdleClientIsClosedOnlyIfAsked) {
   EXPECT_TRUE(client.wait_closed());
 }
 
+TEST_F(ReactorTest, AClientThatWasASubscriberIsIdleAgain) {
+  ServerOptions options = test_options();
+  options.idle_timeout_ms = 100;
+  start(options);
+  TestSocket client(port());
+  client.send("SUBSCRIBE c\r\n");
+  const std::string subscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+  EXPECT_EQ(client.receive(subscribed.size()), subscribed);
+  ::poll(nullptr, 0, 300);  // the server looks for idle clients, finds none and stops looking
+  client.send("UNSUBSCRIBE c\r\n");
+  EXPECT_TRUE(client.wait_closed());
+  expect_dropped(1);
+}
+
 TEST_F(ReactorTest, ConnectionsOverTheLimitAreRefusedWithAReason) {
   ServerOptions options = test_options();
   options.connections_max = 2;
