@@ -155,7 +155,7 @@ class ShardArray {
 
 class Shards {
  public:
-  static constexpr std::uint32_t kMaxCount = 4096;
+  static constexpr std::uint32_t kCountMax = 4096;
 
   explicit Shards(std::uint32_t count) { current_.store(&array_of(count)); }
   ~Shards() {
@@ -227,7 +227,7 @@ class Shards {
   }
 
  private:
-  static constexpr std::size_t kArrays = 13;  // for 1, 2, 4 ... kMaxCount shards
+  static constexpr std::size_t kArrays = 13;  // for 1, 2, 4 ... kCountMax shards
 
   // The array for a number of shards, made when first asked for.
   ShardArray& array_of(std::uint32_t count) {

@@ -23,14 +23,14 @@ class Pct final : public Strategy {
   TaskId next_task(const SchedulePoint& point) override;
 
  private:
-  static constexpr std::uint32_t kMaxDepth = 16;
+  static constexpr std::uint32_t kDepthMax = 16;
   static constexpr std::uint32_t kSmallestHorizon = 16;
   static constexpr std::uint32_t kHorizons = 11;  // doubling from the smallest to 16,384
   static constexpr std::uint32_t kClockRedrawOneIn = 4;
 
   Priorities priorities_;
   std::uint32_t changes_ = 0;
-  std::uint64_t change_at_[kMaxDepth] = {};
+  std::uint64_t change_at_[kDepthMax] = {};
 };
 
 }  // namespace vigil::race
