@@ -29,6 +29,8 @@
 //
 // Counters: those of a shard that was cut in two stay with its lower half; the upper half counts
 // from zero, modulo 2^64. Only sums over all shards are meant to be read.
+//
+// Thread safety: as said of each member; mostly under the lock of the shard.
 #pragma once
 
 #include <algorithm>

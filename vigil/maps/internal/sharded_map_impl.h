@@ -8,6 +8,8 @@
 // then changes it therefore holds it still between the two (Writer::hold).
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
+//
+// Thread safety: as sharded_map.h says.
 #pragma once
 
 #include <algorithm>

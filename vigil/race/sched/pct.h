@@ -8,6 +8,8 @@
 // Deviations: k is not known in a first run: unless the settings say it, each schedule draws the
 // order of magnitude. The clock is a task with a priority that is drawn again after some of its
 // firings. Tasks that yield or spin fall below all others, or their loops would never end.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/priorities.h"

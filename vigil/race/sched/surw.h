@@ -12,6 +12,8 @@
 // that spins has no interesting operation left until others have gone on, whatever its count says:
 // it is left out of the next draws, of twice as many each time it spins again. The clock is chosen
 // once in 16 times.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/strategy.h"
