@@ -25,12 +25,17 @@ using testing::Field;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+// Once per process.
+bool is_installed() {
+  static const bool installed = install_thread_dump({}).has_value();
+  return installed;
+}
+
 // The evidence in a dump made while a thread runs each of the operations, which call their argument
 // from a callback.
 template <class... Operations>
 report::Evidence evidence_during(Operations... operations) {
-  static const bool installed = install_thread_dump({}).has_value();
-  EXPECT_TRUE(installed);
+  EXPECT_TRUE(is_installed());
   std::latch inside(sizeof...(operations));
   std::latch may_leave(1);
   const auto stay = [&] {
