@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vigil/server/resp/test_session.h"
+#include "vigil/server/resp/commands/test_session.h"
 
 namespace vigil::server {
 namespace {
