@@ -277,7 +277,7 @@ class RedisDifferentialTest(harness.TestCase):
             return bytes(received)
 
     def test_commands_are_described_as_redis_describes_them(self):
-        """Arity, key positions, categories and those flags that vigild has, subcommands included."""
+        """Arity, key positions, categories and the flags that vigild has, subcommands too."""
         with self.redis.resp() as redis, self.vigild.resp() as vigild:
             names = [name for name in vigild.call("COMMAND", "LIST") if b"." not in name]
             expected = {info[0]: info for info in redis.call("COMMAND", "INFO", *names) if info}

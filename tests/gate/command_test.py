@@ -305,9 +305,10 @@ class DamagedLogTest(GateTestCase):
         verdict, _ = self.gate("--log", "fifo", code=1)
         writer.join()
         self.assertEqual(len(verdict["issues"]), 1)
-        run = subprocess.run([self.vigil, "gate", "--stage", "unit", "--log", "/dev/stdin"],
-                             input=race, capture_output=True, check=False, timeout=60)
-        self.assertEqual(run.returncode, 1, run.stdout)
+        for path in ("-", "/dev/stdin", "/dev/fd/0"):
+            run = subprocess.run([self.vigil, "gate", "--stage", "unit", "--log", path],
+                                 input=race, capture_output=True, check=False, timeout=60)
+            self.assertEqual(run.returncode, 1, run.stdout)
 
     def test_zero_bytes_of_a_command_hide_no_race(self):
         self.folder.joinpath("race.bin").write_bytes(RACE_LOG.replace("DATA", "DA\0TA").encode())

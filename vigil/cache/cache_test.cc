@@ -333,6 +333,34 @@ TEST_F(CacheTest, TheMemoryLimitRefusesNewEntriesAndKeepsOldOnes) {
   small.check_invariants();
 }
 
+// A chunk for each size of small entries first, then the rest of the memory for larger ones, then
+// the small entries: the index runs out of segments.
+TEST_F(CacheTest, AFullCacheCanBeCleared) {
+  Cache small({.shards = 1, .memory_limit_bytes = 8 << 20});
+  AssignStatus status = AssignStatus::kStored;
+  int keys = 0;
+  const auto add = [&](std::size_t value_size) {
+    const std::string key = std::to_string(keys++);
+    const std::string value(value_size, 'x');
+    EXPECT_EQ(
+        small.write(small.key(key), kNow,
+                    [&](Slot& slot) { status = slot.assign(Kind::kString, value, kNoDeadline); }),
+        WriteStatus::kApplied);
+    return status == AssignStatus::kStored;
+  };
+  for (std::size_t size = 0; size < 800; size += 8) ASSERT_TRUE(add(size));
+  while (add(900)) {
+  }
+  for (std::size_t size = 0; size < 800; size += 8) {
+    while (add(size)) {
+    }
+  }
+  small.clear();
+  EXPECT_EQ(small.size(), 0U);
+  EXPECT_TRUE(add(1000));
+  small.check_invariants();
+}
+
 TEST_F(CacheTest, TheLoadFactorIsUsedSlotsOverSlots) {
   for (int i = 0; i < 64 * 300; ++i) set("k" + std::to_string(i), "v");
   double sum = 0;

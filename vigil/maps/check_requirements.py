@@ -4,9 +4,9 @@
 
     check_requirements.py COMPILER INCLUDE_DIR
 
-compiles programs that must not compile, each of many misuses, and looks for the sentence of each in
-what the compiler says. A program that must compile comes first, so that a broken header is not taken
-for success.
+compiles programs that must not compile, each of many misuses, and looks for the sentence of each
+in what the compiler says. A program that must compile comes first, so that a broken header is not
+taken for success.
 
 Exit code: 0 all as expected, 1 not.
 """
@@ -23,7 +23,9 @@ struct NeverMoved { NeverMoved() = default; NeverMoved(NeverMoved&&) = delete; }
 """
 
 COMPILES = """
-struct EqualOfPlain { bool operator()(const Plain& a, const Plain& b) const { return a.n == b.n; } };
+struct EqualOfPlain {
+  bool operator()(const Plain& a, const Plain& b) const { return a.n == b.n; }
+};
 vigil::M<Plain, std::unique_ptr<int>, HashOfPlain, EqualOfPlain> map;
 """
 

@@ -289,8 +289,12 @@ class ShardedMap {
   using Op = MapOperation;
   class Writer;
   struct Nothing {};
-  // Marks the running of a callback of visit, which holds a lock for some values.
-  using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap, MapMark>;
+  struct Unmarked {
+    Unmarked(const MapLabel&, Op) noexcept {}
+  };
+  // Marks the running of a callback of visit: it may hold a lock, or keep a node from reclamation.
+  using VisitMark = std::conditional_t<kLocked, maps::internal::HeldMap,
+                                       std::conditional_t<Values::kHasNode, MapMark, Unmarked>>;
   static constexpr std::int64_t kNever = Deadline::never().unix_ms();
 
   ShardedMap(std::string_view type, const ShardedMapOptions& options, Hash hash, Equal equal);

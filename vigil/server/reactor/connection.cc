@@ -361,11 +361,9 @@ void Connection::keep_batch() {
 void Connection::flush_batch() {
   Output& batch = host_.batch;
   const std::size_t sent = transmit(batch.view());
-  batch.consume(sent);
-  if (!batch.empty()) {
-    if (!closed()) replies_.tail().append(batch.view());
-    batch.truncate(0);
-  }
+  if (sent != batch.size() && !closed()) [[unlikely]]
+    replies_.tail().append(batch.view().substr(sent));
+  batch.truncate(0);
   book_sent(sent);
   if (batch.capacity() > kBatchCapacityKept) batch.release();
 }

@@ -6,12 +6,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-#include <algorithm>
-#include <array>
-#include <atomic>
-#include <iterator>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -20,13 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include "vigil/base/random.h"
 #include "vigil/server/http/parser.h"
 #include "vigil/server/http/reply.h"
-#include "vigil/server/reactor/line_session.h"
 #include "vigil/server/reactor/test_socket.h"
+#include "vigil/server/reactor/ticket_queue.h"
 #include "vigil/server/server.h"
-#include "vigil/testing/seed.h"
 
 namespace vigil::server {
 namespace {
@@ -74,6 +67,43 @@ SessionFactory faulty_sessions() {
     return std::make_unique<FaultySession>();
   };
 }
+
+// HTTP whose replies to /later come later.
+class DeferringHttpSession final : public Session {
+ public:
+  DeferringHttpSession(TicketQueue& tickets, Connection& connection)
+      : tickets_(tickets), connection_(connection) {}
+
+  [[nodiscard]] static std::string answer_to(std::string_view target) {
+    HttpReply reply;
+    reply.body = target;
+    Output output;
+    reply.write(HttpMethod::kGet, false, false, 0, &output);
+    return std::string(output.view());
+  }
+
+  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override {
+    Consumed consumed;
+    for (;;) {
+      HttpRequest request;
+      const HttpParser::Step step = parser_.parse(input.substr(consumed.bytes), &request);
+      consumed.bytes += step.bytes;
+      if (step.outcome != HttpParser::Outcome::kRequest) return consumed;
+      if (request.path().starts_with("/later")) {
+        tickets_.push(std::string(request.target), connection_.defer_reply(output));
+      } else {
+        output.append(answer_to(request.target));
+      }
+    }
+  }
+  void answer_fault(Output& output) override { output.append("HTTP/1.1 500 Fault\r\n\r\n"); }
+  [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
+
+ private:
+  TicketQueue& tickets_;
+  Connection& connection_;
+  HttpParser parser_{HttpLimits{}};
+};
 
 class ReactorTest : public ::testing::Test {
  protected:
@@ -228,6 +258,20 @@ TEST_F(ReactorTest, AnIdleClientIsClosedOnlyIfAsked) {
   EXPECT_TRUE(client.wait_closed());
 }
 
+TEST_F(ReactorTest, AClientThatWasASubscriberIsIdleAgain) {
+  ServerOptions options = test_options();
+  options.idle_timeout_ms = 100;
+  start(options);
+  TestSocket client(port());
+  client.send("SUBSCRIBE c\r\n");
+  const std::string subscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+  EXPECT_EQ(client.receive(subscribed.size()), subscribed);
+  ::poll(nullptr, 0, 300);  // the server looks for idle clients, finds none and stops looking
+  client.send("UNSUBSCRIBE c\r\n");
+  EXPECT_TRUE(client.wait_closed());
+  expect_dropped(1);
+}
+
 TEST_F(ReactorTest, ConnectionsOverTheLimitAreRefusedWithAReason) {
   ServerOptions options = test_options();
   options.connections_max = 2;
@@ -369,229 +413,14 @@ TEST_F(ReactorTest, AnIdleServerSleeps) {
   EXPECT_LT(turns() - before, 50U);
 }
 
-// --- Replies that wait ---------------------------------------------------------------------------
-
-// Tickets on their way from the reactors to the threads that complete them.
-class TicketQueue {
- public:
-  struct Item {
-    std::string request;
-    ReplyTicket ticket;
-  };
-  void push(std::string request, ReplyTicket ticket) {
-    const std::scoped_lock lock(mutex_);
-    items_.push_back({std::move(request), std::move(ticket)});
-  }
-  // Waits until there are `count` of them.
-  std::vector<Item> take(std::size_t count) {
-    std::vector<Item> taken;
-    for (int waited_ms = 0; taken.size() < count && waited_ms < kPatienceMs; ++waited_ms) {
-      if (waited_ms != 0) ::poll(nullptr, 0, 1);
-      const std::scoped_lock lock(mutex_);
-      std::move(items_.begin(), items_.end(), std::back_inserter(taken));
-      items_.clear();
-    }
-    EXPECT_EQ(taken.size(), count);
-    return taken;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<Item> items_;
-};
-
-// HTTP whose replies to /later come later.
-class DeferringHttpSession final : public Session {
- public:
-  DeferringHttpSession(TicketQueue& tickets, Connection& connection)
-      : tickets_(tickets), connection_(connection) {}
-
-  [[nodiscard]] static std::string answer_to(std::string_view target) {
-    HttpReply reply;
-    reply.body = target;
-    Output output;
-    reply.write(HttpMethod::kGet, false, false, 0, &output);
-    return std::string(output.view());
-  }
-
-  [[nodiscard]] Consumed consume(std::string_view input, Output& output) override {
-    Consumed consumed;
-    for (;;) {
-      HttpRequest request;
-      const HttpParser::Step step = parser_.parse(input.substr(consumed.bytes), &request);
-      consumed.bytes += step.bytes;
-      if (step.outcome != HttpParser::Outcome::kRequest) return consumed;
-      if (request.path().starts_with("/later")) {
-        tickets_.push(std::string(request.target), connection_.defer_reply(output));
-      } else {
-        output.append(answer_to(request.target));
-      }
-    }
-  }
-  void answer_fault(Output& output) override { output.append("HTTP/1.1 500 Fault\r\n\r\n"); }
-  [[nodiscard]] bool mid_request() const override { return parser_.mid_request(); }
-
- private:
-  TicketQueue& tickets_;
-  Connection& connection_;
-  HttpParser parser_{HttpLimits{}};
-};
-
-// Two reactors that speak lines and HTTP, with threads that commit and complete.
-class HeldRepliesTest : public ::testing::Test {
- protected:
-  void start(ServerOptions options = test_options()) {
-    state_ = std::make_unique<ServerState>(std::move(options));
-    protocol_.on_ticket = [this](std::string request, ReplyTicket ticket) {
-      tickets_.push(std::move(request), std::move(ticket));
-    };
-    factories_.resp = [this](ReactorContext& context, Connection& connection) {
-      return std::make_unique<LineSession>(protocol_, reactors_[context.reactor]->commit_gate(),
-                                           connection);
-    };
-    factories_.http = [this](ReactorContext&, Connection& connection) {
-      return std::make_unique<DeferringHttpSession>(tickets_, connection);
-    };
-    for (std::uint32_t i = 0; i < state_->options.threads; ++i) {
-      reactors_.push_back(std::make_unique<Reactor>(*state_, i, factories_));
-    }
-    for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
-    resp_port_ = listen(Protocol::kResp);
-    http_port_ = listen(Protocol::kHttp);
-    for (const auto& reactor : reactors_) {
-      threads_.emplace_back([&reactor] { reactor->run(); });
-    }
-  }
-  void TearDown() override { stop(); }
-
-  std::uint16_t listen(Protocol protocol) {
-    Result<FileDescriptor> socket = listen_on("127.0.0.1", 0, 64);
-    const std::uint16_t port = local_port(socket->get());
-    reactors_.front()->add_listener(std::move(*socket), protocol);
-    return port;
-  }
-  void request_stop() {
-    state_->draining.store(true);
-    for (const auto& reactor : reactors_) reactor->mailbox().wake();
-  }
-  void stop() {
-    request_stop();
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-  void commit(CommitGate::Position position) {
-    committed_.store(position);
-    for (const auto& reactor : reactors_) reactor->commit_gate().advance(position);
-  }
-
-  std::unique_ptr<ServerState> state_;
-  LineProtocol protocol_;
-  TicketQueue tickets_;
-  SessionFactories factories_;
-  std::vector<std::unique_ptr<Reactor>> reactors_;
-  std::vector<std::thread> threads_;
-  std::uint16_t resp_port_ = 0;
-  std::uint16_t http_port_ = 0;
-  std::atomic<CommitGate::Position> committed_{0};
-};
-
-TEST_F(HeldRepliesTest, NoReplyLeavesBeforeItsCommitAndEachLeavesAfterIt) {
-  constexpr int kRounds = 300;
-  constexpr std::size_t kClients = 6;
-  start();
-  std::vector<std::unique_ptr<TestSocket>> clients;
-  for (std::size_t i = 0; i < kClients; ++i) {
-    clients.push_back(std::make_unique<TestSocket>(resp_port_));
-  }
-  std::atomic<CommitGate::Position> written{0};
-  std::thread committer([&] {  // group commit: everything that was written by now
-    for (CommitGate::Position last = 0; last < kRounds * kClients;) {
-      const CommitGate::Position position = written.load();
-      if (position != last) commit(position);
-      last = position;
-      std::this_thread::yield();
-    }
+TEST_F(ReactorTest, AnHttpPipelineWithDeferredRepliesKeepsItsOrder) {
+  TicketQueue tickets;
+  ServerOptions options = test_options();
+  options.http_port = 0;
+  start(options, [&](ReactorContext&, Connection& connection) {
+    return std::make_unique<DeferringHttpSession>(tickets, connection);
   });
-  CommitGate::Position position = 0;
-  for (int round = 0; round < kRounds; ++round) {
-    std::array<CommitGate::Position, kClients> positions{};
-    for (std::size_t i = 0; i < kClients; ++i) {
-      positions[i] = ++position;
-      clients[i]->send("get a\nset " + std::to_string(position) + "\nget b\n");
-    }
-    written.store(position);
-    for (std::size_t i = 0; i < kClients; ++i) {
-      const std::string wanted = "<get a><set " + std::to_string(positions[i]) + "><get b>";
-      ASSERT_EQ(clients[i]->receive(wanted.size()), wanted);
-      ASSERT_GE(committed_.load(), positions[i]);
-    }
-  }
-  committer.join();
-}
-
-TEST_F(HeldRepliesTest, AReactorThatSleepsIsWokenByItsCommitter) {
-  start();
-  TestSocket writer(resp_port_);
-  TestSocket reader(resp_port_);
-  writer.send("set 1\n");
-  EXPECT_EQ(reader.request("get a\n", 7), "<get a>");
-  EXPECT_EQ(reader.request("get a\n", 7), "<get a>");
-  commit(1);
-  EXPECT_EQ(writer.receive(7), "<set 1>");
-}
-
-TEST_F(HeldRepliesTest, AFailedCommitEndsTheWritersWithAnError) {
-  protocol_.lost_reply = "<lost>";
-  start();
-  TestSocket first(resp_port_);
-  TestSocket second(resp_port_);
-  TestSocket reader(resp_port_);
-  first.send("get a\n");
-  EXPECT_EQ(first.receive(7), "<get a>");
-  first.send("set 1\nget b\n");
-  second.send("set 2\n");
-  for (const auto& reactor : reactors_) reactor->commit_gate().fail();
-  EXPECT_EQ(first.receive_all(), "<lost>");
-  EXPECT_EQ(second.receive_all(), "<lost>");
-  EXPECT_EQ(reader.request("get c\n", 7), "<get c>");
-}
-
-TEST_F(HeldRepliesTest, RepliesOfOtherThreadsKeepTheOrderOfAPipeline) {
-  constexpr int kRounds = 20;
-  constexpr int kPairs = 300;
-  constexpr std::size_t kWorkers = 3;
-  start();
-  Random random(testing::test_seed());
-  TestSocket client(resp_port_);
-  for (int round = 0; round < kRounds; ++round) {
-    std::string requests;
-    std::string wanted;
-    for (int i = 0; i < kPairs; ++i) {
-      for (const char* word : {"later ", "get "}) {
-        const std::string line = word + std::to_string(i);
-        requests += line + "\n";
-        wanted += LineSession::answer_to(line);
-      }
-    }
-    client.send(requests);
-    std::vector<TicketQueue::Item> items = tickets_.take(kPairs);
-    std::shuffle(items.begin(), items.end(), random);
-    std::vector<std::thread> workers;
-    for (std::size_t worker = 0; worker < kWorkers; ++worker) {
-      workers.emplace_back([&items, worker] {
-        for (std::size_t i = worker; i < items.size(); i += kWorkers) {
-          items[i].ticket.complete(LineSession::answer_to(items[i].request));
-        }
-      });
-    }
-    ASSERT_EQ(client.receive(wanted.size()), wanted);
-    for (std::thread& worker : workers) worker.join();
-  }
-}
-
-TEST_F(HeldRepliesTest, AnHttpPipelineKeepsItsOrder) {
-  start();
-  TestSocket client(http_port_);
+  TestSocket client(server_->state().http_port);
   std::string requests;
   std::string wanted;
   for (const char* target : {"/a", "/later/1", "/b", "/later/2", "/later/3", "/c"}) {
@@ -601,63 +430,13 @@ TEST_F(HeldRepliesTest, AnHttpPipelineKeepsItsOrder) {
   client.send(requests);
   const std::string first = DeferringHttpSession::answer_to("/a");
   EXPECT_EQ(client.receive(first.size()), first);
-  std::vector<TicketQueue::Item> items = tickets_.take(3);
+  std::vector<TicketQueue::Item> items = tickets.take(3);
   while (!items.empty()) {  // the last one first
     items.back().ticket.complete(DeferringHttpSession::answer_to(items.back().request));
     items.pop_back();
   }
   wanted.erase(0, first.size());
   EXPECT_EQ(client.receive(wanted.size()), wanted);
-}
-
-TEST_F(HeldRepliesTest, AnAnswerToAClientThatLeftDisturbsNobody) {
-  start();
-  auto leaving = std::make_unique<TestSocket>(resp_port_);
-  leaving->send("later 1\nbye\n");
-  std::vector<TicketQueue::Item> items = tickets_.take(1);
-  leaving.reset();
-  TestSocket staying(resp_port_);
-  staying.send("later 2\n");
-  std::vector<TicketQueue::Item> more = tickets_.take(1);
-  items[0].ticket.complete("<1>");
-  more[0].ticket.complete("<2>");
-  EXPECT_EQ(staying.receive(3), "<2>");
-}
-
-TEST_F(HeldRepliesTest, AStopWaitsForRepliesThatArePending) {
-  start();
-  TestSocket deferred(resp_port_);
-  TestSocket writer(resp_port_);
-  TestSocket half_closed(resp_port_);
-  deferred.send("later 1\nget a\n");
-  half_closed.send("later 2\n");
-  half_closed.finish_sending();
-  writer.send("get c\n");
-  EXPECT_EQ(writer.receive(7), "<get c>");
-  writer.send("set 7\nget b\n");
-  std::vector<TicketQueue::Item> items = tickets_.take(2);
-  request_stop();
-  commit(7);
-  EXPECT_EQ(writer.receive_all(), "<set 7><get b>");
-  for (TicketQueue::Item& item : items) {
-    item.ticket.complete(LineSession::answer_to(item.request));
-  }
-  EXPECT_EQ(deferred.receive_all(), "<later 1><get a>");
-  EXPECT_EQ(half_closed.receive_all(), "<later 2>");
-  stop();
-}
-
-TEST_F(HeldRepliesTest, AStopEndsThoughAReplyNeverComes) {
-  ServerOptions options = test_options();
-  options.drain_timeout_ms = 50;
-  start(options);
-  TestSocket client(resp_port_);
-  client.send("get a\nlater 1\n");
-  EXPECT_EQ(client.receive(7), "<get a>");
-  std::vector<TicketQueue::Item> items = tickets_.take(1);
-  stop();
-  EXPECT_EQ(client.receive_all(), "");
-  items[0].ticket.complete("nobody is there");
 }
 
 }  // namespace

@@ -262,6 +262,23 @@ TEST(DamageTest, WhatIsNoTextIsDamage) {
   EXPECT_THAT(outcome.damage, Contains(AnyOf(HasSubstr("is binary"))));
 }
 
+TEST(DamageTest, XmlThatHasNoElementIsDamage) {
+  const std::string comment = "text\n<?xml version=\"1.0\"?>\n<!-- ";
+  EXPECT_TRUE(read(comment).evidence.truncated);
+  EXPECT_THAT(read(comment + std::string(1 << 20, 'x') + "\n" + kSarif).damage,
+              Contains(HasSubstr("line 2: XML that begins without an end")));
+}
+
+// Every line begins like a document: none is looked at twice.
+TEST(DamageTest, BeginningsOfDocumentsTakeLinearTime) {
+  for (const char* line : {"<?xml version=\"1.0\"?><!-- x\n", "{\"a\": [\n", "[{\n", "<html>\n"}) {
+    std::string text;
+    while (text.size() < 4 << 20) text += line;
+    const Outcome outcome = read(text);
+    EXPECT_TRUE(outcome.is_safe()) << line;
+  }
+}
+
 TEST(DamageTest, RecordsOfALogAreNoDocuments) {
   const Outcome outcome = read("{\"level\":\"info\"}\n{\"level\":\"info\",\"runs\":5}\ntext\n");
   EXPECT_THAT(outcome.damage, IsEmpty());

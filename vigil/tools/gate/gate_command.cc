@@ -101,6 +101,10 @@ Result<gate::Baseline> baseline_of(const std::string& file) {
 Result<std::vector<std::string>> files_of(const std::vector<std::string>& patterns) {
   std::vector<std::string> files;
   for (const std::string& pattern : patterns) {
+    if (pattern == "-") {
+      files.push_back(pattern);
+      continue;
+    }
     const std::vector<std::string> matches = gate::expand_glob(pattern);
     if (matches.empty()) return Error{pattern + ": no such file"};
     files.insert(files.end(), matches.begin(), matches.end());

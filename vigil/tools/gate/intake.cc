@@ -10,7 +10,6 @@
 #include <cstring>
 #include <fstream>
 
-#include "vigil/base/files.h"
 #include "vigil/tools/evidence/log_reader.h"
 #include "vigil/tools/gate/ctest_log.h"
 #include "vigil/tools/gate/scan_results.h"

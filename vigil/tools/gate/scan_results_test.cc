@@ -7,6 +7,7 @@
 namespace vigil::tools::gate {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Optional;
 
@@ -75,12 +76,20 @@ TEST(ScanResultsTest, WhatIsNoSarifIsRefused) {
   for (const char* const text : {"", "{", "[]", "{\"runs\":3}", "7"}) {
     const Result<ScanResults> results = read(text);
     ASSERT_FALSE(results) << text;
-    EXPECT_THAT(results.error().message, HasSubstr("scan.sarif: ")) << text;
+    EXPECT_THAT(results.error().message, AnyOf(HasSubstr("no SARIF"), HasSubstr("not valid JSON")))
+        << text;
+  }
+}
+
+TEST(ScanResultsTest, ResultsThatCannotBeUnderstoodAreRefused) {
+  for (const char* const runs : {"7", R"({"results":3})", R"({"results":[3]})",
+                                 R"({"externalPropertyFileReferences":{"results":[]}})"}) {
+    EXPECT_FALSE(read(R"({"runs":[)" + std::string(runs) + "]}")) << runs;
   }
 }
 
 TEST(ScanResultsTest, MembersOfTheWrongTypeAreIgnored) {
-  EXPECT_TRUE(read(R"({"runs":[7,{"results":[3,{"ruleId":4,"message":[],"locations":{}}],
+  EXPECT_TRUE(read(R"({"runs":[{"results":[{"ruleId":4,"message":[],"locations":{}}],
                       "tool":[],"invocations":[0]}]})"));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Issues for tests, made as the gate makes them: from findings.
+//
+// Thread safety: pure functions.
 #pragma once
 
 #include <string>

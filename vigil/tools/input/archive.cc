@@ -25,6 +25,9 @@ bool is_zero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
 }
 
+// A name is printed: a terminal or a CI service must not obey it.
+bool is_unprintable(char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; }
+
 int support(Libarchive* archive, Archive::Format format) {
   using Format = Archive::Format;
   switch (format) {
@@ -119,6 +122,7 @@ Result<bool> Archive::next() {
     if (is_compressed_file()) return true;
     const char* const path = archive_entry_pathname(entry);
     name_ = path == nullptr ? "?" : path;
+    std::replace_if(name_.begin(), name_.end(), is_unprintable, '?');
     const bool is_link = archive_entry_hardlink(entry) != nullptr;
     if (archive_entry_filetype(entry) == AE_IFREG && !is_link) return true;
   }

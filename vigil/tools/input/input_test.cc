@@ -137,6 +137,11 @@ TEST(PartsTest, WhatIsCutShortIsAnError) {
   }
 }
 
+TEST(PartsTest, NamesInAnArchiveCannotSpeakToATerminal) {
+  EXPECT_THAT(read(packed({{"a\n::error::\x1b[2J", "x\n"}}, "zip", "")).texts,
+              ElementsAre(Pair("in/a?::error::?[2J", "x\n")));
+}
+
 TEST(PartsTest, ATarArchiveThatEndsBetweenFilesIsAnError) {
   const std::string bytes = packed({{"a.log", "a\n"}, {"b.log", "b\n"}}, "ustar", "");
   EXPECT_THAT(read(bytes.substr(0, 1024)).error, HasSubstr("end mark is missing"));

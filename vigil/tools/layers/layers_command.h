@@ -3,6 +3,8 @@
 // `vigil layers`: print the built-in rules, check a file of one's own, say where a frame belongs.
 //
 // Exit codes: 0 done, 1 the file has an error, 2 usage.
+//
+// Thread safety: to be called from main only.
 #pragma once
 
 #include <span>

@@ -3,6 +3,8 @@
 // `vigil triage`: who collided with whom on which map.
 //
 // Exit codes: 0 nothing found, 1 findings, 2 usage, 3 an input could not be read.
+//
+// Thread safety: to be called from main only.
 #pragma once
 
 #include <span>

@@ -6,7 +6,7 @@
 //   outside    in a real blocking call (ExternalWait), which takes the thread out of the schedule
 //   arrivals   threads that are back from outside; the holder takes them in at each choice
 //   idle duty  to hold the token and sleep in real time until the next deadline or an arrival
-//   table      where the token lies (`token_free`) when no thread can have it: all are outside
+//   table      where the token lies (`on_table`) when no thread can have it: all are outside
 //   stolen     taken from a holder that sleeps in the kernel without having said so
 //
 // If no task can go on when a thread goes outside, the token is put on the table, and the first
@@ -66,7 +66,7 @@ struct alignas(64) Seat {
 // The right to run. A forked child starts with a new one.
 struct Token {
   TaskId holder = 0;
-  std::uint32_t token_free = 0;
+  std::uint32_t on_table = 0;
   std::uint32_t arrivals_count = 0;   // futex of the idling thread
   TaskId first_arrival_plus_one = 0;  // stack of arrivals; 0: none
   std::uint64_t progress = 0;         // choices made, for the watch over the holder
@@ -259,7 +259,7 @@ bool asleep_in_kernel(std::int32_t kernel_id) {
 // A sleeper's look at the holder after a second without progress. True: the holder was asleep
 // outside the runtime, and the caller is the holder now.
 bool steal_token(TaskId me) {
-  if (__atomic_load_n(&state.token.token_free, __ATOMIC_ACQUIRE) != 0) return false;
+  if (__atomic_load_n(&state.token.on_table, __ATOMIC_ACQUIRE) != 0) return false;
   const TaskId suspect = __atomic_load_n(&state.token.holder, __ATOMIC_ACQUIRE);
   Seat& seat = state.seats[suspect];
   if (suspect == me || seat.kernel_id == 0 || !asleep_in_kernel(seat.kernel_id)) return false;
@@ -318,7 +318,7 @@ void arrive_from_outside(TaskId me) {
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED));
   __atomic_fetch_add(&state.token.arrivals_count, 1, __ATOMIC_ACQ_REL);
   futex_wake(&state.token.arrivals_count, 1);
-  if (__atomic_exchange_n(&state.token.token_free, 0, __ATOMIC_ACQ_REL) == 1) {
+  if (__atomic_exchange_n(&state.token.on_table, 0, __ATOMIC_ACQ_REL) == 1) {
     state.token.holder = me;
     return pass_on(me);
   }
@@ -341,10 +341,10 @@ void leave_to_outside(TaskId me) {
     __atomic_store_n(&state.token.holder, sleeper, __ATOMIC_RELEASE);
     return give(sleeper, kIdleDuty);
   }
-  __atomic_store_n(&state.token.token_free, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&state.token.on_table, 1, __ATOMIC_SEQ_CST);
   // A thread that arrived before that saw no free token and sleeps.
   if (__atomic_load_n(&state.token.first_arrival_plus_one, __ATOMIC_SEQ_CST) == 0) return;
-  if (__atomic_exchange_n(&state.token.token_free, 0, __ATOMIC_ACQ_REL) == 0) return;
+  if (__atomic_exchange_n(&state.token.on_table, 0, __ATOMIC_ACQ_REL) == 0) return;
   take_in_arrivals();
   give(scheduler().next_task(), kToken);
 }

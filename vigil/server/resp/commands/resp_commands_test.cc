@@ -671,7 +671,7 @@ TEST(RespMemoryTest, WritesAreRefusedOverTheMemoryLimit) {
   EXPECT_EQ(reply, out_of_memory);
   const std::vector<std::vector<std::string_view>> requests = {
       {"SETNX", "none", value},      {"SET", "none", value, "EX", "9"},
-      {"SET", "none", value, "GET"}, {"GETSET", "0", value},
+      {"SET", "none", value, "GET"}, {"GETSET", "none", value},
       {"APPEND", "none", value},     {"SETRANGE", "none", "0", value},
       {"MSET", "none", value},       {"RENAME", "0", "none"}};
   for (const auto& request : requests) EXPECT_EQ(client.run(request), out_of_memory) << request[0];

@@ -2,6 +2,8 @@
 //
 // The Go program that measures Go's maps, as text (go_maps.go): an installed `vigil` brings it
 // along and has it built by the machine's own `go`.
+//
+// Thread safety: a constant.
 #pragma once
 
 #include <string_view>

@@ -325,10 +325,20 @@ bool read_valgrind_xml(input::TextInput& text, std::string* taken, Sink& sink) {
     const std::string_view piece = text.ahead();
     const bool is_xml = document.parse(piece);
     const State state = document.state();
-    if (state == State::kOther || (state == State::kProlog && !is_xml)) return false;
+    if (state == State::kOther || (state == State::kProlog && !is_xml)) {
+      if (piece.empty()) sink.on_truncated();
+      const std::size_t parsed = std::min(piece.size(), document.parsed_bytes() - bytes_before);
+      taken->append(piece.substr(0, parsed));
+      text.take(parsed);
+      return false;
+    }
     if (is_xml && !piece.empty()) {
       if (state == State::kProlog) taken->append(piece);
-      if (taken->size() > kPrologBytesMax) return false;
+      if (taken->size() > kPrologBytesMax) {
+        sink.on_damage("line " + std::to_string(first_line) + ": XML that begins without an end");
+        text.take(piece.size());
+        return false;
+      }
       bytes_before += piece.size();
       text.take(piece.size());
       continue;
