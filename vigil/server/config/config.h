@@ -3,7 +3,7 @@
 // Config: how a vigild behaves, from built-in defaults, a TOML file and command-line flags, each
 // overriding the one before. docs/configuration.md lists every setting.
 //
-// One table (config_setting.h) defines the settings; the file, the flags, --help and --print-config
+// One table (setting.h) defines the settings; the file, the flags, --help and --print-config
 // all follow from it. Every error names the place, the key, what was found and what is allowed.
 //
 // Thread safety: pure functions, except that secrets and the file are read from disk.

@@ -2,7 +2,7 @@
 //
 // HttpParser: turns the bytes of a connection into HTTP/1.x requests, one after the other.
 //
-// Complete plain requests take the fast path of http_scanner.h. Of everything else (bodies that
+// Complete plain requests take the fast path of scanner.h. Of everything else (bodies that
 // arrive in pieces, chunked bodies, Expect, HTTP/1.0, odd or malformed headers) Boost.Beast judges
 // the header, once it is whole and within its limit: Beast throws for fields of 64 KiB, and keeps
 // several times the bytes of a header of many fields. The body is read by body.h.

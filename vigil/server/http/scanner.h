@@ -4,8 +4,8 @@
 // complete in the input, HTTP/1.1, plain header lines, at most a Content-Length body.
 //
 // It only ever says "this is such a request" or "not for me": incomplete, unusual and malformed
-// input alike go to HttpParser (http_parser.h), which decides. So it must be stricter than the
-// parser, never more lenient; http_parser_test.cc compares the two.
+// input alike go to HttpParser (parser.h), which decides. So it must be stricter than the
+// parser, never more lenient; parser_test.cc compares the two.
 //
 // Thread safety: a pure function. Complexity: one pass over the header. Allocates nothing.
 #pragma once
