@@ -19,7 +19,8 @@ constexpr double kMargin = 20;
 constexpr double kHeader = 74;  // title and legend
 constexpr double kFooter = 30;  // the machine
 constexpr double kPanelWidth = 400;
-constexpr double kPanelHead = 48;  // caption, and the labels of the axis
+constexpr double kLineHeight = 17;
+constexpr double kPanelHead = 65;  // two lines of caption, and the labels of the axis
 constexpr double kBarPitch = 24;
 constexpr double kBarHeight = 16;
 constexpr double kNameWidth = 136;   // of a panel, for the maps' names
@@ -29,10 +30,11 @@ constexpr double kBarsWidth = kPanelWidth - kNameWidth - kNumberWidth;
 constexpr const char* kStyle = R"(<style>
 text{font:13px system-ui,sans-serif;fill:#1f2328}
 .title{font-size:17px;font-weight:600}.caption,.own{font-weight:600}.name{text-anchor:end}
+.value{stroke:#fff;stroke-width:3px;paint-order:stroke}
 .quiet{fill:#59636e;font-size:12px}
 .paper{fill:#fff}.bar{fill:#a8b1bb}.bar.own{fill:#0969da}.axis{stroke:#d1d9e0}
 @media(prefers-color-scheme:dark){
-text{fill:#f0f6fc}.quiet{fill:#9198a1}
+text{fill:#f0f6fc}.quiet{fill:#9198a1}.value{stroke:#0d1117}
 .paper{fill:#0d1117}.bar{fill:#656c76}.bar.own{fill:#4493f8}.axis{stroke:#3d444d}}
 </style>
 )";
@@ -52,10 +54,12 @@ std::string with_commas(std::uint64_t number) {
   return text;
 }
 
-std::string caption_of(const MixCell& load) {
-  return load.key + " keys, " + with_commas(load.entries) + " entries, " +
-         std::to_string(load.read_percent) + " % reads, " + std::to_string(load.threads) +
-         (load.threads == 1 ? " thread, " : " threads, ") + load.distribution;
+// "u64 keys, uniform", "string16 keys, zipf": what differs between neighbours in a picture.
+std::string keys_of(const MixCell& load) { return load.key + " keys, " + load.distribution; }
+
+std::string mix_of(const MixCell& load) {
+  return with_commas(load.entries) + " entries, " + std::to_string(load.read_percent) +
+         " % reads, " + std::to_string(load.threads) + (load.threads == 1 ? " thread" : " threads");
 }
 
 // 1, 2 or 5 times a power of ten, so that at most five steps reach `top`.
@@ -109,14 +113,16 @@ void append_bar(std::string& svg, double x, double y, const MixCell& cell, doubl
   svg += text::xml_text(cell.map) + "</text>";
   append(svg, "<rect class='bar%s' x='%.1f' y='%.1f' width='%.1f' height='%g' rx='2'/>", own,
          x + kNameWidth, y, cell.mops * scale, kBarHeight);
-  append(svg, "<text class='%s' x='%.1f' y='%.1f'>%.1f</text>\n", cell.peer ? "" : "own",
+  append(svg, "<text class='value%s' x='%.1f' y='%.1f'>%.1f</text>\n", own,
          x + kNameWidth + cell.mops * scale + 6, middle, cell.mops);
 }
 
 void append_panel(std::string& svg, double x, double y, const Cells& panel) {
   const double scale = kBarsWidth / std::max(panel.front().mops, 0.001);
   append(svg, "<text class='caption' x='%.1f' y='%.1f'>", x, y + 14);
-  svg += text::xml_text(caption_of(panel.front())) + "</text>\n";
+  svg += text::xml_text(keys_of(panel.front())) + "</text>";
+  append(svg, "<text class='quiet' x='%.1f' y='%.1f'>", x, y + kLineHeight + 14);
+  svg += text::xml_text(mix_of(panel.front())) + "</text>\n";
   append_axis(svg, x, y, panel, scale);
   for (std::size_t i = 0; i < panel.size(); ++i) {
     append_bar(svg, x, y + kPanelHead + kBarPitch * static_cast<double>(i), panel[i], scale);
@@ -127,7 +133,7 @@ void append_panel(std::string& svg, double x, double y, const Cells& panel) {
 std::string description_of(const std::vector<Cells>& panels) {
   std::string text = "Million operations per second.";
   for (const Cells& panel : panels) {
-    text += " " + caption_of(panel.front()) + ":";
+    text += " " + keys_of(panel.front()) + ", " + mix_of(panel.front()) + ":";
     for (const MixCell& cell : panel) append(text, " %s %.1f,", cell.map.c_str(), cell.mops);
     text.back() = '.';
   }
