@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 run_packages=(
-  g++ cmake ninja-build pkg-config
+  ccache cmake g++ ninja-build pkg-config
   libarchive-dev libboost1.81-dev libcli11-dev libdw-dev libelf-dev libexpat1-dev libsimdjson-dev
   libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
   zlib1g-dev

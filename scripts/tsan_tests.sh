@@ -43,7 +43,7 @@ if ! apt-get source --download-only -qq "$package" >&2; then
   apt-get source --download-only -qq "$package" >&2
 fi
 
-# Two folders of a very large archive: the tests, and a header that their test.h includes.
+# Two folders of a very large archive: the tests, and a header that they include.
 tar -xJf "$package"_*.orig.tar.xz --wildcards '*/compiler-rt/test/tsan/*' \
   '*/compiler-rt/test/sanitizer_common/print_address.h'
 find "$folder" -type d -path '*/compiler-rt/test/tsan' | head -n 1

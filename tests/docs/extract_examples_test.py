@@ -90,7 +90,8 @@ class ExtractExamplesTest(unittest.TestCase):
         self.assertIn("unused", messages)
 
     def test_joins_a_block_that_continues_the_one_before(self):
-        page = "```cpp\nint a = 1;\n```\n<!-- example: continues -->\n```cpp\nassert(a == 1);\n```\n"
+        page = ("```cpp\nint a = 1;\n```\n<!-- example: continues -->\n"
+                "```cpp\nassert(a == 1);\n```\n")
         self.assertEqual(self.build(page_md=page), (0, ""))
         self.assertEqual(self.run_program().stdout, "1 examples\n")
 

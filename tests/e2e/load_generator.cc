@@ -46,8 +46,8 @@
 
 namespace {
 
-constexpr std::uint64_t kMaxKeys = 100'000'000;  // eight of a key's twelve digits vary
-constexpr int kReplyTimeoutMs = 60'000;
+constexpr std::uint64_t kKeysMax = 100'000'000;  // eight of a key's twelve digits vary
+constexpr int kReplyTimeout_ms = 60'000;
 
 std::uint64_t now_ns() {
   timespec time{};
@@ -247,7 +247,7 @@ StreamOptions parse_stream(const std::string& text) {
   if (options.connections == 0 || options.pipeline == 0 || options.keys == 0) {
     throw CLI::ValidationError("--stream", "connections, pipeline and keys are at least 1");
   }
-  if (options.first + std::max(options.keys, options.requests) > kMaxKeys) {
+  if (options.first + std::max(options.keys, options.requests) > kKeysMax) {
     throw CLI::ValidationError("--stream", "keys stay below 100000000");
   }
   return options;
@@ -371,7 +371,7 @@ class Generator {
     for (const auto& connection : connections_) send_batch(*connection, now_ns());
     std::array<epoll_event, 256> events{};
     while (under_way_ != 0) {
-      const int ready = epoll_wait(epoll_, events.data(), events.size(), kReplyTimeoutMs);
+      const int ready = epoll_wait(epoll_, events.data(), events.size(), kReplyTimeout_ms);
       if (ready == 0) throw std::runtime_error("no reply for 60 s");
       if (ready < 0 && errno != EINTR) fail_with_errno("epoll_wait");
       for (int i = 0; i < ready; ++i) {

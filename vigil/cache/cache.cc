@@ -10,7 +10,7 @@
 namespace vigil::cache {
 namespace {
 
-constexpr std::uint32_t kMaxShards = 4096;
+constexpr std::uint32_t kShardsMax = 4096;
 
 // A scan stops after this many buckets per wanted entry, so that one call stays short in a table
 // that is nearly empty.
@@ -61,7 +61,7 @@ Cache::Cache(const CacheOptions& options)
       seed_(random_seed()),
       arena_(std::make_unique<Arena>(options.memory_limit_bytes)),
       shards_(nullptr, DestroyShards{0}) {
-  VIGIL_CHECK(std::has_single_bit(options.shards) && options.shards <= kMaxShards,
+  VIGIL_CHECK(std::has_single_bit(options.shards) && options.shards <= kShardsMax,
               "the number of shards must be a power of two, at most 4096");
   // Unowned memory until every shard is constructed; constructing one does not throw.
   auto* shards = static_cast<Shard*>(

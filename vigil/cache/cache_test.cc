@@ -97,12 +97,12 @@ TEST_F(CacheTest, KeysThatDifferInOneByteAreDifferent) {
 
 TEST_F(CacheTest, TooLargeKeysAndValuesAreRefusedAndChangeNothing) {
   set("k", "old");
-  EXPECT_EQ(set("k", std::string(kMaxValueBytes + 1, 'x')), AssignStatus::kTooLarge);
+  EXPECT_EQ(set("k", std::string(kValueBytesMax + 1, 'x')), AssignStatus::kTooLarge);
   EXPECT_EQ(get("k"), "old");
-  EXPECT_EQ(set(std::string(kMaxKeyBytes + 1, 'x'), "v"), AssignStatus::kTooLarge);
-  EXPECT_EQ(set(std::string(kMaxKeyBytes, 'x'), std::string(kMaxValueBytes, 'y')),
+  EXPECT_EQ(set(std::string(kKeyBytesMax + 1, 'x'), "v"), AssignStatus::kTooLarge);
+  EXPECT_EQ(set(std::string(kKeyBytesMax, 'x'), std::string(kValueBytesMax, 'y')),
             AssignStatus::kStored);
-  EXPECT_EQ(get(std::string(kMaxKeyBytes, 'x')), std::string(kMaxValueBytes, 'y'));
+  EXPECT_EQ(get(std::string(kKeyBytesMax, 'x')), std::string(kValueBytesMax, 'y'));
 }
 
 TEST_F(CacheTest, VersionsRiseByOneAndDoNotRestartAfterDeletion) {

@@ -41,11 +41,11 @@ inline constexpr std::uint32_t kDeadlineBits = 42;
 static_assert(kKindBits + kKeySizeBits + kVersionBits == 64);
 static_assert(kValueSizeBits + kDeadlineBits == 64);
 
-inline constexpr std::uint32_t kMaxValueBytes = (1U << kValueSizeBits) - 1;
-inline constexpr std::uint32_t kMaxKeyBytes = 64U * 1024;
-inline constexpr std::uint64_t kMaxVersion = (std::uint64_t{1} << kVersionBits) - 1;
+inline constexpr std::uint32_t kValueBytesMax = (1U << kValueSizeBits) - 1;
+inline constexpr std::uint32_t kKeyBytesMax = 64U * 1024;
+inline constexpr std::uint64_t kVersionMax = (std::uint64_t{1} << kVersionBits) - 1;
 inline constexpr std::int64_t kNoDeadline = 0;
-inline constexpr std::int64_t kMaxDeadlineMs =
+inline constexpr std::int64_t kDeadlineMax_ms =
     (std::int64_t{1} << kDeadlineBits) - 1;  // the year 2109
 
 using Word = std::atomic<std::uint64_t>;
@@ -106,11 +106,11 @@ inline constexpr std::uint32_t kLongKeySizeBytes = 4;
   header.key_size = static_cast<std::uint32_t>(identity >> kKindBits & kLongKeyMark);
   header.kind = static_cast<Kind>(identity % kKinds);
   header.deadline_ms = static_cast<std::int64_t>(extent >> kValueSizeBits);
-  header.value_size = static_cast<std::uint32_t>(extent & kMaxValueBytes);
+  header.value_size = static_cast<std::uint32_t>(extent & kValueBytesMax);
   if (header.key_size == kLongKeyMark) [[unlikely]] {
     const auto size =
         static_cast<std::uint32_t>(words[kTicketWord].load(std::memory_order_acquire) >> 32);
-    header.key_size = size < kMaxKeyBytes ? size : kMaxKeyBytes;
+    header.key_size = size < kKeyBytesMax ? size : kKeyBytesMax;
   }
   return header;
 }

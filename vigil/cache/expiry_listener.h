@@ -4,6 +4,8 @@
 // ShardObserver of one event; its rules about order, threads, callbacks and lifetime hold here.
 //
 //   ExpiryListener listener(cache, [](const RemovedEntry& entry) { announce(entry.key); });
+//
+// Thread safety: as ShardObserver (shard_observer.h).
 #pragma once
 
 #include <functional>

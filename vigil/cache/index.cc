@@ -196,7 +196,7 @@ void Index::replace(Position position, Ref ref) {
 // --- Growing and shrinking ---------------------------------------------------------------------
 
 bool Index::split(Leaf& leaf) {
-  if (leaf.depth == kMaxDepth) return false;
+  if (leaf.depth == kDepthMax) return false;
   std::vector<Moved> moved;
   collect(*leaf.segment, &moved);
   Leaf* old = &leaf;
@@ -278,7 +278,7 @@ bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t 
     return true;
   }
   retire(segment);
-  if (depth == kMaxDepth) return false;
+  if (depth == kDepthMax) return false;
   const std::uint32_t half = 1U << (32 - (depth + 1));
   const auto upper = std::partition(moved.begin(), moved.end(), [&](const Moved& item) {
     return (position_of(item.hash) & half) == 0;

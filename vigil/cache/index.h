@@ -233,7 +233,7 @@ class Index {
   void check_invariants() const;
 
  private:
-  static constexpr std::uint32_t kMaxDepth = 18;
+  static constexpr std::uint32_t kDepthMax = 18;
 
   // What readers see: 2^depth segments, indexed by the leading bits of the position.
   struct Directory {

@@ -35,7 +35,7 @@ std::uint64_t Slot::next_version() const {
 
 AssignStatus Slot::assign(Kind kind, std::string_view head, std::string_view tail,
                           std::int64_t deadline_ms, std::uint64_t version) {
-  if (key_.size() > kMaxKeyBytes || head.size() + tail.size() > kMaxValueBytes) {
+  if (key_.size() > kKeyBytesMax || head.size() + tail.size() > kValueBytesMax) {
     return AssignStatus::kTooLarge;
   }
   EntryHeader header;
@@ -131,7 +131,7 @@ WriteStatus Shard::hand_over(PendingWrite& write) {
       continue;
     }
     backoff.pause();
-    if (backoff.rounds() >= kMaxWaitRounds && queue_.withdraw(ticket, &write)) {
+    if (backoff.rounds() >= kWaitRoundsMax && queue_.withdraw(ticket, &write)) {
       counters_.busy.fetch_add(1, std::memory_order_relaxed);
       return WriteStatus::kBusy;
     }

@@ -7,7 +7,7 @@
 // and the thread that holds the shard applies it before leaving (flat combining, Hendler, Incze,
 // Shavit and Tzafrir, SPAA 2010); the caller waits for it, and takes the shard itself should it
 // become free first. So writes of one shard never overlap, are applied in one order, and no thread
-// sleeps behind the shard. A full queue, or a wait over kMaxWaitRounds, is WriteStatus::kBusy: the
+// sleeps behind the shard. A full queue, or a wait over kWaitRoundsMax, is WriteStatus::kBusy: the
 // write is withdrawn and was not applied.
 //
 // Why not a queue and a thread per shard: handing every write over costs a wake-up of tens of
@@ -116,7 +116,7 @@ class Slot {
 
 class Shard {
  public:
-  static constexpr std::uint32_t kMaxWaitRounds = 1U << 20;
+  static constexpr std::uint32_t kWaitRoundsMax = 1U << 20;
 
   struct Options {
     std::uint32_t number;

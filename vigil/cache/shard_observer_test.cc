@@ -106,7 +106,7 @@ TEST_F(ShardObserverTest, OneWriteMayMakeSeveralChanges) {
 
 TEST_F(ShardObserverTest, WhatChangesNothingIsNotTold) {
   write("k", [](Slot&) {});
-  set("k", std::string(kMaxValueBytes + 1, 'x'));
+  set("k", std::string(kValueBytesMax + 1, 'x'));
   cache_.collect_expired(0, 1, kNow, 1000);
   EXPECT_EQ(take(), Events{});
 }

@@ -71,7 +71,7 @@ std::uint32_t unit_limit_for(std::uint64_t bytes) {
 // The largest entry may start in the last unit and a torn size may point past its end: keep a
 // guard of mapped addresses behind the arena.
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kGuardBytes = std::uint64_t{kMaxKeyBytes} * 2 + kMaxValueBytes + kPageBytes;
+constexpr std::uint64_t kGuardBytes = std::uint64_t{kKeyBytesMax} * 2 + kValueBytesMax + kPageBytes;
 
 }  // namespace
 

@@ -4,6 +4,8 @@
 //
 // A case has a Map, its keys and values made from numbers, and back. Cases of kind "concurrent"
 // may be used by several threads at once; CheckedMap may not.
+//
+// Thread safety: as the map of the case.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -26,7 +26,7 @@ class IdempotencyKeys {
  public:
   IdempotencyKeys();
 
-  // Longer than cache::kMaxKeyBytes if the event's id and key are.
+  // Longer than cache::kKeyBytesMax if the event's id and key are.
   [[nodiscard]] std::string record_key(const OrderEvent& event) const;
 
  private:

@@ -17,7 +17,7 @@ bool remembered(OrderOutcome outcome) { return outcome <= OrderOutcome::kIllegal
 // Whether the answer to an event that keeps the payload could be too large to be remembered.
 bool too_large_to_remember(const OrderEvent& event, const cache::Slot& slot) {
   return !event.has_payload && slot.exists() &&
-         slot.value().size() + kIdempotencyHeadBytes > cache::kMaxValueBytes;
+         slot.value().size() + kIdempotencyHeadBytes > cache::kValueBytesMax;
 }
 
 // `current` is the stored version, 0 if there is no order.
@@ -71,7 +71,7 @@ OrderResult Orders::apply_once(const OrderEvent& event, cache::Slot& slot) const
   if (event.idempotency_key.empty()) return apply_to(event, slot);
 
   const std::string record_key = idempotency_keys_.record_key(event);
-  if (record_key.size() > cache::kMaxKeyBytes) return answer(OrderOutcome::kTooLarge, slot);
+  if (record_key.size() > cache::kKeyBytesMax) return answer(OrderOutcome::kTooLarge, slot);
   const std::uint64_t request = request_hash(event);
   if (const cache::Slot seen = slot.sibling(record_key); seen.has_record()) {
     std::optional<IdempotencyRecord> record = decode_idempotency(seen.value());
@@ -109,9 +109,9 @@ std::optional<OrderOutcome> Orders::refusal(const OrderEvent& event,
   const std::uint64_t current = slot.exists() ? slot.version() : 0;
   if (!preconditions_hold(event, current)) return OrderOutcome::kVersionMismatch;
   if (event.version) {
-    if (*event.version == 0 || *event.version > cache::kMaxVersion) return OrderOutcome::kTooLarge;
+    if (*event.version == 0 || *event.version > cache::kVersionMax) return OrderOutcome::kTooLarge;
     if (slot.has_record() && *event.version <= slot.version()) return OrderOutcome::kStale;
-  } else if (slot.has_record() && slot.version() >= cache::kMaxVersion) {
+  } else if (slot.has_record() && slot.version() >= cache::kVersionMax) {
     return OrderOutcome::kTooLarge;
   }
   const bool needs_order = event.type == OrderEvent::Type::kTransition ||

@@ -287,7 +287,7 @@ TEST_F(OrdersTest, ARecordHoldsAPayloadOnlyIfTheEventBroughtNone) {
 }
 
 TEST_F(OrdersTest, AnOrderTooLargeToBeRememberedIsRefusedAndStays) {
-  const std::string payload(cache::kMaxValueBytes - 34, 'p');
+  const std::string payload(cache::kValueBytesMax - 34, 'p');
   ASSERT_EQ(apply(put("A1", "pending", payload)), OrderOutcome::kCreated);
   OrderEvent step = transition("A1", "paid");
   step.idempotency_key = "key";

@@ -23,7 +23,7 @@ cache::EntryHeader header_of(const std::string& value, cache::Kind kind = cache:
 
 TEST(OrderRecordTest, AnOrderReadsBackWithItsHistory) {
   const std::string first = encode_order_head({}, {1, 4, kNow}, 8) + "payload";
-  const std::string second = encode_order_head(first, {2, cache::kMaxVersion, kNow + 1}, 8) + "{}";
+  const std::string second = encode_order_head(first, {2, cache::kVersionMax, kNow + 1}, 8) + "{}";
   Order order;
   ASSERT_TRUE(decode_order(header_of(second), second, &order));
   EXPECT_EQ(order.status, 2);
@@ -33,7 +33,7 @@ TEST(OrderRecordTest, AnOrderReadsBackWithItsHistory) {
   EXPECT_EQ(order.payload, "{}");
   ASSERT_EQ(order.history.size(), 2U);
   EXPECT_EQ(order.history[0].version, 4U);
-  EXPECT_EQ(order.history[1].version, cache::kMaxVersion);
+  EXPECT_EQ(order.history[1].version, cache::kVersionMax);
   EXPECT_EQ(order.history[1].at_ms, kNow + 1);
   EXPECT_EQ(stored_payload(first), "payload");
   EXPECT_EQ(stored_status(first), 1);
@@ -74,9 +74,9 @@ TEST(IdempotencyRecordTest, EveryMemberReadsBack) {
   record.order_id_size = 60'000;
   record.result.outcome = OrderOutcome::kUpdated;
   record.result.status = 63;
-  record.result.version = cache::kMaxVersion;
+  record.result.version = cache::kVersionMax;
   record.result.updated_ms = kNow;
-  record.result.deadline_ms = cache::kMaxDeadlineMs;
+  record.result.deadline_ms = cache::kDeadlineMax_ms;
   record.result.kept_payload = "kept";
   const std::string value = encode_idempotency(record);
   EXPECT_EQ(value.size(), kIdempotencyHeadBytes + 4);

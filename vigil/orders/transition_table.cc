@@ -52,8 +52,8 @@ Result<StatusId> TransitionTable::intern(const std::string& status) {
                  " bytes"};
   }
   if (const std::optional<StatusId> known = find(status)) return *known;
-  if (names_.size() == kMaxStatuses) {
-    return Error{"the transition table has more than " + std::to_string(kMaxStatuses) +
+  if (names_.size() == kStatusesMax) {
+    return Error{"the transition table has more than " + std::to_string(kStatusesMax) +
                  " statuses; '" + status + "' is one too many"};
   }
   names_.push_back(status);

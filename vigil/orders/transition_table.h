@@ -19,7 +19,7 @@ namespace vigil::orders {
 
 class TransitionTable {
  public:
-  static constexpr std::size_t kMaxStatuses = 64;
+  static constexpr std::size_t kStatusesMax = 64;
   using StatusId = std::uint8_t;
 
   struct Step {
@@ -50,7 +50,7 @@ class TransitionTable {
   [[nodiscard]] bool reachable_from_start(StatusId to) const { return from_start_[to]; }
 
  private:
-  using StatusSet = std::bitset<kMaxStatuses>;
+  using StatusSet = std::bitset<kStatusesMax>;
 
   Result<StatusId> intern(const std::string& status);
   void close();
@@ -58,8 +58,8 @@ class TransitionTable {
   std::vector<std::string> names_;
   StatusSet initial_;
   StatusSet from_start_;
-  std::array<StatusSet, kMaxStatuses> next_{};
-  std::array<StatusSet, kMaxStatuses> closure_{};
+  std::array<StatusSet, kStatusesMax> next_{};
+  std::array<StatusSet, kStatusesMax> closure_{};
 };
 
 using StatusId = TransitionTable::StatusId;

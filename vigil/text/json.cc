@@ -67,7 +67,7 @@ class JsonChecker {
   }
 
   bool open(bool object) {
-    if (depth_ == kMaxJsonDepth) return false;
+    if (depth_ == kJsonDepthMax) return false;
     in_object_[depth_++] = object;
     ++at_;
     skip_space();
@@ -156,7 +156,7 @@ class JsonChecker {
   const char* at_;
   const char* end_;
   std::size_t depth_ = 0;
-  std::bitset<kMaxJsonDepth> in_object_;
+  std::bitset<kJsonDepthMax> in_object_;
 };
 
 }  // namespace

@@ -13,10 +13,10 @@
 
 namespace vigil::text {
 
-inline constexpr std::size_t kMaxJsonDepth = 64;
+inline constexpr std::size_t kJsonDepthMax = 64;
 
 // Exactly one JSON value, white space around it allowed, strings in UTF-8, nested at most
-// kMaxJsonDepth deep. Numbers may have any size.
+// kJsonDepthMax deep. Numbers may have any size.
 [[nodiscard]] bool is_json(std::string_view bytes);
 
 }  // namespace vigil::text

@@ -67,8 +67,8 @@ TEST(JsonTest, NestingIsLimitedNotRecursive) {
   const auto nested = [](std::size_t depth) {
     return std::string(depth, '[') + std::string(depth, ']');
   };
-  EXPECT_TRUE(is_json(nested(kMaxJsonDepth)));
-  EXPECT_FALSE(is_json(nested(kMaxJsonDepth + 1)));
+  EXPECT_TRUE(is_json(nested(kJsonDepthMax)));
+  EXPECT_FALSE(is_json(nested(kJsonDepthMax + 1)));
   EXPECT_FALSE(is_json(std::string(1'000'000, '[')));
 }
 

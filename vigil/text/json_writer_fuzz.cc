@@ -66,7 +66,7 @@ class Document {
       strings_.push_back(valid_utf8(name));
       json_.key(JsonName(name));
     }
-    if (choice <= 2 && open_.size() + 1 < kMaxJsonDepth) {
+    if (choice <= 2 && open_.size() + 1 < kJsonDepthMax) {
       open_.push_back(choice == 1);
       return choice == 1 ? json_.begin_object() : json_.begin_array();
     }

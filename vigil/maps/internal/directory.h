@@ -52,10 +52,10 @@ namespace vigil::maps::internal {
 class Directory {
  public:
   // Deeper, directory and tag would share bits of the hash.
-  static constexpr std::uint32_t kMaxDepth = 24;
+  static constexpr std::uint32_t kDepthMax = 24;
   static constexpr std::uint64_t kStripes = 64;
 
-  // Room for 2^depth_limit entries. Throws std::bad_alloc. REQUIRES: depth_limit <= kMaxDepth.
+  // Room for 2^depth_limit entries. Throws std::bad_alloc. REQUIRES: depth_limit <= kDepthMax.
   explicit Directory(std::uint32_t depth_limit) : depth_limit_(depth_limit) {
     Result<table::ReservedMemory> memory =
         table::ReservedMemory::reserve(sizeof(Entry) << depth_limit);
@@ -210,7 +210,7 @@ class Directory {
   alignas(64) SpinLock lock_;
   std::uint32_t depth_ VIGIL_GUARDED_BY(lock_) = 0;
   std::uint32_t smallest_depth_ VIGIL_GUARDED_BY(lock_) = 0;
-  std::array<std::uint64_t, kMaxDepth + 1> segments_of_depth_ VIGIL_GUARDED_BY(lock_) = {};
+  std::array<std::uint64_t, kDepthMax + 1> segments_of_depth_ VIGIL_GUARDED_BY(lock_) = {};
   std::uint32_t depth_limit_;
   table::ReservedMemory memory_;
 };

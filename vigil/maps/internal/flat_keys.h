@@ -118,7 +118,7 @@ class FlatKeys<std::string, Hash, Equal, Allocator> {
     }
 
    private:
-    [[nodiscard]] bool is_long() const noexcept { return key_.size() > InlineString::kMaxBytes; }
+    [[nodiscard]] bool is_long() const noexcept { return key_.size() > InlineString::kBytesMax; }
 
     const FlatKeys& keys_;
     Lookup key_;

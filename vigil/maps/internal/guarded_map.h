@@ -17,6 +17,8 @@
 // ones, is what keeps a check of ten instructions at ten.
 //
 // Callbacks run inside the guard: they must not use the same map, which VIGIL_CHECK stops.
+//
+// Thread safety: what the guards make of it.
 #pragma once
 
 #include <concepts>

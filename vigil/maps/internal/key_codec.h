@@ -147,7 +147,7 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kInline> {
 // costs as much as the rest of a lookup.
 struct InlineString {
   static constexpr std::uint32_t kWords = 3;
-  static constexpr std::size_t kMaxBytes = 23;
+  static constexpr std::size_t kBytesMax = 23;
   static constexpr std::uint32_t kSizeShift = 56;
   static constexpr std::uint64_t kLongMark = std::uint64_t{0xFF} << kSizeShift;
 
@@ -240,7 +240,7 @@ class KeyCodec<std::string, Hash, Equal, KeyKind::kString> {
     }
 
    private:
-    [[nodiscard]] bool is_long() const noexcept { return key_.size() > InlineString::kMaxBytes; }
+    [[nodiscard]] bool is_long() const noexcept { return key_.size() > InlineString::kBytesMax; }
 
     const KeyCodec& codec_;
     Lookup key_;

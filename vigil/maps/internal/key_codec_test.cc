@@ -21,7 +21,7 @@ std::string bytes(std::size_t size) {
 }
 
 TEST(InlineStringTest, EverySizeUpTo23SurvivesTheRoundTrip) {
-  for (std::size_t size = 0; size <= InlineString::kMaxBytes; ++size) {
+  for (std::size_t size = 0; size <= InlineString::kBytesMax; ++size) {
     const auto words = InlineString::encode(bytes(size));
     EXPECT_EQ(InlineString::decode(words.data()), bytes(size));
     EXPECT_FALSE(InlineString::is_long(words.data()));

@@ -29,6 +29,8 @@
 //
 // Counters: those of a shard that was cut in two stay with its lower half; the upper half counts
 // from zero, modulo 2^64. Only sums over all shards are meant to be read.
+//
+// Thread safety: as said of each member; mostly under the lock of the shard.
 #pragma once
 
 #include <algorithm>
@@ -155,7 +157,7 @@ class ShardArray {
 
 class Shards {
  public:
-  static constexpr std::uint32_t kMaxCount = 4096;
+  static constexpr std::uint32_t kCountMax = 4096;
 
   explicit Shards(std::uint32_t count) { current_.store(&array_of(count)); }
   ~Shards() {
@@ -227,7 +229,7 @@ class Shards {
   }
 
  private:
-  static constexpr std::size_t kArrays = 13;  // for 1, 2, 4 ... kMaxCount shards
+  static constexpr std::size_t kArrays = 13;  // for 1, 2, 4 ... kCountMax shards
 
   // The array for a number of shards, made when first asked for.
   ShardArray& array_of(std::uint32_t count) {

@@ -8,6 +8,8 @@
 // then changes it therefore holds it still between the two (Writer::hold).
 //
 // Lock order: a shard's lock (shard.h), then those of segment.h and directory.h.
+//
+// Thread safety: as sharded_map.h says.
 #pragma once
 
 #include <algorithm>
@@ -151,14 +153,14 @@ namespace maps::internal {
 [[nodiscard]] inline std::uint32_t depth_limit(const ShardedMapOptions& options) {
   const std::uint64_t segments = options.max_entries / 72 + 1;
   const auto depth = static_cast<std::uint32_t>(std::bit_width(segments)) + 3;
-  return std::clamp(depth, static_cast<std::uint32_t>(std::countr_zero(Shards::kMaxCount)) + 1,
-                    Directory::kMaxDepth);
+  return std::clamp(depth, static_cast<std::uint32_t>(std::countr_zero(Shards::kCountMax)) + 1,
+                    Directory::kDepthMax);
 }
 // Twice the entries, because a segment that has just split is less than half full; the segments
 // that the most shards start with; and chunks for every size of segment.
 [[nodiscard]] inline std::uint64_t slots_for(const ShardedMapOptions& options) {
   constexpr std::uint64_t kSpare =
-      (Shards::kMaxCount * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
+      (Shards::kCountMax * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
   return 2 * options.max_entries + kSpare;
 }
 

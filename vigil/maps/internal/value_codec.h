@@ -30,12 +30,12 @@ namespace vigil::maps::internal {
 
 enum class ValueKind : std::uint8_t { kInline, kShared, kLocked };
 
-inline constexpr std::size_t kMaxInlineValueBytes = 32;
+inline constexpr std::size_t kInlineValueBytesMax = 32;
 
 template <class V>
 [[nodiscard]] consteval ValueKind value_kind() {
   if (std::is_trivially_copyable_v<V> && std::is_copy_constructible_v<V> &&
-      sizeof(V) <= kMaxInlineValueBytes && alignof(V) <= 16) {
+      sizeof(V) <= kInlineValueBytesMax && alignof(V) <= 16) {
     return ValueKind::kInline;
   }
   return std::is_copy_constructible_v<V> ? ValueKind::kShared : ValueKind::kLocked;

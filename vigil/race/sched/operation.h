@@ -27,7 +27,7 @@ inline constexpr TaskId kNoTask = ~TaskId{0};
 inline constexpr TaskId kClockTask = kNoTask - 1;
 
 // Live tasks at the same time.
-inline constexpr std::uint32_t kMaxTasks = 4096;
+inline constexpr std::uint32_t kTasksMax = 4096;
 
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};  // a deadline that never comes
 

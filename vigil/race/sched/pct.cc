@@ -4,7 +4,7 @@
 namespace vigil::race {
 
 Pct::Pct(const StrategySettings& settings) : Strategy(settings) {
-  const std::uint32_t depth = settings.depth < kMaxDepth ? settings.depth : kMaxDepth;
+  const std::uint32_t depth = settings.depth < kDepthMax ? settings.depth : kDepthMax;
   changes_ = depth == 0 ? 0 : depth - 1;
   const std::uint32_t horizon =
       settings.horizon != 0 ? settings.horizon : kSmallestHorizon << random_.below(kHorizons);

@@ -8,6 +8,8 @@
 // Deviations: k is not known in a first run: unless the settings say it, each schedule draws the
 // order of magnitude. The clock is a task with a priority that is drawn again after some of its
 // firings. Tasks that yield or spin fall below all others, or their loops would never end.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/priorities.h"
@@ -23,14 +25,14 @@ class Pct final : public Strategy {
   TaskId next_task(const SchedulePoint& point) override;
 
  private:
-  static constexpr std::uint32_t kMaxDepth = 16;
+  static constexpr std::uint32_t kDepthMax = 16;
   static constexpr std::uint32_t kSmallestHorizon = 16;
   static constexpr std::uint32_t kHorizons = 11;  // doubling from the smallest to 16,384
   static constexpr std::uint32_t kClockRedrawOneIn = 4;
 
   Priorities priorities_;
   std::uint32_t changes_ = 0;
-  std::uint64_t change_at_[kMaxDepth] = {};
+  std::uint64_t change_at_[kDepthMax] = {};
 };
 
 }  // namespace vigil::race

@@ -8,6 +8,8 @@
 // Deviations: an object is the eight bytes around an address. The clock is an operation whose
 // priority is drawn again after each firing. Tasks that yield or spin fall below all others until
 // their next operation.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/priorities.h"

@@ -36,7 +36,7 @@ class Priorities {
     return kLowestDrawn + static_cast<Priority>(random.next() >> 2);
   }
 
-  Priority priorities_[kMaxTasks] = {};
+  Priority priorities_[kTasksMax] = {};
   Priority clock_ = kLowestDrawn;
   Priority floor_ = 0;
 };

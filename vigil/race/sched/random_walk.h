@@ -6,6 +6,8 @@
 //
 // Deviations: the clock is chosen once in 16 times, because an early deadline is rarer than a
 // switch; a task that yields or spins lets one choice pass.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/strategy.h"

@@ -21,7 +21,7 @@ Replay::Replay(const Decision* decisions, std::size_t count)
 
 const Decision* Replay::take(std::uint32_t* cursors, std::uint32_t from, std::uint32_t step,
                              bool choices) {
-  if (from >= kMaxNumber) return nullptr;
+  if (from >= kNumberMax) return nullptr;
   for (std::uint32_t& i = cursors[from]; i < count_; ++i) {
     const Decision& decision = decisions_[i];
     if (decision.from != from || (decision.kind == Decision::Kind::kChoice) != choices) continue;
@@ -57,7 +57,7 @@ TaskId Replay::next_task(const SchedulePoint& point) {
 
 std::uint32_t Replay::next_choice(const SchedulePoint& point, std::uint32_t count) {
   const std::uint32_t from = point.numbers[point.from];
-  if (from >= kMaxNumber) return 0;
+  if (from >= kNumberMax) return 0;
   const Decision* decision = take(choice_cursors_, from, choices_made_[from]++, true);
   if (decision == nullptr) return 0;
   if (decision->to < count) return decision->to;

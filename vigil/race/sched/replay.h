@@ -50,7 +50,7 @@ class Replay final : public Strategy {
 
  private:
   // Tasks that a list may name.
-  static constexpr std::uint32_t kMaxNumber = 16384;
+  static constexpr std::uint32_t kNumberMax = 16384;
 
   // The first decision of `from` at or after `cursor` of this kind and step; nullptr if none.
   const Decision* take(std::uint32_t* cursors, std::uint32_t from, std::uint32_t step,
@@ -60,9 +60,9 @@ class Replay final : public Strategy {
   std::size_t count_;
   std::uint64_t passed_over_ = 0;
   TaskId demoted_ = kNoTask;
-  std::uint32_t choices_made_[kMaxNumber] = {};
-  std::uint32_t run_cursors_[kMaxNumber] = {};
-  std::uint32_t choice_cursors_[kMaxNumber] = {};
+  std::uint32_t choices_made_[kNumberMax] = {};
+  std::uint32_t run_cursors_[kNumberMax] = {};
+  std::uint32_t choice_cursors_[kNumberMax] = {};
 };
 
 }  // namespace vigil::race

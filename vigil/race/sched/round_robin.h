@@ -2,6 +2,8 @@
 //
 // Each task in turn, in the order of creation, one scheduling point each; deadlines never early.
 // The seed plays no part but in next_choice(): the baseline that shows what seeds are good for.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/strategy.h"

@@ -15,7 +15,7 @@ TaskId Scheduler::add_task() {
   TaskId task = free_;
   if (task != kNoTask) {
     free_ = tasks_[task].newer;
-  } else if (never_used_ < kMaxTasks) {
+  } else if (never_used_ < kTasksMax) {
     task = never_used_++;
   } else {
     return kNoTask;
@@ -277,7 +277,7 @@ bool Scheduler::may_fire_early() const {
 
 bool Scheduler::earliest_is(TimerKind kind) const {
   const TimerId timer = timers_.earliest();
-  return timer >= kMaxTasks && timer_kinds_[timer - kMaxTasks] == kind;
+  return timer >= kTasksMax && timer_kinds_[timer - kTasksMax] == kind;
 }
 
 // No task can go on: time jumps to the next deadline, if there is one. Timers of running time that
@@ -309,11 +309,11 @@ void Scheduler::fire_earliest() {
   clock_.jump_to(timers_.earliest_deadline_ns());
   const TimerId timer = timers_.earliest();
   timers_.cancel(timer);
-  if (timer < kMaxTasks) {
+  if (timer < kTasksMax) {
     end_wait(timer, Wake::kTimedOut);
   } else if (listener_.timer_fired != nullptr) {
     idle_points_ = 0;
-    listener_.timer_fired(timer - kMaxTasks);
+    listener_.timer_fired(timer - kTasksMax);
   }
 }
 

@@ -73,7 +73,7 @@ class Scheduler {
 
   // ---- tasks
 
-  // Runnable at once; kNoTask when all kMaxTasks are in use.
+  // Runnable at once; kNoTask when all kTasksMax are in use.
   TaskId add_task();
   void finish(TaskId task);
   void abandon(TaskId task);  // it never ran
@@ -108,9 +108,9 @@ class Scheduler {
 
   void set_timer(std::uint32_t timer, std::uint64_t deadline_ns, TimerKind kind) {
     timer_kinds_[timer] = kind;
-    timers_.set(kMaxTasks + timer, deadline_ns);
+    timers_.set(kTasksMax + timer, deadline_ns);
   }
-  void cancel_timer(std::uint32_t timer) { timers_.cancel(kMaxTasks + timer); }
+  void cancel_timer(std::uint32_t timer) { timers_.cancel(kTasksMax + timer); }
 
   // ---- for reports
 
@@ -205,14 +205,14 @@ class Scheduler {
   TaskId newest_blocked_ = kNoTask;
 
   std::uint32_t runnable_count_ = 0;
-  TaskId runnable_[kMaxTasks];
-  Task tasks_[kMaxTasks];
-  Operation operations_[kMaxTasks];
-  std::uint32_t numbers_[kMaxTasks] = {};
-  std::uint32_t steps_[kMaxTasks] = {};
-  std::uint32_t choices_[kMaxTasks] = {};
-  Watch watches_[kMaxTasks] = {};
-  TimerKind timer_kinds_[kMaxTimers] = {};
+  TaskId runnable_[kTasksMax];
+  Task tasks_[kTasksMax];
+  Operation operations_[kTasksMax];
+  std::uint32_t numbers_[kTasksMax] = {};
+  std::uint32_t steps_[kTasksMax] = {};
+  std::uint32_t choices_[kTasksMax] = {};
+  Watch watches_[kTasksMax] = {};
+  TimerKind timer_kinds_[kTimersMax] = {};
 };
 
 }  // namespace vigil::race

@@ -263,7 +263,7 @@ TEST_F(SchedulerTest, WhoeverSpinsDoesNotKeepTheOthersBack) {
 
 TEST_F(SchedulerTest, NumbersOfTasksAreNotReusedTheirPlacesAre) {
   const TaskId main = scheduler_->add_task();
-  for (std::uint32_t i = 1; i <= 3 * kMaxTasks; ++i) {
+  for (std::uint32_t i = 1; i <= 3 * kTasksMax; ++i) {
     const TaskId task = scheduler_->add_task();
     ASSERT_NE(task, kNoTask);
     ASSERT_EQ(scheduler_->number_of(task), i);
@@ -274,7 +274,7 @@ TEST_F(SchedulerTest, NumbersOfTasksAreNotReusedTheirPlacesAre) {
 }
 
 TEST_F(SchedulerTest, RefusesMoreTasksThanItHasRoomFor) {
-  for (std::uint32_t i = 0; i < kMaxTasks; ++i) ASSERT_NE(scheduler_->add_task(), kNoTask);
+  for (std::uint32_t i = 0; i < kTasksMax; ++i) ASSERT_NE(scheduler_->add_task(), kNoTask);
   EXPECT_EQ(scheduler_->add_task(), kNoTask);
 }
 

@@ -12,6 +12,8 @@
 // that spins has no interesting operation left until others have gone on, whatever its count says:
 // it is left out of the next draws, of twice as many each time it spins again. The clock is chosen
 // once in 16 times.
+//
+// Thread safety: none; the scheduler asks one strategy from one thread at a time.
 #pragma once
 
 #include "vigil/race/sched/strategy.h"
@@ -46,9 +48,9 @@ class Surw final : public Strategy {
   TaskId passed_over_ = kNoTask;
   std::uint32_t objects_seen_ = 0;
   std::uint64_t objects_[1U << kObjectsLog2] = {};  // address, shifted by 1, and the verdict below
-  std::uint32_t left_[kMaxTasks] = {};     // interesting operations that the task has left, a guess
-  std::uint32_t resting_[kMaxTasks] = {};  // draws that are left until it takes part again
-  std::uint32_t next_rest_[kMaxTasks] = {};  // if it spins again before an interesting operation
+  std::uint32_t left_[kTasksMax] = {};     // interesting operations that the task has left, a guess
+  std::uint32_t resting_[kTasksMax] = {};  // draws that are left until it takes part again
+  std::uint32_t next_rest_[kTasksMax] = {};  // if it spins again before an interesting operation
 };
 
 }  // namespace vigil::race

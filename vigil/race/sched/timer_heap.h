@@ -17,11 +17,11 @@ namespace vigil::race {
 // Deadlines of waiting tasks have the task's number as name, others come after them.
 using TimerId = std::uint32_t;
 
-inline constexpr std::uint32_t kMaxTimers = 1024;  // apart from the tasks' own
+inline constexpr std::uint32_t kTimersMax = 1024;  // apart from the tasks' own
 
 class TimerHeap {
  public:
-  static constexpr std::uint32_t kCapacity = kMaxTasks + kMaxTimers;
+  static constexpr std::uint32_t kCapacity = kTasksMax + kTimersMax;
 
   bool empty() const { return size_ == 0; }
   // REQUIRES: !empty(), for both.

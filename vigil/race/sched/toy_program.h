@@ -2,6 +2,8 @@
 //
 // A program of toy tasks for tests of schedules: each task is a list of operations, a schedule is
 // the order in which the scheduler lets them happen.
+//
+// Thread safety: none.
 #pragma once
 
 #include <cstddef>

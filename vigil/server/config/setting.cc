@@ -46,7 +46,7 @@ bool is_log_level(const std::string& text) {
   return std::find(kLevels.begin(), kLevels.end(), text) != kLevels.end();
 }
 
-constexpr std::uint64_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 
 // clang-format off
 constexpr Setting kSettings[] = {
@@ -117,7 +117,7 @@ constexpr Setting kSettings[] = {
     {"limits.request_bytes", "--request-bytes-max", Form::kBytes, 64 * kKiB, kGiB,
      "size of one RESP request",
      [](Config& c) -> Target { return &c.server.request_bytes_max; }},
-    {"limits.request_args", "--request-args-max", Form::kInteger, 16, kMaxU32,
+    {"limits.request_args", "--request-args-max", Form::kInteger, 16, kU32Max,
      "arguments of one RESP request",
      [](Config& c) -> Target { return &c.server.request_args_max; }},
     {"limits.http_body_bytes", "--http-body-bytes-max", Form::kBytes, kKiB, kGiB,

@@ -26,7 +26,7 @@ constexpr unsigned kParseFlags = rapidjson::kParseIterativeFlag |
 
 enum class Shape : std::uint8_t { kOrder, kBulkItem, kBulkArray };
 
-enum class Member : std::uint8_t { kId, kOp, kStatus, kPayload, kVersion, kIfVersion, kTtlMs };
+enum class Member : std::uint8_t { kId, kOp, kStatus, kPayload, kVersion, kIfVersion, kTtl_ms };
 
 struct MemberSpec {
   std::string_view name;
@@ -40,7 +40,7 @@ constexpr MemberSpec kMembers[] = {
     {"payload", Member::kPayload, false},
     {"version", Member::kVersion, false},
     {"if_version", Member::kIfVersion, true},
-    {"ttl_ms", Member::kTtlMs, false},
+    {"ttl_ms", Member::kTtl_ms, false},
 };
 
 template <class Integer>
@@ -66,7 +66,7 @@ class OrderHandler {
       payload_->null();
       return after_payload_value();
     }
-    if (!in_order_ || member_ != Member::kTtlMs) return reject_type();
+    if (!in_order_ || member_ != Member::kTtl_ms) return reject_type();
     items_.back().ttl_is_null = true;
     return true;
   }
@@ -161,7 +161,7 @@ class OrderHandler {
         return "expected an integer from 1 to 281474976710655";
       case Member::kIfVersion:
         return "expected an integer from 0 to 281474976710655";
-      case Member::kTtlMs:
+      case Member::kTtl_ms:
         return "expected a positive integer of milliseconds, or null";
     }
     return {};
@@ -222,9 +222,9 @@ class OrderHandler {
       case Member::kIfVersion:
         order.if_version = to_integer<std::uint64_t>(digits);
         return in_range(order.if_version, 0);
-      case Member::kTtlMs:
+      case Member::kTtl_ms:
         order.ttl_ms = to_integer<std::int64_t>(digits);
-        if (order.ttl_ms && *order.ttl_ms > 0 && *order.ttl_ms <= cache::kMaxDeadlineMs)
+        if (order.ttl_ms && *order.ttl_ms > 0 && *order.ttl_ms <= cache::kDeadlineMax_ms)
           return true;
         return reject_type();
       default:
@@ -232,7 +232,7 @@ class OrderHandler {
     }
   }
   bool in_range(std::optional<std::uint64_t> version, std::uint64_t low) {
-    return (version && *version >= low && *version <= cache::kMaxVersion) || reject_type();
+    return (version && *version >= low && *version <= cache::kVersionMax) || reject_type();
   }
 
   void begin_payload() {
@@ -244,8 +244,8 @@ class OrderHandler {
     return true;
   }
   bool enter_payload_level() {
-    if (++depth_ <= text::kMaxJsonDepth) return true;
-    return reject("the payload is nested deeper than " + std::to_string(text::kMaxJsonDepth));
+    if (++depth_ <= text::kJsonDepthMax) return true;
+    return reject("the payload is nested deeper than " + std::to_string(text::kJsonDepthMax));
   }
   bool leave_payload_level() {
     --depth_;

@@ -12,7 +12,7 @@
 // "payload_encoding":"base64" if it is not UTF-8 either. An empty payload is answered as null.
 //
 // Reading is strict: unknown, repeated or wrongly typed members are errors. RapidJSON's
-// non-recursive SAX parser does the work; nesting is limited to text::kMaxJsonDepth.
+// non-recursive SAX parser does the work; nesting is limited to text::kJsonDepthMax.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -72,7 +72,7 @@ int success_status(OrderOutcome outcome) {
 }
 
 std::int64_t deadline_after(std::int64_t now_ms, std::int64_t ttl_ms) {
-  return std::min(now_ms + ttl_ms, cache::kMaxDeadlineMs);
+  return std::min(now_ms + ttl_ms, cache::kDeadlineMax_ms);
 }
 
 // A PUT replaces the order, so what it leaves out is empty; a PATCH keeps it.
@@ -292,7 +292,7 @@ std::string OrderHttp::explain(const OrderEvent& event, const OrderResult& resul
     case OrderOutcome::kWrongKind:
       return quoted(event.order_id) + " was set by a string command";
     case OrderOutcome::kTooLarge:
-      return "the order does not fit into " + std::to_string(cache::kMaxValueBytes) + " bytes";
+      return "the order does not fit into " + std::to_string(cache::kValueBytesMax) + " bytes";
     case OrderOutcome::kOutOfMemory:
       return "the cache holds as much as its memory limit allows";
     default:

@@ -174,7 +174,7 @@ HttpParser::~HttpParser() = default;
 
 HttpParser::Step HttpParser::parse(std::string_view input, HttpRequest* request) {
   served_.reset();
-  if (slow_ != nullptr) return parse_slowly(input, request);
+  if (slow_ != nullptr) return parse_slow_path(input, request);
   // Empty lines before a request are to be ignored (RFC 9112, section 2.2).
   std::size_t skipped = 0;
   while (input.substr(skipped, 2) == "\r\n") skipped += 2;
@@ -188,7 +188,7 @@ HttpParser::Step HttpParser::parse(std::string_view input, HttpRequest* request)
     searched_ = 0;
     step.outcome = Outcome::kRequest;
   } else {
-    step = parse_slowly(input, request);
+    step = parse_slow_path(input, request);
   }
   step.bytes += skipped;
   return step;
@@ -210,7 +210,7 @@ HttpParser::Step HttpParser::wait_for_header(std::string_view input) {
   return {};
 }
 
-HttpParser::Step HttpParser::parse_slowly(std::string_view input, HttpRequest* request) {
+HttpParser::Step HttpParser::parse_slow_path(std::string_view input, HttpRequest* request) {
   std::size_t header_bytes = 0;
   if (slow_ == nullptr) {
     // Beast judges a header by the piece it is given; given whole ones only, it judges alike

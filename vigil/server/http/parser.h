@@ -56,7 +56,7 @@ class HttpParser {
  private:
   class Slow;
 
-  Step parse_slowly(std::string_view input, HttpRequest* request);
+  Step parse_slow_path(std::string_view input, HttpRequest* request);
   Step wait_for_header(std::string_view input);
   [[nodiscard]] std::size_t find_header_end(std::string_view input) const;
 

@@ -19,7 +19,7 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr double kSecondsPerNs = 1e-9;
+constexpr double kSecondsPerNanosecond = 1e-9;
 
 using Labels = std::vector<ClientMetric::Label>;
 
@@ -103,12 +103,13 @@ class Collection {
       seen += sum([&](const ReactorCounters& c) { return (c.*member).bucket(i); });
       const std::uint64_t bound_ns = LatencyHistogram::upper_bound_ns(i);
       const bool shown = i % 2 == 1 && bound_ns >= first_bound_ns && bound_ns <= last_bound_ns;
-      if (shown) result.bucket.push_back({seen, static_cast<double>(bound_ns) * kSecondsPerNs});
+      if (shown)
+        result.bucket.push_back({seen, static_cast<double>(bound_ns) * kSecondsPerNanosecond});
     }
     result.sample_count = seen;
     result.sample_sum =
         static_cast<double>(sum([&](const ReactorCounters& c) { return (c.*member).sum_ns(); })) *
-        kSecondsPerNs;
+        kSecondsPerNanosecond;
     add(std::move(Family(std::move(name), std::move(help), MetricType::Histogram)
                       .histogram(std::move(result))));
   }
@@ -232,9 +233,9 @@ class Collection {
   void add_reactors() {
     per_reactor("vigild_reactor_busy_seconds_total",
                 "Time that the reactor did not wait; its rate is the reactor's utilisation.",
-                kSecondsPerNs, [](const ReactorCounters& c) { return c.busy_ns.value(); });
+                kSecondsPerNanosecond, [](const ReactorCounters& c) { return c.busy_ns.value(); });
     per_reactor("vigild_reactor_cpu_seconds_total", "CPU time of the reactor's thread.",
-                kSecondsPerNs, [](const ReactorCounters& c) { return c.cpu_ns.value(); });
+                kSecondsPerNanosecond, [](const ReactorCounters& c) { return c.cpu_ns.value(); });
     per_reactor("vigild_reactor_turns_total", "Turns of the reactor's loop.", 1,
                 [](const ReactorCounters& c) { return c.turns.value(); });
     per_reactor("vigild_reactor_wakeups_total", "Wake-ups by other reactors.", 1,

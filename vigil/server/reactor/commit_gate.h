@@ -19,8 +19,8 @@
 // committed one; the committer stores the committed position, then looks for an announcement. Both
 // sides are sequentially consistent, so at least one sees the other (as in Mailbox).
 //
-// Thread safety: advance() and fail() by one committer at a time, on any thread; everything else by
-// the reactor's thread.
+// Thread safety: advance() and fail() by one committer at a time, on any thread, which must end
+// before the reactor is destroyed; everything else by the reactor's thread.
 #pragma once
 
 #include <atomic>

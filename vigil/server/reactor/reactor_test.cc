@@ -124,7 +124,7 @@ class ReactorTest : public ::testing::Test {
 
   // Waits: a peer may see the end of its connection, or the reply to another, before it is counted.
   void expect_sum(Counter ReactorCounters::*counter, std::uint64_t wanted) {
-    for (int waited_ms = 0; sum_of(counter) < wanted && waited_ms < kPatienceMs; ++waited_ms) {
+    for (int waited_ms = 0; sum_of(counter) < wanted && waited_ms < kPatience_ms; ++waited_ms) {
       ::poll(nullptr, 0, 1);
     }
     EXPECT_EQ(sum_of(counter), wanted);

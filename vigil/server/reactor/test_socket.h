@@ -21,7 +21,7 @@
 
 namespace vigil::server {
 
-inline constexpr int kPatienceMs = 20'000;  // bounds a hang; no test waits for it when all is well
+inline constexpr int kPatience_ms = 20'000;  // bounds a hang; no test waits for it when all is well
 
 // A blocking client socket.
 class TestSocket {
@@ -83,7 +83,7 @@ class TestSocket {
  private:
   [[nodiscard]] bool wait_readable() const {
     pollfd item{fd_.get(), POLLIN, 0};
-    return ::poll(&item, 1, kPatienceMs) == 1;
+    return ::poll(&item, 1, kPatience_ms) == 1;
   }
 
   FileDescriptor fd_;

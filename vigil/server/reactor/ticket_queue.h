@@ -35,7 +35,7 @@ class TicketQueue {
   // Waits until there are `count` of them.
   std::vector<Item> take(std::size_t count) {
     std::vector<Item> taken;
-    for (int waited_ms = 0; taken.size() < count && waited_ms < kPatienceMs; ++waited_ms) {
+    for (int waited_ms = 0; taken.size() < count && waited_ms < kPatience_ms; ++waited_ms) {
       if (waited_ms != 0) ::poll(nullptr, 0, 1);
       const std::scoped_lock lock(mutex_);
       std::move(items_.begin(), items_.end(), std::back_inserter(taken));

@@ -12,6 +12,7 @@
 
 #include "vigil/maps/checked_map.h"
 #include "vigil/maps/sharded_map.h"
+#include "vigil/maps/snapshot_map.h"
 #include "vigil/thread_dump/thread_dump.h"
 #include "vigil/tools/evidence/evidence.h"
 
@@ -24,12 +25,17 @@ using testing::Field;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+// Once per process.
+bool is_installed() {
+  static const bool installed = install_thread_dump({}).has_value();
+  return installed;
+}
+
 // The evidence in a dump made while a thread runs each of the operations, which call their argument
 // from a callback.
 template <class... Operations>
 report::Evidence evidence_during(Operations... operations) {
-  static const bool installed = install_thread_dump({}).has_value();
-  EXPECT_TRUE(installed);
+  EXPECT_TRUE(is_installed());
   std::latch inside(sizeof...(operations));
   std::latch may_leave(1);
   const auto stay = [&] {
@@ -67,11 +73,15 @@ TEST(MapDumpTest, EachThreadSaysItsMapAndItsOperation) {
 }
 
 TEST(MapDumpTest, TwoThreadsInsideAConcurrentMapAreNoCollision) {
-  ShardedMap<int, int> orders({.name = "orders"});
-  orders.insert(1, 1);
+  SnapshotMap<int, int> limits({.name = "limits"});
+  limits.insert(1, 1);
   const report::Evidence evidence =
-      evidence_during([&](auto stay) { orders.update(1, [&](int&) { stay(); }); },
-                      [&](auto stay) { orders.for_each([&](int, int) { stay(); }); });
+      evidence_during([&](auto stay) { limits.update(1, [&](int&) { stay(); }); },
+                      [&](auto stay) { limits.visit(1, [&](int) { stay(); }); });
+  EXPECT_THAT(evidence.threads,
+              has_state_that_ends(" inside map write of \"limits\" (SnapshotMap<int, int>)"));
+  EXPECT_THAT(evidence.threads,
+              has_state_that_ends(" inside map read of \"limits\" (SnapshotMap<int, int>)"));
   EXPECT_THAT(evidence.findings, IsEmpty());
 }
 

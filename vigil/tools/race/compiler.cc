@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxResponseDepth = 10;
-constexpr int kMaxResponseFiles = 2000;  // gcc's own limit
+constexpr int kResponseDepthMax = 10;
+constexpr int kResponseFilesMax = 2000;  // gcc's own limit
 
 // Options whose value is the next argument, in gcc or clang.
 constexpr std::array<std::string_view, 46> kTakesValue = {
@@ -187,7 +187,7 @@ void add_link_options(const Toolchain& toolchain, const CompilerSteps& steps,
 void expand_into(const std::vector<std::string>& arguments, int depth, int* files,
                  std::vector<std::string>* result) {
   for (const std::string& argument : arguments) {
-    if (argument.starts_with('@') && depth < kMaxResponseDepth && *files < kMaxResponseFiles) {
+    if (argument.starts_with('@') && depth < kResponseDepthMax && *files < kResponseFilesMax) {
       if (const Result<std::string> text = read_file(argument.substr(1))) {
         ++*files;
         expand_into(split_words(*text, Quoting::kResponseFile), depth + 1, files, result);

@@ -44,10 +44,10 @@ Examples:
 Exit codes: 0 minimized, 2 usage, 3 internal or not reproducible.
 )";
 
-constexpr int kMaxTests = 20'000;
+constexpr int kTestsMax = 20'000;
 constexpr int kVerifications = 10;
-constexpr std::size_t kMaxShifted = 8;  // decisions of which each is tried elsewhere
-constexpr std::uint32_t kMaxShift = 8;  // points to either side
+constexpr std::size_t kShiftedMax = 8;  // decisions of which each is tried elsewhere
+constexpr std::uint32_t kShiftMax = 8;  // points to either side
 
 using Decisions = std::vector<report::DecisionRecord>;
 using DecisionKind = RecipeDecision::Kind;
@@ -94,7 +94,7 @@ class Minimizer {
     recorded_ = recorded->size();
     decisions =
         smallest_part(std::move(decisions), [this](const Decisions& part) { return shows(part); });
-    while (decisions.size() > 1 && decisions.size() <= kMaxShifted) {
+    while (decisions.size() > 1 && decisions.size() <= kShiftedMax) {
       Decisions fewer = one_fewer(decisions);
       if (fewer.empty()) break;
       decisions = std::move(fewer);
@@ -147,7 +147,7 @@ class Minimizer {
   }
 
   bool shows(const Decisions& decisions) {
-    if (++tests_ > kMaxTests) return false;
+    if (++tests_ > kTestsMax) return false;
     show_progress(decisions.size());
     Launch part = launch();
     part.decisions = decision_lines(decisions);
@@ -165,8 +165,8 @@ class Minimizer {
       part.erase(part.begin() + static_cast<std::ptrdiff_t>(left_out));
       for (report::DecisionRecord& moved : part) {
         const std::uint32_t step = moved.step;
-        const std::uint32_t last = step + kMaxShift;
-        for (moved.step = step - std::min(step, kMaxShift); moved.step <= last; ++moved.step) {
+        const std::uint32_t last = step + kShiftMax;
+        for (moved.step = step - std::min(step, kShiftMax); moved.step <= last; ++moved.step) {
           if (moved.step != step && shows(part)) return part;
         }
         moved.step = step;

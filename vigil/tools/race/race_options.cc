@@ -13,9 +13,9 @@ constexpr unsigned kReplay = static_cast<unsigned>(Subcommand::kReplay);
 constexpr unsigned kMinimize = static_cast<unsigned>(Subcommand::kMinimize);
 constexpr unsigned kAll = kRun | kReplay | kMinimize;
 
-constexpr std::uint64_t kMaxDepth = 64;
-constexpr std::uint64_t kMaxJobs = 1024;
-constexpr std::uint64_t kMaxTimeout_s = 1'000'000;
+constexpr std::uint64_t kDepthMax = 64;
+constexpr std::uint64_t kJobsMax = 1024;
+constexpr std::uint64_t kTimeoutMax_s = 1'000'000;
 
 constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 
@@ -56,7 +56,7 @@ std::vector<Option> options_of(Subcommand subcommand, RaceOptions* options) {
                      {"portfolio", "random", "pct", "pos", "surw", "round-robin"})}},
       {kAll,
        {"--depth", "N", "of the bugs that pct looks for (default 3)",
-        store_number(&options->depth, 1, kMaxDepth)}},
+        store_number(&options->depth, 1, kDepthMax)}},
       {kAll,
        {"--seed", "N", "of the first schedule; the next has the next seed (default 1)",
         store_seed(options)}},
@@ -65,7 +65,7 @@ std::vector<Option> options_of(Subcommand subcommand, RaceOptions* options) {
         store_number(&options->schedules, 1, kNoLimit)}},
       {kRun,
        {"--jobs", "N", "programs that run at the same time (default 1)",
-        store_number(&options->jobs, 1, kMaxJobs)}},
+        store_number(&options->jobs, 1, kJobsMax)}},
       {kAll,
        {"--points", "sync|memory|conflicts",
         "where threads may be switched: at synchronisation and atomics\n(default), at every memory "
@@ -83,7 +83,7 @@ std::vector<Option> options_of(Subcommand subcommand, RaceOptions* options) {
         store_number(&options->max_points, 1, kNoLimit)}},
       {kAll,
        {"--timeout-s", "N", "real seconds before a schedule is killed (default 60)",
-        store_number(&options->timeout_s, 1, kMaxTimeout_s)}},
+        store_number(&options->timeout_s, 1, kTimeoutMax_s)}},
       {kRun | kReplay,
        {"--suppressions", "FILE", "findings not to report, in ThreadSanitizer's syntax; repeatable",
         store_paths(&options->suppressions)}},

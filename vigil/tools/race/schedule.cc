@@ -25,7 +25,7 @@
 namespace vigil::tools::race {
 namespace {
 
-constexpr std::size_t kMaxOutput = 64 << 10;
+constexpr std::size_t kOutputMax = 64 << 10;
 
 std::int64_t steady_ms() {
   timespec now{};
@@ -257,7 +257,7 @@ ScheduleOutcome ScheduleProcess::wait() {
   if (WIFSIGNALED(status)) outcome.signal = WTERMSIG(status);
   if (WIFEXITED(status)) outcome.exit_status = WEXITSTATUS(status);
   outcome.records = records_.content(SIZE_MAX);
-  outcome.output = output_.content(kMaxOutput);
+  outcome.output = output_.content(kOutputMax);
   return outcome;
 }
 

@@ -152,11 +152,11 @@ class Printer {
 
   // The names in one column, the places in the next, as far as the names are of usual length.
   static std::size_t width_of(const Stack& stack) {
-    constexpr std::size_t kMaxWidth = 44;
+    constexpr std::size_t kWidthMax = 44;
     std::size_t width = 0;
     for (const Frame& frame : stack) {
       const std::size_t size = function_of(frame).size();
-      if (size <= kMaxWidth) width = std::max(width, size);
+      if (size <= kWidthMax) width = std::max(width, size);
     }
     return width;
   }

@@ -2,6 +2,8 @@
 //
 // What is known of one finding, for both ways of reporting it: finding_records.h and
 // plain_report.h.
+//
+// Context: plain data of the thread that reports.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the heap knows of a block of either kind, small (heap.h) or large (heap_large.h).
+//
+// Context: plain data.
 #pragma once
 
 #include <cstddef>

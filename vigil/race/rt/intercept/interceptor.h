@@ -4,6 +4,8 @@
 // in anonymous namespaces (check_only_interceptors.py):
 //
 //   VIGIL_INTERCEPTOR int pthread_join(pthread_t handle, void** result) { ... }
+//
+// Context: any; an interceptor says its own.
 #pragma once
 
 // Seen by the program and all its libraries, whatever the runtime's visibility.

@@ -14,8 +14,8 @@
 namespace vigil::race {
 namespace {
 
-constexpr std::size_t kMaxBytes = 1 << 20;
-constexpr std::size_t kMaxPlaces = kMaxBytes / 2;
+constexpr std::size_t kBytesMax = 1 << 20;
+constexpr std::size_t kPlacesMax = kBytesMax / 2;
 
 struct State {
   bool is_read;
@@ -27,7 +27,7 @@ constinit State state = {};
 // Decimal numbers separated by any non-digit.
 void parse(const char* text, std::size_t size) {
   std::uintptr_t number = 0;
-  for (std::size_t i = 0; i < size && state.place_count < kMaxPlaces; ++i) {
+  for (std::size_t i = 0; i < size && state.place_count < kPlacesMax; ++i) {
     if (text[i] >= '0' && text[i] <= '9') {
       number = number * 10 + static_cast<std::uintptr_t>(text[i] - '0');
     } else if (number != 0) {
@@ -43,12 +43,12 @@ void read_places() {
   if (path[0] == 0) return;
   const long file = raw_syscall(SYS_open, path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
-  char* const text = map_array<char>(kMaxBytes);
-  state.places = map_array<std::uintptr_t>(kMaxPlaces);
+  char* const text = map_array<char>(kBytesMax);
+  state.places = map_array<std::uintptr_t>(kPlacesMax);
   std::size_t size = 0;
   long got = 0;
-  while (size < kMaxBytes &&
-         (got = raw_syscall(SYS_read, file, text + size, kMaxBytes - size)) > 0) {
+  while (size < kBytesMax &&
+         (got = raw_syscall(SYS_read, file, text + size, kBytesMax - size)) > 0) {
     size += static_cast<std::size_t>(got);
   }
   raw_syscall(SYS_close, file);

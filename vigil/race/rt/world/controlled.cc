@@ -85,7 +85,7 @@ struct State {
   StrategyStorage strategy;
   ScheduleCallbacks callbacks;
   MissedWakeUps missed;
-  Seat seats[kMaxTasks];
+  Seat seats[kTasksMax];
   Random entropy{};
   Token token;
   DescriptorLooks looks;

@@ -105,7 +105,7 @@ std::uint64_t virtual_now();
 // would not end otherwise.
 std::uint64_t read_virtual_clock();
 
-// Controlled: timers apart from waits (timerfd, alarm, timer_create), named by 0..kMaxTimers-1;
+// Controlled: timers apart from waits (timerfd, alarm, timer_create), named by 0..kTimersMax-1;
 // kNever disarms. At the deadline ScheduleCallbacks::timer_fired is called in the thread that has
 // the token.
 void set_virtual_timer(std::uint32_t timer, std::uint64_t deadline_ns,

@@ -31,7 +31,7 @@ struct State {
   alignas(8) char edges[kSignals][8];
   bool runtime_receives[kSignals];  // the kernel calls on_signal() for it
   // Controlled: signals that the program sent to itself, and those of other processes.
-  TaskSignals of_task[kMaxTasks];
+  TaskSignals of_task[kTasksMax];
   SignalSet sent_to_process;
   SignalSet from_outside;  // by the kernel's delivery, not looked at yet
   std::uint32_t waiting_for_signals;

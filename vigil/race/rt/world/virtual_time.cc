@@ -21,7 +21,7 @@ struct Timer {
 };
 
 struct State {
-  Timer timers[kMaxTimers];
+  Timer timers[kTimersMax];
 };
 constinit State state = {};
 
@@ -98,7 +98,7 @@ bool sleep_until(std::uint64_t deadline_ns, const char* operation) {
 // ---- timers of the schedule
 
 std::uint32_t take_timer(void (*fire)(std::uintptr_t), std::uintptr_t argument) {
-  for (std::uint32_t timer = 0; timer < kMaxTimers; ++timer) {
+  for (std::uint32_t timer = 0; timer < kTimersMax; ++timer) {
     if (state.timers[timer].fire != nullptr) continue;
     state.timers[timer] = Timer{fire, argument};
     return timer;

@@ -55,7 +55,7 @@ constexpr std::array kParameters = {
               [](const RespShared& shared) { return std::to_string(shared.server.resp_port); },
               nullptr},
     Parameter{"proto-max-bulk-len",
-              [](const RespShared&) { return std::to_string(cache::kMaxValueBytes); }, nullptr},
+              [](const RespShared&) { return std::to_string(cache::kValueBytesMax); }, nullptr},
     Parameter{"save", [](const RespShared&) { return std::string(); }, nullptr},
     Parameter{"tcp-backlog",
               [](const RespShared& shared) {

@@ -73,7 +73,7 @@ void expire_generic(Call& call, TimeUnit unit) {
       return Outcome::kUnchanged;
     }
     if (deadline > slot.now_ms()) {
-      slot.set_deadline(std::min(deadline, cache::kMaxDeadlineMs));
+      slot.set_deadline(std::min(deadline, cache::kDeadlineMax_ms));
       call.events().notify(KeyspaceEvents::kGeneric, "expire", slot.key());
       return Outcome::kChanged;
     }

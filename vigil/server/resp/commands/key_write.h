@@ -126,7 +126,7 @@ template <class Change>
   if (status == cache::AssignStatus::kStored) [[likely]]
     return {};
   if (status == cache::AssignStatus::kOutOfMemory) return {kOutOfMemory};
-  return {key.size() > cache::kMaxKeyBytes ? kKeyTooLarge : kValueTooLarge};
+  return {key.size() > cache::kKeyBytesMax ? kKeyTooLarge : kValueTooLarge};
 }
 
 // Stores a string and announces it as `event`. `value` must not overlap the stored one.

@@ -37,7 +37,7 @@ void read_option(Arguments& args, const Call& call, OrderEvent* event) {
   args.require(args.left() > 1);
   if (const auto unit = args.one_of<TimeUnit>(kOrderTimeUnits)) {
     event->deadline_ms =
-        std::min(deadline_ms(args, call, *unit, args.next()), cache::kMaxDeadlineMs);
+        std::min(deadline_ms(args, call, *unit, args.next()), cache::kDeadlineMax_ms);
   } else if (args.option("version")) {
     event->version = read_version(args, 1);
   } else if (args.option("ifversion")) {

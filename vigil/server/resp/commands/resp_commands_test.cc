@@ -59,7 +59,7 @@ TEST_F(RespCommandsTest, SetAndGet) {
   const std::string large(1'000'000, 'x');
   EXPECT_EQ(client_.run({"SET", "large", large}), "+OK\r\n");
   EXPECT_EQ(run("GET large"), bulk(large));
-  const std::string too_large(cache::kMaxValueBytes + 1, 'x');
+  const std::string too_large(cache::kValueBytesMax + 1, 'x');
   EXPECT_EQ(client_.run({"SET", "large", too_large}),
             "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n");
 }

@@ -96,7 +96,7 @@ Failure store(Call& call, cache::Slot& slot, std::string_view value, std::int64_
     return {};
   }
   const Failure failure =
-      put_string(call, slot, value, std::min(deadline, cache::kMaxDeadlineMs), "set");
+      put_string(call, slot, value, std::min(deadline, cache::kDeadlineMax_ms), "set");
   if (!failure && deadline != cache::kNoDeadline) {
     events.notify(KeyspaceEvents::kGeneric, "expire", slot.key());
   }
@@ -188,7 +188,7 @@ void change_deadline(Call& call, cache::Slot& slot, const SetOptions& options,
     slot.erase();
     events.notify(KeyspaceEvents::kGeneric, "del", slot.key());
   } else {
-    slot.set_deadline(std::min(deadline, cache::kMaxDeadlineMs));
+    slot.set_deadline(std::min(deadline, cache::kDeadlineMax_ms));
     events.notify(KeyspaceEvents::kGeneric, "expire", slot.key());
   }
 }

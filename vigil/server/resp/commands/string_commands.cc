@@ -105,7 +105,7 @@ void setrange(Call& call) {
   if (offset < 0) args.fail("ERR offset is out of range");
   if (!args.ok()) return call.reply.error(args.error());
   const auto from = static_cast<std::size_t>(offset);
-  const bool fits = from <= cache::kMaxValueBytes && from + patch.size() <= cache::kMaxValueBytes;
+  const bool fits = from <= cache::kValueBytesMax && from + patch.size() <= cache::kValueBytesMax;
   std::string& value = call.reactor.scratch;
   const auto length = change_string(call, [&](cache::Slot& slot) -> Changed<std::size_t> {
     const std::string_view old = stored_string(slot).value_or(std::string_view());
@@ -176,8 +176,8 @@ KeyValues read_pairs(Call& call) {
 
 Failure too_large(const KeyValues& pairs) {
   for (std::size_t i = 0; i < pairs.keys.size(); ++i) {
-    if (pairs.keys[i].bytes.size() > cache::kMaxKeyBytes) return {kKeyTooLarge};
-    if (pairs.values[i].size() > cache::kMaxValueBytes) return {kValueTooLarge};
+    if (pairs.keys[i].bytes.size() > cache::kKeyBytesMax) return {kKeyTooLarge};
+    if (pairs.values[i].size() > cache::kValueBytesMax) return {kValueTooLarge};
   }
   return {};
 }
