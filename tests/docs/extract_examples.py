@@ -29,6 +29,11 @@ from pathlib import Path
 WHERE = {"body", "file"}
 OPTIONS = WHERE | {"not run", "continues"}
 MAIN = re.compile(r"^int main\(", re.MULTILINE)
+# The language lets main() end without a return; in a namespace it is a function like any other.
+WITHOUT_RETURN = """#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wreturn-type"
+{}
+#pragma GCC diagnostic pop"""
 PRELUDE = """// Made by tests/docs/extract_examples.py.
 #include <cassert>
 #include <chrono>
@@ -78,6 +83,8 @@ class Example:
         else:
             start = "main();" if MAIN.search(self.text()) else ""
             code = f"{before}\n{shown}\n[[maybe_unused]] void run() {{\n{start}\n{after}\n}}"
+        if MAIN.search(self.text()):
+            code = WITHOUT_RETURN.format(code)
         return f"namespace example_{number} {{\n{code}\n}}  // namespace example_{number}\n"
 
 

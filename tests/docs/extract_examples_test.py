@@ -65,6 +65,13 @@ class ExtractExamplesTest(unittest.TestCase):
         self.assertEqual(self.build(header_h=HEADER, page_md=PAGE), (0, ""))
         self.assertEqual(self.run_program().stdout, "2 examples\n")
 
+    def test_lets_a_main_end_without_a_return_but_no_other_function(self):
+        program = "<!-- example: not run -->\n```cpp\nint main() {\n}\n```\n"
+        self.assertEqual(self.build(page_md=program), (0, ""))
+        code, messages = self.build(page_md=PAGE.replace("return x / 2", "static_cast<void>(x)"))
+        self.assertNotEqual(code, 0)
+        self.assertIn("page.md:11:", messages)
+
     def test_stops_at_a_result_that_is_not_the_promised_one(self):
         self.assertEqual(self.build(header_h=HEADER.replace("two == 2", "two == 3"))[0], 0)
         self.assertNotEqual(self.run_program().returncode, 0)

@@ -23,7 +23,9 @@ service-balanced (service).
 
 Examples:
   vigil bench maps --quick --json maps.json
-  vigil bench maps --preset article --threads 1 2 --html maps.html)";
+  vigil bench maps --preset article --threads 1 2 --html maps.html
+  vigil bench maps --preset service-reads --threads 2 --entries 65536 --distribution uniform \
+      --no-growth --no-memory --svg maps.svg)";
 
 // The mixes of the article that vigil answers, by name.
 struct Preset {
@@ -95,11 +97,14 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
   std::vector<std::uint32_t> threads;
   std::vector<std::uint64_t> entries;
   std::uint32_t repeats = 0;  // not given
+  std::string distribution;
   const std::vector<Option> table = {
       {"--quick", "", "fewer cells, less than a minute", store_flag(&quick)},
       {"--preset", "NAME", "a named mix", store_text(&preset)},
       {"--threads", "N...", "numbers of threads", store_numbers(&threads, 1, kThreadsMax), true},
       {"--entries", "N...", "numbers of entries", store_numbers(&entries, 1, kEntriesMax), true},
+      {"--distribution", "NAME", "only uniform or zipf draws of keys",
+       store_choice(&distribution, {"uniform", "zipf"})},
       {"--repeats", "N", "runs per cell and map", store_number(&repeats, 1, kRepeatsMax)},
       {"--only", "TEXT", "only maps whose name contains this", store_text(&options.only)},
       {"--no-mixes", "", "leave out the mixes", store_flag(&options.with_mixes, false)},
@@ -109,6 +114,8 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
       {"--no-memory", "", "leave out memory", store_flag(&options.with_memory, false)},
       {"--json", "FILE", "write the results to this file", store_text(&options.json_file)},
       {"--html", "FILE", "write a page with plots to this file", store_text(&options.html_file)},
+      {"--svg", "FILE", "write a picture with a bar per map to this file",
+       store_text(&options.svg_file)},
   };
   const Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kNone);
   if (!parsed) return parsed.error();
@@ -122,6 +129,10 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
   if (repeats != 0) options.mixes.repeats = repeats;
   if (!threads.empty()) options.mixes.threads = threads;
   if (!entries.empty()) options.mixes.entries = entries;
+  if (!distribution.empty()) {
+    std::erase_if(options.mixes.distributions,
+                  [&](Distribution drawn) { return name_of(drawn) != distribution; });
+  }
   if (!preset.empty()) {
     if (const Result<bool> known = apply_preset(options, preset); !known) return known.error();
   }
@@ -160,8 +171,9 @@ int run_bench_maps(std::span<const char* const> arguments) {
   if (options->with_growth) measure_growth(options->growth, maps, progress, results);
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
   std::fputs(to_table(results).c_str(), stdout);
-  const bool saved =
-      save(options->json_file, to_json(results)) && save(options->html_file, to_html(results));
+  const bool saved = save(options->json_file, to_json(results)) &&
+                     save(options->html_file, to_html(results)) &&
+                     save(options->svg_file, to_svg(results));
   return saved ? kClean : kUsage;
 }
 

@@ -24,6 +24,7 @@ struct MapsOptions {
   std::string only;  // maps whose name contains it; empty: all
   std::string json_file;
   std::string html_file;
+  std::string svg_file;
 };
 
 // What the arguments after `vigil bench maps` ask for; nothing to run if `help` was filled.

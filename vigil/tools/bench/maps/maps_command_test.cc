@@ -36,6 +36,14 @@ TEST(MapsCommandTest, APresetChoosesTheMixes) {
   EXPECT_THAT(options->mixes.threads, ElementsAre(2));
 }
 
+TEST(MapsCommandTest, ADistributionLeavesOutTheOther) {
+  const Result<MapsOptions> options = parse({"--distribution", "zipf", "--svg", "maps.svg"});
+  ASSERT_TRUE(options);
+  EXPECT_THAT(options->mixes.distributions, ElementsAre(Distribution::kZipf));
+  EXPECT_EQ(options->svg_file, "maps.svg");
+  EXPECT_FALSE(parse({"--distribution", "normal"}));
+}
+
 TEST(MapsCommandTest, AnUnknownPresetNamesTheKnownOnes) {
   const Result<MapsOptions> options = parse({"--preset", "nine"});
   ASSERT_FALSE(options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `vigil bench maps` found, and its forms: JSON, a table and an HTML page with plots.
+// What `vigil bench maps` found, and its forms: JSON, a table, an HTML page with plots and an
+// SVG picture.
 //
 // Thread safety: plain values.
 #pragma once
@@ -65,5 +66,7 @@ struct MapsSummary {
 // One row per load, one column per map, `*` at the fastest.
 [[nodiscard]] std::string to_table(const MapsResults& results);
 [[nodiscard]] std::string to_html(const MapsResults& results);
+// A bar per map for each load: meant for one or two loads.
+[[nodiscard]] std::string to_svg(const MapsResults& results);
 
 }  // namespace vigil::tools

@@ -75,5 +75,43 @@ TEST(MapsResultsTest, ThePageHasOnePlotPerLoadWithoutScripts) {
   EXPECT_THAT(html, Not(HasSubstr("<script")));
 }
 
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+TEST(MapsResultsTest, ThePictureHasABarPerMapAndLoadWithVigilsOwnMarked) {
+  const std::string svg = to_svg(two_loads());
+  EXPECT_EQ(count(svg, "class='caption'"), 2U);
+  EXPECT_EQ(count(svg, "<rect class='bar'"), 4U + 1) << "peers, and the legend";
+  EXPECT_EQ(count(svg, "<rect class='bar own'"), 2U + 1);
+  EXPECT_LT(svg.find(">Peer<", svg.rfind("50 % reads")), svg.rfind(">Own<")) << "fastest first";
+  EXPECT_THAT(svg, Not(HasSubstr("Raw"))) << "the limit is no candidate";
+}
+
+TEST(MapsResultsTest, ThePictureSaysItsFiguresToReadersOfTextAndFollowsTheScheme) {
+  const std::string svg = to_svg(two_loads());
+  EXPECT_THAT(svg, HasSubstr("<title id='title'>"));
+  EXPECT_THAT(svg, HasSubstr("u64 keys, uniform, 1,000 entries, 100 % reads, 1 thread: Own 20.0, "
+                             "Peer 10.0, Slow 4.0."));
+  EXPECT_THAT(svg, HasSubstr("prefers-color-scheme:dark"));
+  for (const char* foreign : {"<script", "href", "url("}) {
+    EXPECT_THAT(svg, Not(HasSubstr(foreign)));
+  }
+}
+
+TEST(MapsResultsTest, ThePictureIsWellFormedWhateverTheNamesAre) {
+  MapsResults results = two_loads();
+  results.cells.front().map = "Map<'a' & \"b\">";
+  results.machine = "<1 & only>";
+  const std::string svg = to_svg(results);
+  EXPECT_THAT(svg, HasSubstr("Map&lt;'a' &amp; &quot;b&quot;&gt;"));
+  EXPECT_THAT(svg, HasSubstr("&lt;1 &amp; only&gt;"));
+  EXPECT_THAT(to_svg({}), HasSubstr("</svg>")) << "nothing measured";
+}
+
 }  // namespace
 }  // namespace vigil::tools

@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/text/utf8.h"
+#include "vigil/text/xml.h"
 #include "vigil/tools/gate/output/outputs.h"
 
 namespace vigil::tools::gate {
 namespace {
 
-constexpr std::size_t kFramesMax = 32;
+using text::xml_text;
 
-// XML 1.0 has no control characters but tab and line ends, not even escaped.
-std::string escaped(std::string_view bytes) {
-  std::string text;
-  for (const char c : text::valid_utf8(bytes)) {
-    switch (c) {
-      case '&':
-        text += "&amp;";
-        break;
-      case '<':
-        text += "&lt;";
-        break;
-      case '>':
-        text += "&gt;";
-        break;
-      case '"':
-        text += "&quot;";
-        break;
-      default:
-        text += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? '?' : c;
-    }
-  }
-  return text;
-}
+constexpr std::size_t kFramesMax = 32;
 
 std::string stacks_of(const Issue& issue) {
   std::string text;
@@ -48,15 +26,15 @@ std::string stacks_of(const Issue& issue) {
 
 std::string test_case(std::string_view name, std::string_view class_name,
                       std::string_view content) {
-  std::string text = "    <testcase name=\"" + escaped(name) + "\" classname=\"" +
-                     escaped(class_name) + "\" time=\"0\"";
+  std::string text = "    <testcase name=\"" + xml_text(name) + "\" classname=\"" +
+                     xml_text(class_name) + "\" time=\"0\"";
   if (content.empty()) return text + "/>\n";
   return text.append(">\n").append(content).append("    </testcase>\n");
 }
 
 std::string failure(std::string_view type, std::string_view message, std::string_view detail) {
-  return "      <failure type=\"" + escaped(type) + "\" message=\"" + escaped(message) + "\">" +
-         escaped(detail) + "</failure>\n";
+  return "      <failure type=\"" + xml_text(type) + "\" message=\"" + xml_text(message) + "\">" +
+         xml_text(detail) + "</failure>\n";
 }
 
 std::string issue_case(const Issue& issue) {
@@ -66,7 +44,7 @@ std::string issue_case(const Issue& issue) {
   } else {
     const std::string why =
         issue.status_reason.empty() ? "does not block this stage" : issue.status_reason;
-    content = "      <skipped message=\"" + escaped(why) + "\"/>\n";
+    content = "      <skipped message=\"" + xml_text(why) + "\"/>\n";
   }
   return test_case(issue.title, issue.fingerprint, content);
 }
@@ -90,7 +68,7 @@ std::string to_junit(const Verdict& verdict) {
                          : failure("blocked", verdict.reasons.front(), reasons));
   const std::string counts = "tests=\"" + std::to_string(verdict.issues.size() + 1) +
                              "\" failures=\"" + std::to_string(failures) + "\" errors=\"0\"";
-  const std::string suite = "name=\"vigil gate " + escaped(verdict.stage.name) + "\"";
+  const std::string suite = "name=\"vigil gate " + xml_text(verdict.stage.name) + "\"";
   return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites " + counts + ">\n  <testsuite " +
          suite + " " + counts + " skipped=\"" + std::to_string(skipped) + "\" time=\"0\">\n" +
          cases + "  </testsuite>\n</testsuites>\n";

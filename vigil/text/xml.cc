@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/text/xml.h"
+
+#include "vigil/text/utf8.h"
+
+namespace vigil::text {
+
+std::string xml_text(std::string_view bytes) {
+  std::string text;
+  for (const char c : valid_utf8(bytes)) {
+    switch (c) {
+      case '&':
+        text += "&amp;";
+        break;
+      case '<':
+        text += "&lt;";
+        break;
+      case '>':
+        text += "&gt;";
+        break;
+      case '"':
+        text += "&quot;";
+        break;
+      default:
+        text += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? '?' : c;
+    }
+  }
+  return text;
+}
+
+}  // namespace vigil::text
