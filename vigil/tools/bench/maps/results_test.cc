@@ -110,6 +110,7 @@ TEST(MapsResultsTest, ThePictureIsWellFormedWhateverTheNamesAre) {
   const std::string svg = to_svg(results);
   EXPECT_THAT(svg, HasSubstr("Map&lt;'a' &amp; &quot;b&quot;&gt;"));
   EXPECT_THAT(svg, HasSubstr("&lt;1 &amp; only&gt;"));
+  EXPECT_THAT(svg, Not(HasSubstr("Map<")));
   EXPECT_THAT(to_svg({}), HasSubstr("</svg>")) << "nothing measured";
 }
 
