@@ -244,7 +244,7 @@ Consumed Connection::consume_batch(std::string_view input) {
   return consumed;
 }
 
-// As the session's consume(). A fault is answered, and is the last that the session does.
+// As the session's consume(). A fault takes the whole input and ends the connection.
 inline Consumed Connection::consume(std::string_view input, const Batch& batch) {
   Consumed consumed{};
   const bool done = contain_faults(host_.faults, host_.counters.connection_faults, fault_place(),
@@ -255,8 +255,8 @@ inline Consumed Connection::consume(std::string_view input, const Batch& batch) 
   return {.bytes = input.size(), .close = true};
 }
 
-// Answers, if the session can still do that; where the batch has deferred replies nobody knows
-// which of them are whole, and all its replies are lost.
+// Lets the session answer a fault, if it still can; where the batch has deferred replies nobody
+// knows which of them are whole, and all its replies are lost.
 void Connection::answer_fault(const Batch& batch) {
   if (replies_.hold_count() == batch.first_hold) return session_->answer_fault(batch.output);
   drop_held_replies(batch.first_hold);

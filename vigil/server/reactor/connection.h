@@ -181,7 +181,7 @@ class Connection {
   [[nodiscard]] std::size_t received(const TransferResult& result);
   void discard();
 
-  // Requests.
+  // Requests. What runs once per batch of them, from one place, is inline.
   std::size_t process(std::string_view input);
   Consumed consume_batch(std::string_view input);
   inline Consumed consume(std::string_view input, const Batch& batch);
@@ -206,7 +206,7 @@ class Connection {
   void settle();
   void linger();
 
-  const FaultPlace fault_place_;  // made once: serving a batch should not have to make it
+  const FaultPlace fault_place_;  // kept, because each batch is served under it
   FileDescriptor fd_;
   const Protocol protocol_;
   const std::int64_t created_ms_;

@@ -64,9 +64,9 @@ struct TransferResult {
   Transfer outcome = Transfer::kWouldBlock;
   std::size_t bytes = 0;
 };
-// Of a system call that returned `size`, which is not positive.
+// The result of a system call that has just returned `size`, which is not positive.
 [[nodiscard]] TransferResult transfer_failed(ssize_t size);
-// Of a system call that returned `size`.
+// The same for any size.
 [[nodiscard]] inline TransferResult transferred(ssize_t size) {
   if (size > 0) [[likely]]
     return {Transfer::kMoved, static_cast<std::size_t>(size)};
