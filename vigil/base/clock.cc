@@ -19,9 +19,11 @@ std::int64_t read_ns(clockid_t clock) noexcept {
 
 std::int64_t monotonic_ns() noexcept { return read_ns(CLOCK_MONOTONIC); }
 
-std::int64_t unix_ms() noexcept {
-  static const std::int64_t offset_ns = read_ns(CLOCK_REALTIME) - monotonic_ns();
-  return (monotonic_ns() + offset_ns) / kNanosPerMilli;
+std::int64_t unix_ms() noexcept { return unix_ms_at(monotonic_ns()); }
+
+std::int64_t unix_ms_at(std::int64_t monotonic_ns) noexcept {
+  static const std::int64_t offset_ns = read_ns(CLOCK_REALTIME) - read_ns(CLOCK_MONOTONIC);
+  return (monotonic_ns + offset_ns) / kNanosPerMilli;
 }
 
 }  // namespace vigil

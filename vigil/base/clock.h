@@ -19,12 +19,19 @@ namespace vigil {
 
 [[nodiscard]] std::int64_t monotonic_ns() noexcept;
 [[nodiscard]] std::int64_t unix_ms() noexcept;
+// The Unix milliseconds of a reading of monotonic_ns().
+[[nodiscard]] std::int64_t unix_ms_at(std::int64_t monotonic_ns) noexcept;
 
 class CoarseClock {
  public:
   CoarseClock() : now_ms_(vigil::unix_ms()) {}
 
-  void tick() noexcept { now_ms_ = vigil::unix_ms(); }
+  // Returns the reading, of monotonic_ns().
+  std::int64_t tick() noexcept {
+    const std::int64_t now_ns = monotonic_ns();
+    now_ms_ = unix_ms_at(now_ns);
+    return now_ns;
+  }
   [[nodiscard]] std::int64_t unix_ms() const noexcept { return now_ms_; }
 
  private:

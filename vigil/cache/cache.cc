@@ -69,16 +69,16 @@ Cache::Cache(const CacheOptions& options)
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     const std::uint32_t phase = i * (kCascadeTicks / options.shards);
     new (shards + i) Shard(*arena_, {i, options.write_queue_capacity, phase, seed_,
-                                     &tombstone_retention_ms_, &label_});
+                                     &tombstone_retention_ms_, &observers_, &label_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }
 
 Cache::~Cache() = default;
 
-void Cache::add_observer(ShardObserver& observer) {
-  observers_.push_back(&observer);
-  for (std::uint32_t i = 0; i < options_.shards; ++i) shards_.get()[i].set_observers(observers_);
+void Cache::add_observer(ShardObserver& observer, ObservedEvents events) {
+  observers_.of_removals.push_back(&observer);
+  if (events == ObservedEvents::kAll) observers_.of_all.push_back(&observer);
 }
 
 void Cache::set_tombstone_retention(Kind kind, std::int64_t retention_ms) {
@@ -163,9 +163,15 @@ Cache::ExpiryProgress Cache::collect_expired(std::uint32_t first, std::uint32_t 
 }
 
 std::int64_t Cache::next_expiry_ms(std::uint32_t first, std::uint32_t stride) const {
-  std::int64_t next = TimingWheel::kNever;
-  for (std::uint32_t i = first; i < options_.shards; i += stride) {
-    next = std::min(next, shards_.get()[i].next_expiry_ms());
+  if (first >= options_.shards) return TimingWheel::kNever;
+  // Every reactor asks before every sleep: counted beforehand, so that the loop can be unrolled.
+  std::uint32_t left = (options_.shards - first - 1) / stride + 1;
+  const Shard* shard = shards_.get() + first;
+  std::int64_t next = shard->next_expiry_ms();
+#pragma GCC unroll 8
+  while (--left != 0) {
+    shard += stride;
+    next = std::min(next, shard->next_expiry_ms());
   }
   return next;
 }

@@ -99,8 +99,8 @@ class Cache {
 
   // --- Before the first write ------------------------------------------------------------------
 
-  // Tells `observer` every change (shard_observer.h). It must live as long as the cache is used.
-  void add_observer(ShardObserver& observer);
+  // Tells `observer` the changes (shard_observer.h). It must live as long as the cache is used.
+  void add_observer(ShardObserver& observer, ObservedEvents events = ObservedEvents::kAll);
 
   // An entry of this kind that expires leaves a tombstone with its version for so long; 0, which
   // is the default, for none. REQUIRES: a visible kind.
@@ -214,7 +214,7 @@ class Cache {
   std::uint64_t seed_;
   const MapLabel label_{this, "cache", "vigil::cache::Cache", MapSharing::kConcurrent};
   std::unique_ptr<Arena> arena_;
-  std::vector<ShardObserver*> observers_;
+  ShardObservers observers_;
   TombstoneRetention tombstone_retention_ms_{};
   std::unique_ptr<Shard, DestroyShards> shards_;  // an array
 };

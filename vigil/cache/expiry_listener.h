@@ -21,7 +21,9 @@ class ExpiryListener final : public ShardObserver {
   using Call = std::function<void(const RemovedEntry&)>;
 
   // REQUIRES: as Cache::add_observer().
-  ExpiryListener(Cache& cache, Call call) : call_(std::move(call)) { cache.add_observer(*this); }
+  ExpiryListener(Cache& cache, Call call) : call_(std::move(call)) {
+    cache.add_observer(*this, ObservedEvents::kRemovals);
+  }
 
   void removed(const RemovedEntry& entry) noexcept override {
     if (entry.cause == RemovalCause::kExpired && !entry.header.hidden()) call_(entry);

@@ -2,6 +2,7 @@
 #include "vigil/cache/shard.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "vigil/base/check.h"
 
@@ -221,7 +222,7 @@ AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_vie
   }
   count(header, +1);
   schedule(ref, header.deadline_ms, slot.now_ms_);
-  if (!observers_.empty()) [[unlikely]]
+  if (!options_.observers->of_all.empty()) [[unlikely]]
     tell_stored(ref, header, slot.header_, slot.now_ms_);
   slot.header_ = header;
   return AssignStatus::kStored;
@@ -238,9 +239,10 @@ void Shard::set_deadline(Slot& slot, std::int64_t deadline_ms) {
     entry_words(arena_.at(ref))[1].store(pack_extent(header), std::memory_order_release);
   });
   schedule(ref, deadline_ms, slot.now_ms_);
-  if (observers_.empty()) return;
+  const std::vector<ShardObserver*>& observers = options_.observers->of_all;
+  if (observers.empty()) return;
   const MovedDeadline moved{options_.number, slot.now_ms_, slot.key_, header, previous_ms};
-  for (ShardObserver* observer : observers_) observer->deadline_set(moved);
+  for (ShardObserver* observer : observers) observer->deadline_set(moved);
 }
 
 void Shard::remove(std::uint64_t hash, Index::Position position, const EntryHeader& header,
@@ -249,7 +251,7 @@ void Shard::remove(std::uint64_t hash, Index::Position position, const EntryHead
   index_.erase(hash, position);
   count(header, -1);
   version_floor_ = std::max(version_floor_, header.version);
-  if (!observers_.empty()) [[unlikely]]
+  if (!options_.observers->of_removals.empty()) [[unlikely]]
     tell_removed(ref, header, cause, false, now_ms);
   free_entry(ref, header);
 }
@@ -284,7 +286,7 @@ EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, con
   count(header, -1);
   count(tombstone, +1);
   schedule(ref, tombstone.deadline_ms, now_ms);
-  if (!observers_.empty()) [[unlikely]] {
+  if (!options_.observers->of_removals.empty()) [[unlikely]] {
     if (!header.hidden()) tell_removed(old, header, cause, true, now_ms);
     tell_stored(ref, tombstone, header.hidden() ? header : EntryHeader{}, now_ms);
   }
@@ -300,7 +302,7 @@ void Shard::clear() {
                         &counters_.entry_bytes, &counters_.wheel_bytes}) {
     counter->store(0, std::memory_order_relaxed);
   }
-  for (ShardObserver* observer : observers_) observer->cleared(options_.number);
+  for (ShardObserver* observer : options_.observers->of_all) observer->cleared(options_.number);
 }
 
 void Shard::tell_stored(Ref ref, const EntryHeader& header, const EntryHeader& previous,
@@ -312,7 +314,7 @@ void Shard::tell_stored(Ref ref, const EntryHeader& header, const EntryHeader& p
                            value_in_place(entry, header),
                            header,
                            previous.version == 0 ? nullptr : &previous};
-  for (ShardObserver* observer : observers_) observer->stored(stored);
+  for (ShardObserver* observer : options_.observers->of_all) observer->stored(stored);
 }
 
 void Shard::tell_removed(Ref ref, const EntryHeader& header, RemovalCause cause,
@@ -325,7 +327,7 @@ void Shard::tell_removed(Ref ref, const EntryHeader& header, RemovalCause cause,
                              header,
                              cause,
                              leaves_tombstone};
-  for (ShardObserver* observer : observers_) observer->removed(removed);
+  for (ShardObserver* observer : options_.observers->of_removals) observer->removed(removed);
 }
 
 // --- Expiry --------------------------------------------------------------------------------------

@@ -27,7 +27,6 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -124,6 +123,7 @@ class Shard {
     std::uint32_t wheel_phase;
     std::uint64_t hash_seed;
     const TombstoneRetention* retention_ms;
+    const ShardObservers* observers;
     const MapLabel* label;  // of the cache: what its writers are inside of
   };
   struct Counters {
@@ -140,9 +140,6 @@ class Shard {
   Shard(Arena& arena, const Options& options);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
-
-  // REQUIRES: before the first write.
-  void set_observers(std::span<ShardObserver* const> observers) { observers_ = observers; }
 
   // --- Readers ---
   [[nodiscard]] const Index& index() const { return index_; }
@@ -222,7 +219,6 @@ class Shard {
 
   Arena& arena_;
   Options options_;
-  std::span<ShardObserver* const> observers_;
   Index index_;
   Slab slab_;
   TimingWheel wheel_;

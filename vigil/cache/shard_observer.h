@@ -33,7 +33,9 @@
 // Lifetime: registered by Cache::add_observer() before the first write, for as long as the cache is
 // used. Observers are called in the order in which they were registered.
 //
-// Complexity: nothing but a comparison per change while there is no observer.
+// Complexity: nothing but a comparison per change of which no observer is told. An observer that
+// needs removed() alone says so to add_observer(): stores, the changes of the hot path, then stay
+// free of it.
 //
 //   struct Deletions final : vigil::cache::ShardObserver {
 //     void removed(const vigil::cache::RemovedEntry& entry) noexcept override {
@@ -45,6 +47,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "vigil/cache/entry.h"
 
@@ -94,6 +97,18 @@ class ShardObserver {
   virtual void removed(const RemovedEntry& /*entry*/) noexcept {}
   virtual void deadline_set(const MovedDeadline& /*entry*/) noexcept {}
   virtual void cleared(std::uint32_t /*shard*/) noexcept {}
+};
+
+// What an observer is told.
+enum class ObservedEvents : std::uint8_t {
+  kAll,
+  kRemovals,  // removed() alone
+};
+
+// The observers of a cache, in the order of their registration.
+struct ShardObservers {
+  std::vector<ShardObserver*> of_all;
+  std::vector<ShardObserver*> of_removals;  // those of all events included
 };
 
 }  // namespace vigil::cache

@@ -187,6 +187,36 @@ TEST_F(ShardObserverTest, SeveralObserversAreToldInTheOrderOfTheirRegistration) 
   EXPECT_EQ(take(), (Events{"stored string k=v v1", "stored string k=v v1"}));
 }
 
+TEST_F(ShardObserverTest, AnObserverOfRemovalsIsToldNothingElse) {
+  Events events;
+  Diary removals(events);
+  Cache cache({.shards = 1, .memory_limit_bytes = 4 << 20});
+  cache.add_observer(removals, ObservedEvents::kRemovals);
+  const auto write = [&](std::string_view key, auto change) {
+    EXPECT_EQ(cache.write(cache.key(key), kNow, change), WriteStatus::kApplied);
+  };
+  write("s", [](Slot& slot) { slot.assign(Kind::kString, "v", kNoDeadline); });
+  write("s", [](Slot& slot) { slot.assign(Kind::kString, "w", kNoDeadline); });
+  write("s", [](Slot& slot) { slot.set_deadline(kNow + 5); });
+  write("o", [](Slot& slot) { slot.assign(Kind::kOrder, "payload", kNoDeadline); });
+  write("o", [](Slot& slot) { slot.bury(2, kNow + 10); });
+  write("t", [](Slot& slot) { slot.assign(Kind::kString, "v", kNoDeadline); });
+  write("t", [](Slot& slot) { slot.erase(); });
+  cache.collect_expired(0, 1, kNow + 5, 1000);
+  cache.clear();
+  EXPECT_EQ(events, (Events{"removed order o=payload v1 deleted leaving a tombstone",
+                            "removed string t=v v1 deleted", "removed string s=w v2 +5 expired"}));
+}
+
+TEST_F(ShardObserverTest, AnObserverOfRemovalsTakesItsTurnAmongThoseOfAllEvents) {
+  Diary removals(events_);
+  cache_.add_observer(removals, ObservedEvents::kRemovals);
+  set("k", "v");
+  write("k", [](Slot& slot) { slot.erase(); });
+  EXPECT_EQ(take(), (Events{"stored string k=v v1", "removed string k=v v1 deleted",
+                            "removed string k=v v1 deleted"}));
+}
+
 using ShardObserverDeathTest = ShardObserverTest;
 
 TEST_F(ShardObserverDeathTest, AnObserverThatWritesIsStopped) {

@@ -41,7 +41,7 @@ bool may_follow(Connection::Phase from, Connection::Phase to) {
 }  // namespace
 
 Connection::Connection(std::uint64_t id, FileDescriptor fd, Protocol protocol, ConnectionHost& host)
-    : id_(id),
+    : fault_place_{protocol == Protocol::kResp ? "RESP connection" : "HTTP connection", id},
       fd_(std::move(fd)),
       protocol_(protocol),
       created_ms_(host.clock.unix_ms()),
@@ -244,22 +244,24 @@ Consumed Connection::consume_batch(std::string_view input) {
   return consumed;
 }
 
-// As the session's consume(). A fault is answered, if the session can still do that; where the
-// batch has deferred replies nobody knows which of them are whole, and all its replies are lost.
-Consumed Connection::consume(std::string_view input, const Batch& batch) {
-  Consumed consumed{.bytes = input.size(), .close = true};
+// As the session's consume(). A fault takes the whole input and ends the connection.
+inline Consumed Connection::consume(std::string_view input, const Batch& batch) {
+  Consumed consumed{};
   const bool done = contain_faults(host_.faults, host_.counters.connection_faults, fault_place(),
                                    [&] { consumed = session_->consume(input, batch.output); });
   if (done) [[likely]]
     return consumed;
-  if (replies_.hold_count() == batch.first_hold) {
-    session_->answer_fault(batch.output);
-  } else {
-    drop_held_replies(batch.first_hold);
-    batch.output.truncate(batch.front);
-    session_->replies_lost(batch.output);
-  }
-  return consumed;
+  answer_fault(batch);
+  return {.bytes = input.size(), .close = true};
+}
+
+// Lets the session answer a fault, if it still can; where the batch has deferred replies nobody
+// knows which of them are whole, and all its replies are lost.
+void Connection::answer_fault(const Batch& batch) {
+  if (replies_.hold_count() == batch.first_hold) return session_->answer_fault(batch.output);
+  drop_held_replies(batch.first_hold);
+  batch.output.truncate(batch.front);
+  session_->replies_lost(batch.output);
 }
 
 // Works through input that waits in the connection's own buffer.
@@ -339,7 +341,7 @@ void Connection::drop_held_replies(std::size_t first) {
 }
 
 // Sends as much as the socket takes; returns how much.
-std::size_t Connection::transmit(std::string_view bytes) {
+inline std::size_t Connection::transmit(std::string_view bytes) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
     const TransferResult result = send_some(fd(), bytes.substr(sent));
@@ -357,15 +359,21 @@ void Connection::keep_batch() {
   flush();
 }
 
-// Sends the shared buffer; what the socket does not take moves to the connection's own replies.
-void Connection::flush_batch() {
+// Sends the shared buffer, of a connection that has no replies of its own; what the socket does not
+// take becomes them.
+inline void Connection::flush_batch() {
   Output& batch = host_.batch;
   const std::size_t sent = transmit(batch.view());
-  if (sent != batch.size() && !closed()) [[unlikely]]
-    replies_.tail().append(batch.view().substr(sent));
+  if (sent == batch.size()) [[likely]] {
+    host_.counters.bytes_out.add(sent);
+    timers_.stalled_ms = 0;
+  } else {
+    if (!closed()) replies_.tail().append(batch.view().substr(sent));
+    book_sent(sent);
+  }
   batch.truncate(0);
-  book_sent(sent);
-  if (batch.capacity() > kBatchCapacityKept) batch.release();
+  if (batch.capacity() > kBatchCapacityKept) [[unlikely]]
+    batch.release();
 }
 
 // Sends what may leave of the connection's own replies.

@@ -107,14 +107,12 @@ class Connection {
 
   // --- For sessions ----------------------------------------------------------------------------
 
-  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] std::uint64_t id() const { return fault_place_.number; }
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] Protocol protocol() const { return protocol_; }
   [[nodiscard]] std::int64_t created_ms() const { return created_ms_; }
   [[nodiscard]] Output& output() { return replies_.tail(); }
-  [[nodiscard]] FaultPlace fault_place() const {
-    return {protocol_ == Protocol::kResp ? "RESP connection" : "HTTP connection", id_};
-  }
+  [[nodiscard]] const FaultPlace& fault_place() const { return fault_place_; }
 
   void request_attention();
   // Closes without sending what is pending.
@@ -183,10 +181,11 @@ class Connection {
   [[nodiscard]] std::size_t received(const TransferResult& result);
   void discard();
 
-  // Requests.
+  // Requests. What runs once per batch of them, from one place, is inline.
   std::size_t process(std::string_view input);
   Consumed consume_batch(std::string_view input);
-  Consumed consume(std::string_view input, const Batch& batch);
+  inline Consumed consume(std::string_view input, const Batch& batch);
+  void answer_fault(const Batch& batch);
   void process_waiting();
   void resume();
   void watch_request(bool progressed);
@@ -197,9 +196,9 @@ class Connection {
   void open_holds();
   void lose_held_replies();
   void drop_held_replies(std::size_t first = 0);
-  std::size_t transmit(std::string_view bytes);
+  inline std::size_t transmit(std::string_view bytes);
   void keep_batch();
-  void flush_batch();
+  inline void flush_batch();
   void flush();
   void book_sent(std::size_t bytes);
 
@@ -207,7 +206,7 @@ class Connection {
   void settle();
   void linger();
 
-  const std::uint64_t id_;
+  const FaultPlace fault_place_;  // kept, because each batch is served under it
   FileDescriptor fd_;
   const Protocol protocol_;
   const std::int64_t created_ms_;

@@ -56,10 +56,32 @@ class Deadlines {
   }
 
  private:
-  [[nodiscard]] std::int64_t deadline_of(const Connection& connection) const;
+  [[nodiscard]] inline std::int64_t deadline_of(const Connection& connection) const;
+  // `since` or `timeout` 0: never.
+  [[nodiscard]] static std::int64_t deadline_after(std::int64_t since_ms, std::int64_t timeout_ms) {
+    return since_ms == 0 || timeout_ms == 0 ? kNever : since_ms + timeout_ms;
+  }
 
   const ServerOptions& options_;
   std::int64_t next_sweep_ms_ = kNever;
 };
+
+// Inline: computed after each event of a connection.
+inline std::int64_t Deadlines::deadline_of(const Connection& connection) const {
+  const Connection::Timers& timers = connection.timers();
+  const std::int64_t stalled = deadline_after(timers.stalled_ms, options_.slow_client_timeout_ms);
+  if (connection.phase() == Connection::Phase::kLingering) {
+    return std::min(stalled, deadline_after(timers.lingering_ms, kLinger_ms));
+  }
+  if (timers.request_ms != 0) {
+    if (!connection.may_process()) return stalled;  // we do not read its rest now
+    return std::min(stalled, deadline_after(timers.request_ms, options_.request_timeout_ms));
+  }
+  if (connection.subscriber() || connection.held()) return stalled;
+  const std::int64_t idle = connection.protocol() == Protocol::kResp
+                                ? options_.idle_timeout_ms
+                                : options_.http_idle_timeout_ms;
+  return std::min(stalled, deadline_after(timers.active_ms, idle));
+}
 
 }  // namespace vigil::server

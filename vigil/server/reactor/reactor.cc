@@ -52,8 +52,7 @@ void Reactor::run() {
     const int timeout = prepare_wait();
     context_.counters.busy_ns.add(static_cast<std::uint64_t>(monotonic_ns() - woke_ns));
     const std::span<const epoll_event> events = poller_.wait(timeout);
-    woke_ns = monotonic_ns();
-    end_wait();
+    woke_ns = end_wait();
     for (const epoll_event& event : events) handle(event.data.ptr, event.events);
     if (server_.draining.load(std::memory_order_acquire)) begin_drain();
     expire();
@@ -88,12 +87,14 @@ int Reactor::prepare_wait() {
   return static_cast<int>(std::clamp<std::int64_t>(next - unix_ms(), 1, kSleepMax_ms));
 }
 
-void Reactor::end_wait() {
+// Returns when the reactor woke up.
+std::int64_t Reactor::end_wait() {
+  const std::int64_t woke_ns = clock_.tick();
   mailbox_->end_sleep();
   host_.commit_gate.end_sleep();
   wakes_at_ms_.store(0, std::memory_order_relaxed);
-  clock_.tick();
   context_.counters.turns.add(1);
+  return woke_ns;
 }
 
 void Reactor::handle(void* source, std::uint32_t events) {

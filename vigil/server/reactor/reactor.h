@@ -79,7 +79,7 @@ class Reactor {
  private:
   // The loop.
   int prepare_wait();
-  void end_wait();
+  std::int64_t end_wait();
   void handle(void* source, std::uint32_t events);
   void run_mail();
   void expire();

@@ -149,9 +149,10 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
   reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
 }
 
-void RespSession::execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
-                          Output& output) {
-  const std::size_t before = replied_bytes_ = output.size();
+// Inline: it is entered for each request, from one place.
+inline void RespSession::execute(const RespBatch& batch, const Request& request,
+                                 std::int64_t now_ms, Output& output) {
+  replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
   const std::span<const std::string_view> args = batch.args(request);
   const Command* const command = request.command;
@@ -171,12 +172,14 @@ void RespSession::execute(const RespBatch& batch, const Request& request, std::i
               RespWriter(output, protocol_)};
     command->handler(call);
   }
-  if (output.size() > before && output.view()[before] == '-') ++reactor_.tally.errors;
+  if (output.size() > replied_bytes_ && output.view()[replied_bytes_] == '-') {
+    ++reactor_.tally.errors;
+  }
   if (silent) [[unlikely]] {
-    if (replies_ != Replies::kOn) output.truncate(before);
+    if (replies_ != Replies::kOn) output.truncate(replied_bytes_);
     if (replies_ == Replies::kSkipNext) replies_ = Replies::kOn;
   } else if (replies_ != Replies::kOn) {
-    output.truncate(before);  // CLIENT REPLY OFF and SKIP themselves are not answered
+    output.truncate(replied_bytes_);  // CLIENT REPLY OFF and SKIP themselves are not answered
   }
 }
 

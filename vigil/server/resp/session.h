@@ -70,7 +70,8 @@ class RespSession final : public Session, private Subscriber {
   Parsed parse_batch(std::string_view input, RespBatch& batch, std::size_t* used);
   void add_request(RespBatch& batch, std::size_t first_arg);
   void execute_batch(const RespBatch& batch, Output& output);
-  void execute(const RespBatch& batch, const Request& request, std::int64_t now_ms, Output& output);
+  inline void execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
+                      Output& output);
   // `args` begin with the command's name.
   bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
   void subscriptions_changed();

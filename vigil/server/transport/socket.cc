@@ -120,31 +120,9 @@ void set_no_delay(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-namespace {
-
-// The result of a system call that returned `size` and moves bytes.
-TransferResult transferred(ssize_t size) {
-  if (size > 0) return {Transfer::kMoved, static_cast<std::size_t>(size)};
+TransferResult transfer_failed(ssize_t size) {
   if (size == 0) return {Transfer::kEnd, 0};
   return {errno == EAGAIN ? Transfer::kWouldBlock : Transfer::kFailed, 0};
-}
-
-}  // namespace
-
-TransferResult receive_some(int fd, char* buffer, std::size_t size) {
-  ssize_t received = 0;
-  do {
-    received = ::recv(fd, buffer, size, 0);
-  } while (received < 0 && errno == EINTR);
-  return transferred(received);
-}
-
-TransferResult send_some(int fd, std::string_view bytes) {
-  ssize_t sent = 0;
-  do {
-    sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return transferred(sent);
 }
 
 std::uint64_t raise_open_file_limit(std::uint64_t wanted) {

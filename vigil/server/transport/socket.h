@@ -5,6 +5,10 @@
 // Thread safety: a FileDescriptor is a plain move-only value; the functions are thread-safe.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -60,10 +64,33 @@ struct TransferResult {
   Transfer outcome = Transfer::kWouldBlock;
   std::size_t bytes = 0;
 };
+// The result of a system call that has just returned `size`, which is not positive.
+[[nodiscard]] TransferResult transfer_failed(ssize_t size);
+// The same for any size.
+[[nodiscard]] inline TransferResult transferred(ssize_t size) {
+  if (size > 0) [[likely]]
+    return {Transfer::kMoved, static_cast<std::size_t>(size)};
+  return transfer_failed(size);
+}
+
+// The two transfers are inline: a connection does both for each batch of requests.
+
 // REQUIRES: size != 0.
-[[nodiscard]] TransferResult receive_some(int fd, char* buffer, std::size_t size);
+[[nodiscard]] inline TransferResult receive_some(int fd, char* buffer, std::size_t size) {
+  ssize_t received = 0;
+  do {
+    received = ::recv(fd, buffer, size, 0);
+  } while (received < 0 && errno == EINTR);
+  return transferred(received);
+}
 // REQUIRES: !bytes.empty().
-[[nodiscard]] TransferResult send_some(int fd, std::string_view bytes);
+[[nodiscard]] inline TransferResult send_some(int fd, std::string_view bytes) {
+  ssize_t sent = 0;
+  do {
+    sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return transferred(sent);
+}
 
 // Raises the soft limit of open files to `wanted` or as far as the system allows; returns the
 // limit that holds now.
