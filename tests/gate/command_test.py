@@ -278,7 +278,7 @@ class DamagedLogTest(GateTestCase):
         self.unread(gzip.compress(log)[:-9], "race.log: line ", "cut short")
         self.unread(lzma.compress(log)[:-9], "race.log: ", "cut short")
         self.unread(self.SARIF.encode()[:-9], "race.log: line 1: not valid JSON")
-        self.unread(self.SARIF.encode()[:-9], "race.log: not valid JSON", option="--scan")
+        self.unread(self.SARIF.encode()[:-9], "race.log: not JSON at line 1", option="--scan")
 
     def test_what_is_not_understood_does_not_pass(self):
         log = ("+ go test -race ./...\n" + CLEAN_GO_LOG).encode()

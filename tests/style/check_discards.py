@@ -9,7 +9,7 @@
 2. A result that is cast away (`static_cast<void>(write_all(...))`, `(void)`, `std::ignore =`) has a
    comment above or behind it that says why.
 3. A local `Result` that is looked at only as a condition loses what went wrong: its error() is
-   used, or it is returned or passed on.
+   used, or it is returned or passed on, or a comment above it begins with "Not an error:".
 
 2 and 3 hold for the product, not for its tests, and know functions by their names.
 Exit code: 0 clean, 1 findings, 2 usage.
@@ -31,6 +31,7 @@ CAST = re.compile(r"(?:static_cast<void>\(|\(void\)\s*|std::ignore\s*=\s*)"
                   r"((?:\w+(?:\(\))?(?:\.|->|::))*)([a-z]\w*)\(")
 LOCAL = re.compile(r"^\s*(?:if \()?(?:const )?" + RESULT + r"\s+([a-z]\w*)\s*=", re.MULTILINE)
 COMMENT_LINES_ABOVE = 3
+NO_ERROR = "// Not an error:"
 
 
 def product_files(root):
@@ -78,14 +79,18 @@ def scope_after(code, offset):
 
 def check_locals(path, text):
     code = without_comments(text)
+    lines = text.splitlines()
     for local in LOCAL.finditer(code):
         name = local.group(1)
         kept = (rf"\b{name}(?:\.|->)error\(\)"
                 rf"|\breturn\s[^;]*\b{name}\b"
                 rf"|VIGIL_CHECK\(!?{name}\b"
                 rf"|(?<!if )(?<!while )[(,{{]\s*(?:std::move\()?{name}\)?\s*[,)}}]")
+        number = line_of(code, local.start(1))
+        above = lines[max(0, number - 1 - COMMENT_LINES_ABOVE):number]
+        if any(NO_ERROR in line for line in above):
+            continue
         if not re.search(kept, scope_after(code, local.end())):
-            number = line_of(code, local.start(1))
             yield f"{path}:{number}: what went wrong is lost: {name}.error() is never used"
 
 

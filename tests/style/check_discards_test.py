@@ -64,6 +64,12 @@ class CheckDiscardsTest(unittest.TestCase):
         self.assert_found(lost, "Result<void> done = write_all(1);\nif (!done) return;\n}\n"
                                 "int g() { return done.error();")
 
+    def test_accepts_a_lost_error_that_is_none(self):
+        self.assertEqual(
+            list(check_discards.check_locals(
+                "a.cc", "void f() {\n  // Not an error: nothing is there yet.\n"
+                        "  const Result<int> x = g();\n  if (!x) return;\n}\n")), [])
+
     def test_accepts_errors_that_are_used_or_passed_on(self):
         for use in ("if (!done) return done.error();", "return done;", "note(done);",
                     "note(path, std::move(done));", "VIGIL_CHECK(done.has_value(), \"m\");"):

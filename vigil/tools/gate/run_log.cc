@@ -75,8 +75,10 @@ void RunLog::line(std::string_view text) {
 }
 
 void RunLog::go_event(std::string_view json) {
+  // Not an error: a line that only looks like an event is text of the program.
   const Result<rapidjson::Document> event = text::parse_json(text::valid_utf8(json));
-  if (!event || text::json_text(*event, "Action") != "output") return;
+  if (!event) return text_line(json);
+  if (text::json_text(*event, "Action") != "output") return;
   std::string_view output = text::json_text(*event, "Output");
   if (output.ends_with('\n')) output.remove_suffix(1);
   text_line(output);

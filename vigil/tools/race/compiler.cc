@@ -188,6 +188,7 @@ void expand_into(const std::vector<std::string>& arguments, int depth, int* file
                  std::vector<std::string>* result) {
   for (const std::string& argument : arguments) {
     if (argument.starts_with('@') && depth < kResponseDepthMax && *files < kResponseFilesMax) {
+      // Not an error: gcc, too, takes the argument as it stands if it names no file.
       if (const Result<std::string> text = read_file(argument.substr(1))) {
         ++*files;
         expand_into(split_words(*text, Quoting::kResponseFile), depth + 1, files, result);

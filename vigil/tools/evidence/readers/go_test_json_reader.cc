@@ -31,7 +31,7 @@ class GoTestJsonReader : public LineHandler {
         vigil::text::parse_json(vigil::text::valid_utf8(text));
     if (!document) {
       // Its output may be a part of a report.
-      if (is_event(text)) sink_.on_damage("go test -json: the event is not valid JSON");
+      if (is_event(text)) sink_.on_damage("go test -json: " + document.error().message);
       return;
     }
     if (!seen_) sink_.on_format("go-test-json");
