@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -596,6 +599,32 @@ TEST_F(RespCommandsTest, AProtocolErrorIsAnsweredAfterWhatWasGood) {
   EXPECT_EQ(client_.send("PING\r\n*1\r\nfoo\r\nPING\r\n"),
             "+PONG\r\n-ERR Protocol error: expected '$', got 'f'\r\n");
   EXPECT_TRUE(client_.closed());
+}
+
+TEST_F(RespCommandsTest, InAPipelineOnlyTheSkippedReplyIsMissing) {
+  EXPECT_EQ(client_.send("PING a\r\nCLIENT REPLY SKIP\r\nPING b\r\nPING c\r\n"),
+            "$1\r\na\r\n$1\r\nc\r\n");
+}
+
+TEST_F(RespCommandsTest, InAPipelineEveryErrorIsCounted) {
+  const std::uint64_t before = server_.state().counters[0]->errors.value();
+  client_.send("PING\r\nGET\r\nPING\r\nUNKNOWN\r\nPING -\r\n");
+  EXPECT_EQ(server_.state().counters[0]->errors.value() - before, 2U);
+}
+
+TEST(RespFaultTest, AFaultIsAnsweredBehindTheWholeRepliesBeforeIt) {
+  const std::array<Command, 2> commands = {
+      Command{.name = "fine", .arity = 1, .handler = [](Call& call) { call.reply.ok(); }},
+      Command{.name = "throws", .arity = 1, .handler = [](Call& call) {
+                call.reply.array(2);
+                call.reply.ok();
+                throw std::runtime_error("of the test");
+              }}};
+  const CommandTable table{std::span<const Command>(commands)};
+  RespTestServer server(small_server_options(), table);
+  RespTestClient client(server);
+  EXPECT_EQ(client.send_until_fault("FINE\r\nFINE\r\nTHROWS\r\nFINE\r\n"),
+            "+OK\r\n+OK\r\n-ERR internal error\r\n");
 }
 
 TEST(RespAuthenticationTest, NothingWorksBeforeThePassword) {

@@ -9,6 +9,7 @@
 // Thread safety: none.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,9 +37,10 @@ namespace vigil::server {
 
 class RespTestServer {
  public:
-  explicit RespTestServer(ServerOptions options = small_server_options())
+  explicit RespTestServer(ServerOptions options = small_server_options(),
+                          const CommandTable& commands = all_commands())
       : state_(std::move(options)),
-        shared_(state_, all_commands(), {mailbox_.get()}),
+        shared_(state_, commands, {mailbox_.get()}),
         context_{state_, 0, clock_, *state_.counters[0]},
         host_(state_.options, state_.faults, clock_, context_.counters, mailbox_),
         reactor_(context_, shared_),
@@ -103,6 +105,20 @@ class RespTestClient {
       pending_.erase(0, consumed.bytes);
       closed_ = consumed.close;
       if (consumed.bytes == 0) break;
+    }
+    return std::string(output.view());
+  }
+
+  // Offers raw bytes of which a request throws, and does what a connection does then; returns what
+  // was answered.
+  std::string send_until_fault(std::string_view bytes) {
+    Output output;
+    const std::string padded = std::string(bytes) + std::string(64, '\xAA');
+    try {
+      static_cast<void>(session_.consume(std::string_view(padded).substr(0, bytes.size()), output));
+      return "nothing was thrown";
+    } catch (const std::exception&) {
+      session_.answer_fault(output);
     }
     return std::string(output.view());
   }
