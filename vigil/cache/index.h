@@ -80,10 +80,10 @@ using Tags = table::TagGroup<kBucketSlots>;
 // of 1 + skew at the start and 1 - skew at the end. With a skew of a third the density of positions
 // doubles from end to end.
 [[nodiscard]] constexpr std::uint32_t position_of(std::uint64_t hash) {
-  constexpr std::uint64_t kSkew_256ths = 88;
+  constexpr std::uint64_t kSkewPer256 = 88;
   const std::uint64_t u = hash >> 32;
   const std::uint64_t bulge = u * (0xFFFFFFFFU - u) >> 32;
-  return static_cast<std::uint32_t>(u + (bulge * kSkew_256ths >> 8));
+  return static_cast<std::uint32_t>(u + (bulge * kSkewPer256 >> 8));
 }
 
 class alignas(64) Bucket {

@@ -63,12 +63,12 @@ template <Literal kTemplate, class Key, class Value>
 struct MapTypeName {
   static constexpr std::array<std::string_view, 6> kParts = {
       kTemplate.view(), "<", type_name<Key>(), ", ", type_name<Value>(), ">"};
-  static consteval std::size_t size() {
+  static constexpr std::size_t size() {
     std::size_t sum = 0;
     for (const std::string_view part : kParts) sum += part.size();
     return sum;
   }
-  static consteval auto joined() {
+  static constexpr auto joined() {
     std::array<char, size()> text{};
     char* at = text.data();
     for (const std::string_view part : kParts) at = std::copy(part.begin(), part.end(), at);
