@@ -162,7 +162,7 @@ Result<void> Intake::add_log_part(input::Part& part, const std::string& format) 
   options.on_text = [&](std::string_view bytes) { run_log.feed(bytes); };
   // Levels and rules of a scanner's results decide, which a finding does not have.
   options.on_sarif = [&](const std::string& text) { return add_sarif(text, part.name); };
-  const Result<void> read = evidence::read_part(part, options, sink);
+  Result<void> read = evidence::read_part(part, options, sink);
   run_log.finish();
   take_over(run_log, &input, &input.failures);
   const bool is_scan_only = read && !sink.has_format() && input.damage.empty();

@@ -162,7 +162,7 @@ class PartReader {
     TriageSink sink(part.name, options_.executable);
     evidence::ReadOptions options;
     options.format = options_.format;
-    const Result<void> read = evidence::read_part(part, options, sink);
+    Result<void> read = evidence::read_part(part, options, sink);
     reports_.push_back(report_of(sink.take(), sink.groups(), rules_, sources_));
     for (const std::string& message : sink.damage()) {
       add_damage(part.name + ": " + message, &reports_.back());

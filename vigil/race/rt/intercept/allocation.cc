@@ -16,7 +16,7 @@
 namespace std {
 // A program in C has neither.
 [[gnu::weak]] new_handler get_new_handler() noexcept;
-[[noreturn, gnu::weak]] void __throw_bad_alloc();
+[[gnu::noreturn, gnu::weak]] void __throw_bad_alloc();
 }  // namespace std
 
 namespace vigil::race {
