@@ -222,11 +222,11 @@ using ShardObserverDeathTest = ShardObserverTest;
 TEST_F(ShardObserverDeathTest, AnObserverThatWritesIsStopped) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   struct Writer final : ShardObserver {
-    explicit Writer(Cache& cache) : cache_(cache) { cache.add_observer(*this); }
+    explicit Writer(Cache& observed) : cache(observed) { cache.add_observer(*this); }
     void stored(const StoredEntry&) noexcept override {
-      static_cast<void>(cache_.write(cache_.key("other"), kNow, [](Slot&) {}));
+      static_cast<void>(cache.write(cache.key("other"), kNow, [](Slot&) {}));
     }
-    Cache& cache_;
+    Cache& cache;
   } const writer(cache_);
   EXPECT_DEATH(set("k", "v"), "a callback of a cache wrote to the same cache");
 }
