@@ -77,6 +77,7 @@ class Visitor {
 
 template <class M>
 struct Type;
+// NOLINTBEGIN(bugprone-macro-parentheses): M names a template
 #define VIGIL_TYPE(M)                                                     \
   template <>                                                             \
   struct Type<M<std::string, std::string>> {                              \
@@ -93,6 +94,7 @@ VIGIL_TYPE(RwMap);
 VIGIL_TYPE(SnapshotMap);
 VIGIL_TYPE(CheckedMap);
 #undef VIGIL_TYPE
+// NOLINTEND(bugprone-macro-parentheses)
 
 template <class Map>
 class MapMarkTest : public ::testing::Test {

@@ -20,7 +20,7 @@
 namespace vigil {
 namespace {
 
-constexpr ShardedMapOptions kOneShard{.shards = 1, .max_entries = 1 << 20};
+const ShardedMapOptions kOneShard{.shards = 1, .max_entries = 1 << 20};
 
 // Runs work(n) on `threads` threads.
 template <class Work>

@@ -22,7 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::Optional;
 using ::testing::Pair;
 
-constexpr ShardedMapOptions kOneShard{.shards = 1, .max_entries = 1 << 20};
+const ShardedMapOptions kOneShard{.shards = 1, .max_entries = 1 << 20};
 using Numbers = ShardedMap<std::uint64_t, std::uint64_t>;
 using Texts = ShardedMap<std::string, std::string>;
 using Owners = ShardedMap<std::string, std::unique_ptr<int>>;
