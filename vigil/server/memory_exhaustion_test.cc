@@ -106,7 +106,12 @@ class MemoryExhaustionTest : public ::testing::Test {
       if (allocations_left >= 0) break;
     }
     EXPECT_GT(allowed, 50) << "the script allocates";
-    server_->state().cache.check_invariants();
+  }
+
+  void TearDown() override {
+    server_->request_stop();
+    server_->wait();
+    server_->state().cache.check_invariants();  // nobody writes any more
   }
 
   [[nodiscard]] std::uint64_t faults() const {

@@ -127,8 +127,8 @@ TEST(JsonWriterTest, PiecesOfAnySizeKeepTheirOrder) {
     json.end_array();
     std::string expected;
     for (const char* number : {"0", "1", "2"}) {
-      expected +=
-          (expected.empty() ? "" : ",") + std::string(number) + ",\"" + text + "\"," + text + "1";
+      expected.append(expected.empty() ? "" : ",").append(number);
+      expected.append(",\"").append(text).append("\",").append(text).append("1");
     }
     ASSERT_EQ(out, "<[" + expected + "]");
   }

@@ -26,7 +26,7 @@ constexpr unsigned kParseFlags = rapidjson::kParseIterativeFlag |
 
 enum class Shape : std::uint8_t { kOrder, kBulkItem, kBulkArray };
 
-enum class Member : std::uint8_t { kId, kOp, kStatus, kPayload, kVersion, kIfVersion, kTtl_ms };
+enum class Member : std::uint8_t { kId, kOp, kStatus, kPayload, kVersion, kIfVersion, kTtl };
 
 struct MemberSpec {
   std::string_view name;
@@ -40,7 +40,7 @@ constexpr MemberSpec kMembers[] = {
     {"payload", Member::kPayload, false},
     {"version", Member::kVersion, false},
     {"if_version", Member::kIfVersion, true},
-    {"ttl_ms", Member::kTtl_ms, false},
+    {"ttl_ms", Member::kTtl, false},
 };
 
 template <class Integer>
@@ -66,7 +66,7 @@ class OrderHandler {
       payload_->null();
       return after_payload_value();
     }
-    if (!in_order_ || member_ != Member::kTtl_ms) return reject_type();
+    if (!in_order_ || member_ != Member::kTtl) return reject_type();
     items_.back().ttl_is_null = true;
     return true;
   }
@@ -161,7 +161,7 @@ class OrderHandler {
         return "expected an integer from 1 to 281474976710655";
       case Member::kIfVersion:
         return "expected an integer from 0 to 281474976710655";
-      case Member::kTtl_ms:
+      case Member::kTtl:
         return "expected a positive integer of milliseconds, or null";
     }
     return {};
@@ -222,7 +222,7 @@ class OrderHandler {
       case Member::kIfVersion:
         order.if_version = to_integer<std::uint64_t>(digits);
         return in_range(order.if_version, 0);
-      case Member::kTtl_ms:
+      case Member::kTtl:
         order.ttl_ms = to_integer<std::int64_t>(digits);
         if (order.ttl_ms && *order.ttl_ms > 0 && *order.ttl_ms <= cache::kDeadlineMax_ms)
           return true;

@@ -29,7 +29,7 @@ using Phase = Connection::Phase;
 class ConnectionTest : public ::testing::Test {
  protected:
   ConnectionTest() {
-    protocol_.on_ticket = [this](std::string, ReplyTicket ticket) {
+    protocol_.on_ticket = [this](const std::string&, ReplyTicket ticket) {
       tickets_.push_back(std::move(ticket));
     };
     options_.idle_timeout_ms = 300'000;

@@ -97,9 +97,10 @@ TEST(DeferredRepliesEndTest, ATicketMayOutliveItsReactor) {
   {
     auto mailbox = std::make_shared<Mailbox>();
     DeferredReplies replies(mailbox);
-    kept = replies.issue([](std::uint64_t, std::optional<std::string>) { FAIL(); });
+    kept = replies.issue([](std::uint64_t, const std::optional<std::string>&) { FAIL(); });
     // Left in the mailbox of its own reactor: destroyed with it.
-    ReplyTicket posted = replies.issue([](std::uint64_t, std::optional<std::string>) { FAIL(); });
+    ReplyTicket posted =
+        replies.issue([](std::uint64_t, const std::optional<std::string>&) { FAIL(); });
     mailbox->post([posted = std::move(posted)] {});
   }
   kept.complete("nobody is there");

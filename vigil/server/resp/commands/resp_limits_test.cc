@@ -39,6 +39,7 @@ struct Answer {
 
   bool operator==(const Answer&) const = default;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Answer& answer, std::ostream* out) {
   *out << answer.bytes << (answer.closed ? " and closed" : "");
 }
