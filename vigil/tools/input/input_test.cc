@@ -213,7 +213,7 @@ TEST(TextInputTest, LooksAcrossPieces) {
 }
 
 TEST(TextInputTest, Utf16KeepsItsCharacters) {
-  const auto decoded = [](std::string bytes) { return read(bytes).texts.at("in"); };
+  const auto decoded = [](const std::string& bytes) { return read(bytes).texts.at("in"); };
   const std::string_view little("\xff\xfe\x41\0\xe4\0\x2d\x4e\x3d\xd8\x00\xde\x0a\0", 14);
   EXPECT_EQ(decoded(std::string(little)), "A\u00e4\u4e2d\U0001f600\n");
   const std::string_view big("\xfe\xff\0\x41\0\xe4\x4e\x2d\xd8\x3d\xde\x00\0\x0a", 14);
