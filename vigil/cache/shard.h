@@ -99,7 +99,8 @@ class Slot {
   AssignStatus bury(std::uint64_t version, std::int64_t deadline_ms);
 
   // Another key of the same shard, whatever shard its own hash would select: a record that must
-  // change together with this key. Changing either invalidates the other Slot.
+  // change together with this key. Changing either invalidates the other Slot. REQUIRES: the bytes
+  // of `key` outlive the Slot.
   [[nodiscard]] Slot sibling(std::string_view key) const;
 
  private:

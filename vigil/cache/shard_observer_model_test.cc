@@ -64,7 +64,8 @@ class ShardObserverModelTest : public ::testing::TestWithParam<Load> {
       });
     } else if (dice < 95) {
       write([&](Slot& slot) {
-        Slot record = slot.sibling("record of " + std::string(slot.key()));
+        const std::string record_key = "record of " + std::string(slot.key());
+        Slot record = slot.sibling(record_key);
         assign(record, Kind::kIdempotency);
       });
     } else if (dice < 97) {
