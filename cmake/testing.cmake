@@ -14,6 +14,15 @@ include(module)
 
 if(VIGIL_TESTS)
   find_package(GTest REQUIRED)
+  set(VIGIL_TEST_LINK GTest::gtest GTest::gmock GTest::gtest_main)
+  # Templates and assertions by the thousand: what optimising them fully takes, no run gives back.
+  set(VIGIL_TEST_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O1>)
+  # What every test includes, parsed once: a third of the time that compiling a test takes.
+  vigil_program(test_headers SOURCES "${CMAKE_CURRENT_LIST_DIR}/test_headers.cc"
+    LINK ${VIGIL_TEST_LINK})
+  target_compile_options(test_headers PRIVATE ${VIGIL_TEST_OPTIONS})
+  target_precompile_headers(test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <atomic>
+    <functional> <optional> <sstream> <string> <thread> <unordered_map> <vector>)
 endif()
 if(VIGIL_BENCH)
   find_package(benchmark REQUIRED)
@@ -61,16 +70,22 @@ endfunction()
 
 # One GoogleTest program. The CTest label is the suffix of the name: test -> unit,
 # model_test -> model, stress_test -> stress. TIMEOUT (seconds) bounds a hang, not the speed.
+# DEFINITIONS are macros.
 function(vigil_test name)
-  cmake_parse_arguments(T "" "TIMEOUT" "MODULES;SOURCES;LINK;ARGS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT" "MODULES;SOURCES;LINK;DEFINITIONS;ARGS" ${ARGN})
   if(NOT VIGIL_TESTS)
     return()
   endif()
   vigil_main_source(${name} main)
   vigil_program(${name} MODULES ${T_MODULES} SOURCES ${main} ${T_SOURCES}
-    LINK GTest::gtest GTest::gmock GTest::gtest_main ${T_LINK})
-  # Templates and assertions by the thousand: what optimising them fully takes, no run gives back.
-  target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
+    LINK ${VIGIL_TEST_LINK} ${T_LINK})
+  target_compile_options(${name} PRIVATE ${VIGIL_TEST_OPTIONS})
+  if(T_DEFINITIONS)
+    target_compile_definitions(${name} PRIVATE ${T_DEFINITIONS})
+  else()
+    # They could mean something else under other macros, so the compiler would refuse them.
+    target_precompile_headers(${name} REUSE_FROM test_headers)
+  endif()
   set(label unit)
   if(name MATCHES "_(model|stress)_test$")
     set(label ${CMAKE_MATCH_1})
