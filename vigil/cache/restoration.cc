@@ -50,19 +50,21 @@ void Restoration::deadline_set(std::uint32_t shard, std::string_view key,
   });
 }
 
-void Restoration::removed(std::uint32_t shard, std::string_view key) {
+void Restoration::removed(std::uint32_t shard, std::string_view key, std::uint64_t version) {
   with_record(shard, key, [&](Slot& slot) {
     if (slot.has_record()) slot.erase();
   });
+  raise_version_floor(shard, version);
 }
 
-void Restoration::cleared(std::uint32_t shard) {
+void Restoration::cleared(std::uint32_t shard, std::uint64_t version_floor) {
   Shard& of = cache_.shards_.get()[shard];
   const Held held(of);
   of.clear();
+  of.raise_version_floor(version_floor);
 }
 
-void Restoration::version_floor(std::uint32_t shard, std::uint64_t version) {
+void Restoration::raise_version_floor(std::uint32_t shard, std::uint64_t version) {
   Shard& of = cache_.shards_.get()[shard];
   const Held held(of);
   of.raise_version_floor(version);

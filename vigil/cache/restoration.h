@@ -41,10 +41,10 @@ class Restoration {
                                     std::string_view value, const EntryHeader& header);
   // Nothing happens where there is no record: a later event removed it.
   void deadline_set(std::uint32_t shard, std::string_view key, std::int64_t deadline_ms);
-  void removed(std::uint32_t shard, std::string_view key);
-  void cleared(std::uint32_t shard);
+  void removed(std::uint32_t shard, std::string_view key, std::uint64_t version);
+  void cleared(std::uint32_t shard, std::uint64_t version_floor);
   // Versions of keys that are not in the shard will start above `version`.
-  void version_floor(std::uint32_t shard, std::uint64_t version);
+  void raise_version_floor(std::uint32_t shard, std::uint64_t version);
 
  private:
   template <class Change>

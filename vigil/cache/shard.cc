@@ -314,7 +314,9 @@ void Shard::clear() {
                         &counters_.entry_bytes, &counters_.wheel_bytes}) {
     counter->store(0, std::memory_order_relaxed);
   }
-  for (ShardObserver* observer : options_.observers->of_all) observer->cleared(options_.number);
+  for (ShardObserver* observer : options_.observers->of_all) {
+    observer->cleared(options_.number, version_floor_);
+  }
 }
 
 Slot Shard::stored_slot(std::uint64_t hash, std::string_view key, std::int64_t now_ms) {

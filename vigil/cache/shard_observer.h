@@ -101,7 +101,8 @@ class ShardObserver {
   virtual void stored(const StoredEntry& /*entry*/) noexcept {}
   virtual void removed(const RemovedEntry& /*entry*/) noexcept {}
   virtual void deadline_set(const MovedDeadline& /*entry*/) noexcept {}
-  virtual void cleared(std::uint32_t /*shard*/) noexcept {}
+  // The next versions of the shard start above `version_floor`.
+  virtual void cleared(std::uint32_t /*shard*/, std::uint64_t /*version_floor*/) noexcept {}
   virtual void group_began() noexcept {}
   virtual void group_ended() noexcept {}
 };

@@ -2,6 +2,7 @@
 #include "vigil/server/http/admin.h"
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -95,6 +96,10 @@ void HttpAdmin::health(HttpReply* reply) const {
 void HttpAdmin::readiness(HttpReply* reply) const {
   if (server_.draining.load(std::memory_order_relaxed)) {
     reply_problem(Problem::kDraining, "connect to another instance", reply);
+    return;
+  }
+  if (const std::optional<Problem> problem = problem_of(server_.durability.service())) {
+    reply_problem(*problem, server_.durability.sentence(), reply);
     return;
   }
   reply->content_type = kTextType;

@@ -83,6 +83,7 @@ class Reactor {
   void handle(void* source, std::uint32_t events);
   void run_mail();
   void expire();
+  [[nodiscard]] std::int64_t next_expiry_ms(std::uint32_t reactor) const;
   void wake_late_peers();
   void attend();
   void refresh_cpu_time();

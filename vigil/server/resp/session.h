@@ -33,6 +33,7 @@ class RespSession final : public Session, private Subscriber {
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
   void answer_fault(Output& output) override;
+  void replies_lost(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
   // --- For the commands ------------------------------------------------------------------------
@@ -74,6 +75,9 @@ class RespSession final : public Session, private Subscriber {
                       Output& output);
   // `args` begin with the command's name.
   bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
+  // The error of a command that the server cannot execute now; empty if it can.
+  [[nodiscard]] std::string unserved(const Command& command,
+                                     std::span<const std::string_view> args) const;
   void subscriptions_changed();
 
   void on_message(std::string_view pattern, std::string_view channel,
@@ -88,6 +92,8 @@ class RespSession final : public Session, private Subscriber {
   bool authenticated_;
   bool closing_ = false;
   bool mid_request_ = false;
+  bool wrote_ = false;  // in the running consume()
+  Durability::Service service_ = Durability::Service::kFull;  // of the running batch
   std::size_t replied_bytes_ = 0;  // of the output: whole replies
   Replies replies_ = Replies::kOn;
   Names channels_;
