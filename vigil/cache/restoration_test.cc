@@ -179,7 +179,7 @@ TEST(RestorationTest, ALogOverASnapshotThatHasSomeOfItEndsInTheSameState) {
     EXPECT_EQ(content_of(original), content_of(copy));
   }
   for (std::uint32_t shard = 0; shard < kOptions.shards; ++shard) {
-    EXPECT_EQ(original.version_floor(shard), copy.version_floor(shard));
+    EXPECT_LE(original.version_floor(shard), copy.version_floor(shard)) << "versions went back";
   }
 }
 

@@ -133,7 +133,7 @@ class Log final : public cache::ShardObserver {
   // A removal that leaves a tombstone is not written: the tombstone is, next.
   void removed(const cache::RemovedEntry& entry) noexcept override;
   void deadline_set(const cache::MovedDeadline& entry) noexcept override;
-  void cleared(std::uint32_t shard) noexcept override;
+  void cleared(std::uint32_t shard, std::uint64_t version_floor) noexcept override;
 
   // Any record but marks: what is no event of the cache.
   void append(const Record& record) noexcept;

@@ -109,7 +109,7 @@ constexpr Setting kSettings[] = {
      "what a reply to a write waits for: the disk, the operating system, nothing",
      [](Config& c) -> Target { return &c.server.durability.mode; },
      is_durability, "always, everysec or off"},
-    {"durability.segment_bytes", "--log-segment-bytes", Form::kBytes, kMiB, kGiB,
+    {"durability.segment_bytes", "--log-segment-bytes", Form::kBytes, 8 * kMiB, kGiB,
      "size of one file of the log",
      [](Config& c) -> Target { return &c.server.durability.segment_bytes; }},
     {"durability.cut_limit", "--log-cut-limit", Form::kBytes, 0, 1024 * kGiB,

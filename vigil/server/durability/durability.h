@@ -14,9 +14,9 @@
 // request that may have written leaves once tail(), asked behind it, is committed (commit_gate.h);
 // how much "committed" means is the mode's (docs/durability.md). A read waits for nothing.
 //
-// Back-pressure: between half of options.durability.backlog_bytes_max and the whole a connection
-// whose replies are held is not served (behind()), so a client that waits for its replies cannot
-// add to it; above it writes are refused (kBehind). Neither stops reads.
+// Back-pressure: above half of options.durability.backlog_bytes_max a connection whose replies are
+// held is not served (behind()), so who waits for replies cannot add to it; above the whole writes
+// are refused (kBehind). Neither stops reads.
 //
 // Thread safety: all members from any thread, except start() and stop(), which belong to the
 // owner of the server.
@@ -27,7 +27,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -37,36 +36,40 @@
 #include "vigil/log/log.h"
 #include "vigil/server/config/options.h"
 #include "vigil/server/durability/data_directory.h"
+#include "vigil/server/durability/recovery.h"
 #include "vigil/server/durability/snapshotter.h"
 
 namespace vigil::server {
 
-struct RecoveryStats {
-  std::int64_t started_ms = 0;  // Unix; 0: nothing was recovered
-  std::uint64_t bytes_done = 0;
-  std::uint64_t bytes_total = 0;
-  std::uint64_t records = 0;
-  double seconds = 0;  // so far, or of the whole
-};
-
 class Durability {
  public:
-  // What requests the server can execute.
+  // Which requests can be executed.
   enum class Service : std::uint8_t {
-    kFull,
+    kFull,     // all
     kLoading,  // none that needs the data
     kBehind,   // none that writes, for a moment: the log waits for the disk
     kNoRoom,   // none that adds
     kFailed,   // none that writes, for good
   };
 
-  // What is told, on threads of the log.
+  static constexpr std::size_t kServices = 5;
+
+  // What is told, on threads of its own and of the log; one call at a time.
   struct Listener {
-    // The cache is complete and everything is served; or why it is not.
+    // The cache is complete and everything is served; or why that cannot be.
     std::function<void(const Result<void>&)> recovered;
     std::function<void(log::Position)> committed;
     std::function<void()> failed;
-    std::function<void(std::string_view line)> warning;
+    std::function<void(std::string_view)> note;     // a line for the operator
+    std::function<void(std::string_view)> warning;  // one that calls for a look
+  };
+
+  struct RecoveryStats {
+    std::int64_t started_ms = 0;  // Unix; 0: there was none
+    std::uint64_t bytes_done = 0;
+    std::uint64_t bytes_total = 0;
+    std::uint64_t records = 0;
+    std::int64_t took_ms = 0;  // so far
   };
 
   // Without a directory, or in the mode "off", nothing is kept.
@@ -76,7 +79,9 @@ class Durability {
   Durability(const Durability&) = delete;
   Durability& operator=(const Durability&) = delete;
 
+  // REQUIRES: before the cache's first write.
   void start(Listener listener);
+  // REQUIRES: behind the cache's last write. Idempotent.
   void stop();
 
   // --- Requests --------------------------------------------------------------------------------
@@ -89,37 +94,61 @@ class Durability {
   [[nodiscard]] std::string failure() const;
   // Behind everything that was written by now; 0 without a log.
   [[nodiscard]] log::Position tail() const {
-    const log::Log* const log = log_.load(std::memory_order_acquire);
+    const log::Log* const log = serving_log();
     return log == nullptr ? 0 : log->tail();
   }
+  // Asks for all that was written by now to be committed.
+  void commit_soon() const {
+    log::Log* const log = serving_log();
+    if (log != nullptr && log->tail() != log->committed()) log->commit_soon();
+  }
   [[nodiscard]] bool behind() const {
-    const log::Log* const log = log_.load(std::memory_order_acquire);
-    return log != nullptr && log->tail() - log->committed() > backlog_bytes_soft_;
+    const log::Log* const log = serving_log();
+    return log != nullptr && log->tail() - log->committed() > options_.backlog_bytes_max / 2;
   }
 
-  // --- Snapshots -------------------------------------------------------------------------------
+  // --- Snapshots and statistics ----------------------------------------------------------------
 
-  // Null without a log.
+  // Null while and where there is no log.
   [[nodiscard]] Snapshotter* snapshotter() const {
-    return snapshotter_.load(std::memory_order_acquire);
+    return serving_log() == nullptr ? nullptr : snapshotter_.get();
   }
-
-  // --- Statistics ------------------------------------------------------------------------------
-
-  [[nodiscard]] bool keeps() const { return directory_ != nullptr; }
+  [[nodiscard]] log::Log* serving_log() const {
+    return serving_log_.load(std::memory_order_acquire);
+  }
+  // Whether what is written is kept.
+  [[nodiscard]] bool keeps() const { return directory_ != nullptr && options_.mode != "off"; }
   [[nodiscard]] RecoveryStats recovery() const;
-  // Null without a log.
-  [[nodiscard]] const log::Log* log() const { return log_.load(std::memory_order_acquire); }
 
  private:
   class Commits;  // the log's listener
 
-  void recover_and_serve();
+  [[nodiscard]] log::LogIdentity identity() const;
+  [[nodiscard]] Result<void> recover_and_open();
+  void run();
+  void report(const Recovered& recovered) const;
 
-  const ServerOptions& options_;
+  const DurabilityOptions& options_;
+  const std::uint32_t threads_;
+  const std::uint64_t transitions_hash_;
   cache::Cache& cache_;
-  const std::uint64_t backlog_bytes_soft_;
   const std::unique_ptr<DataDirectory> directory_;
+  Listener listener_;
+
+  std::atomic<bool> loading_;
+  std::atomic<bool> cancel_{false};
+  RecoveryProgress progress_;
+  std::atomic<std::int64_t> recovery_started_ms_{0};
+  std::atomic<std::int64_t> recovery_took_ms_{0};  // 0: not at its end
+  std::thread thread_;
+
+  std::unique_ptr<Commits> commits_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<Snapshotter> snapshotter_;
+  std::atomic<log::Log*> serving_log_{nullptr};  // release; what is above is set before it
 };
+
+// "ready", "loading", "behind", "no_room", "failed".
+[[nodiscard]] std::string_view service_name(Durability::Service service);
 
 }  // namespace vigil::server

@@ -33,6 +33,30 @@ void write_cache_stats(const cache::Cache& cache, text::JsonWriter* json) {
   json->end_object();
 }
 
+void write_durability(const ServerState& server, text::JsonWriter* json) {
+  const Durability& durability = server.durability;
+  const Durability::RecoveryStats recovery = durability.recovery();
+  const log::Log* const log = durability.serving_log();
+  const log::LogStats stats = log == nullptr ? log::LogStats{} : log->stats();
+  const Snapshotter* const snapshotter = durability.snapshotter();
+  const SnapshotStats snapshots =
+      snapshotter == nullptr ? SnapshotStats{} : snapshotter->stats();
+  json->begin_object("durability");
+  json->member("mode", durability.keeps() ? server.options.durability.mode : "off");
+  json->member("state", service_name(durability.service()));
+  json->member("recovered_records", recovery.records);
+  json->member("recovery_ms", recovery.took_ms);
+  json->member("log_written_bytes", stats.written_bytes);
+  json->member("log_backlog_bytes", stats.backlog_bytes);
+  json->member("log_unsynced_bytes", stats.tail - stats.durable);
+  json->member("log_disk_bytes", stats.segment_bytes);
+  json->member("log_syncs", stats.syncs);
+  json->member("snapshots", snapshots.done_total);
+  json->member("snapshot_failures", snapshots.failed_total);
+  json->member("last_snapshot_ms", snapshots.last_ms);
+  json->end_object();
+}
+
 void write_reactors(const ServerState& server, text::JsonWriter* json) {
   json->begin_array("reactors");
   for (const auto& counters : server.counters) {
@@ -120,6 +144,7 @@ void HttpAdmin::stats(HttpReply* reply) const {
   json.member("uptime_ms", unix_ms() - server_.started_ms);
   json.member("connections_open", server_.connections.load(std::memory_order_relaxed));
   write_cache_stats(server_.cache, &json);
+  write_durability(server_, &json);
   write_reactors(server_, &json);
   write_shards(server_.cache, &json);
   json.end_object();

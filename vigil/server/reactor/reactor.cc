@@ -57,6 +57,7 @@ void Reactor::run() {
     if (server_.draining.load(std::memory_order_acquire)) begin_drain();
     expire();
     run_mail();
+    server_.durability.commit_soon();
     host_.commit_gate.release([](Connection& connection) { connection.request_attention(); });
     attend();
     deadlines_.sweep(connections_, clock_.unix_ms(), [this](Connection& connection) {

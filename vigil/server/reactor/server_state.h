@@ -37,6 +37,7 @@ struct ServerState {
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
   const std::int64_t started_ms;
+  std::function<void()> stop_process;         // what SHUTDOWN does; empty: it is refused
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors
 

@@ -254,6 +254,11 @@ bool RespSession::authenticate(std::string_view user, std::string_view password)
   return true;
 }
 
+std::shared_ptr<ReplyTicket> RespSession::defer_reply(const Output& output) {
+  if (!connection_.may_defer_reply()) return nullptr;
+  return std::make_shared<ReplyTicket>(connection_.defer_reply(output));
+}
+
 bool RespSession::set_name(std::string_view name) {
   const bool fine =
       std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });

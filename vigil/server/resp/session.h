@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -51,6 +52,9 @@ class RespSession final : public Session, private Subscriber {
   [[nodiscard]] Replies replies() const { return replies_; }
   void set_replies(Replies replies) { replies_ = replies; }
   void close_after_reply() { closing_ = true; }
+  // Leaves a place in `output` for the reply of the running command, to be given later from any
+  // thread. Null if the connection has too many of them.
+  [[nodiscard]] std::shared_ptr<ReplyTicket> defer_reply(const Output& output);
   // The state of a new connection, as RESET wants it.
   void reset();
 

@@ -29,9 +29,21 @@ bool set_events(RespShared& shared, std::string_view value, bool apply) {
 }
 
 constexpr std::array kParameters = {
-    Parameter{"appendonly", [](const RespShared&) { return std::string("no"); }, nullptr},
+    Parameter{"appendfsync",
+              [](const RespShared& shared) {
+                const bool keeps = shared.server.durability.keeps();
+                return keeps ? shared.server.options.durability.mode : std::string("no");
+              },
+              nullptr},
+    Parameter{"appendonly",
+              [](const RespShared& shared) {
+                return std::string(shared.server.durability.keeps() ? "yes" : "no");
+              },
+              nullptr},
     Parameter{"bind", [](const RespShared& shared) { return shared.server.options.bind; }, nullptr},
     Parameter{"databases", [](const RespShared&) { return std::string("1"); }, nullptr},
+    Parameter{"dir", [](const RespShared& shared) { return shared.server.options.data_dir; },
+              nullptr},
     Parameter{
         "io-threads",
         [](const RespShared& shared) { return std::to_string(shared.server.options.threads); },
