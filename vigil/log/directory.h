@@ -15,23 +15,24 @@
 //   vigil log 1
 //   id 0123456789abcdef0123456789abcdef
 //   secret 0123456789abcdef0123456789abcdef
-//   segments yes
+//   run 0
 //   crc 0123abcd
 //
-// `crc` is the CRC-32C of the lines before it. `segments no` is what a directory says until its
-// first segment was synced: from then on an absent log is damage, not a beginning.
+// `crc` is the CRC-32C of the lines before it. `run` is where the last run of a server began,
+// `none` before the first: a log that does not reach it, or is not there, is damage and no
+// beginning.
 //
 // Use when: a server opens its data directory (open), or a tool looks at one (open_to_read).
 //
-// Thread safety: after open() every member may be called from any thread.
+// Thread safety: after open() every const member may be called from any thread.
 //
 // Errors: each names the file, what is wrong with it, and what to do.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,11 +40,11 @@
 
 #include "vigil/base/result.h"
 #include "vigil/log/file_system.h"
+#include "vigil/log/header_block.h"
 #include "vigil/log/record.h"
 
 namespace vigil::log {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::size_t kSecretBytes = 16;
 
 using Secret = std::array<char, kSecretBytes>;
@@ -81,31 +82,36 @@ class Directory {
   [[nodiscard]] const Secret& secret() const { return secret_; }
   // Made with the directory, hexadecimal: tells directories and their copies apart from others.
   [[nodiscard]] const std::string& id() const { return id_; }
-  // Whether it ever had a segment; if it has none then, they were lost.
-  [[nodiscard]] bool had_segments() const { return had_segments_.load(); }
+  // Where the last run began; nothing if there never was one.
+  [[nodiscard]] const std::optional<Position>& run() const { return run_; }
 
   [[nodiscard]] std::string path_of(std::string_view name) const;
   [[nodiscard]] Result<DirectoryListing> list() const;
 
-  // REQUIRES: opened for writing; a segment with its name is synced.
-  [[nodiscard]] Result<void> note_first_segment();
-  // Removes the snapshots that begin before `position`, and syncs the directory.
-  [[nodiscard]] Result<void> remove_snapshots_before(Position position);
+  // A run begins at `first`. REQUIRES: opened for writing; its first segment is synced.
+  [[nodiscard]] Result<void> note_run(Position first);
+  // Removes the snapshots that begin before `position`, and syncs the directory. REQUIRES: opened
+  // for writing; a snapshot from there on is synced.
+  [[nodiscard]] Result<void> remove_snapshots_before(Position position) const;
 
  private:
   Directory(std::string path, FileSystem& files) : path_(std::move(path)), files_(files) {}
 
   [[nodiscard]] Result<void> take_lock(LockKind kind);
-  [[nodiscard]] Result<void> read_format();
-  [[nodiscard]] Result<void> write_format();
-  [[nodiscard]] Result<void> remove_unfinished();
+  [[nodiscard]] Result<void> note_holder();
+  [[nodiscard]] Result<bool> read_format();
+  [[nodiscard]] Result<void> write_format() const;
+  [[nodiscard]] std::string format_text() const;
+  [[nodiscard]] Result<void> begin_format();
+  [[nodiscard]] Result<void> remove_unfinished() const;
+  [[nodiscard]] Error damaged_format(std::string_view why) const;
 
   std::string path_;
   FileSystem& files_;
   std::unique_ptr<File> lock_;
   std::string id_;
   Secret secret_{};
-  std::atomic<bool> had_segments_{false};
+  std::optional<Position> run_;
 };
 
 // "log." or "snapshot." and 20 digits.

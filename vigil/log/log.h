@@ -54,6 +54,7 @@
 
 #include "vigil/base/result.h"
 #include "vigil/cache/shard_observer.h"
+#include "vigil/log/commit_state.h"
 #include "vigil/log/directory.h"
 #include "vigil/log/log_reader.h"
 #include "vigil/log/record.h"
@@ -75,21 +76,6 @@ struct LogOptions {
   std::int64_t retry_interval_ms = 1000;  // of making a segment when there was no room
 };
 
-// Told from the log's own threads, one call at a time. Calls must be quick and must not call the
-// log's close().
-class CommitListener {
- public:
-  CommitListener() = default;
-  CommitListener(const CommitListener&) = delete;
-  CommitListener& operator=(const CommitListener&) = delete;
-  virtual ~CommitListener() = default;
-
-  // Every change before `position` is safe as the mode says. Positions only grow.
-  virtual void committed(Position position) noexcept = 0;
-  // Once: nothing will be committed any more. `reason` is a sentence for the log and the operator.
-  virtual void failed(std::string_view reason) noexcept = 0;
-};
-
 // What may be written now; the first that applies, from the bottom up.
 enum class WriteState : std::uint8_t {
   kReady,
@@ -99,8 +85,7 @@ enum class WriteState : std::uint8_t {
 };
 
 struct LogStats {
-  std::uint64_t records = 0;        // appended in this run, marks included
-  std::uint64_t record_bytes = 0;   // of those
+  std::uint64_t records = 0;        // written in this run, marks included
   std::uint64_t written_bytes = 0;  // to segments, with terminators and padding
   std::uint64_t commits = 0;
   std::uint64_t syncs = 0;

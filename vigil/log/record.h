@@ -44,6 +44,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "vigil/cache/entry.h"
@@ -92,12 +93,12 @@ struct Mark {
 };
 
 inline constexpr std::size_t kChainBytes = 4;
+inline constexpr std::size_t kSizeBytesMax = 4;
 inline constexpr std::size_t kVarintBytesMax = 10;
-// Chain, size, type, and the widest fields.
-inline constexpr std::size_t kRecordHeadBytesMax =
-    kChainBytes + 5 + 1 + 5 + kVarintBytesMax + 6 + 5;
+// Size, type, and the widest fields.
+inline constexpr std::size_t kRecordHeadBytesMax = kSizeBytesMax + 1 + 5 + kVarintBytesMax + 6 + 5;
 inline constexpr std::size_t kRecordBytesMax =
-    kRecordHeadBytesMax + cache::kKeyBytesMax + cache::kValueBytesMax;
+    kChainBytes + kRecordHeadBytesMax + cache::kKeyBytesMax + cache::kValueBytesMax;
 inline constexpr std::size_t kMarkBytesMax = kChainBytes + 1 + 1 + kVarintBytesMax + 6 + 4;
 inline constexpr std::size_t kContinuedBytes = kChainBytes + 1 + 1;
 
@@ -116,17 +117,30 @@ struct ChainKey {
 // ---- Writing ----
 
 // A record before it has a position: everything but its chain. Key and value stay the caller's.
-struct EncodedRecord {
-  std::array<char, kRecordHeadBytesMax> head;  // the first kChainBytes are to be filled
-  std::uint32_t head_bytes = 0;
-  std::uint32_t body_crc = 0;
-  std::string_view key;
-  std::string_view value;
-
-  [[nodiscard]] std::size_t bytes() const { return head_bytes + key.size() + value.size(); }
-  // Writes bytes() bytes with that chain.
+class EncodedRecord {
+ public:
+  [[nodiscard]] std::size_t bytes() const {
+    return kChainBytes + (kRecordHeadBytesMax - begin_ - left_) + key_.size() + value_.size();
+  }
+  // The CRC of all but the chain.
+  [[nodiscard]] std::uint32_t body_crc() const { return body_crc_; }
+  // Writes bytes() bytes.
   void copy_to(char* to, std::uint32_t chain) const;
+  // All but the chain, at the end of *to.
+  void append_body(std::string* to) const;
+
+ private:
+  friend class HeadWriter;
+  std::array<char, kRecordHeadBytesMax> head_;  // size, type and fields: from begin_ on
+  std::uint32_t begin_ = 0;
+  std::uint32_t left_ = 0;  // unused bytes behind
+  std::uint32_t body_crc_ = 0;
+  std::string_view key_;
+  std::string_view value_;
 };
+
+// The first bytes of a record.
+void store_chain(char* to, std::uint32_t chain);
 
 // REQUIRES: no kMark and no kContinued; key and value within the limits of cache/entry.h.
 [[nodiscard]] EncodedRecord encode(const Record& record);
@@ -138,23 +152,30 @@ struct EncodedRecord {
 // ---- Reading ----
 
 // A record that was taken apart but not yet checked.
-struct RawRecord {
-  std::uint32_t chain = 0;
-  std::uint32_t bytes = 0;   // chain and size included
+struct RawBody {
   std::string_view body;     // size and what follows: what the CRC is over
   std::string_view content;  // after the size: type, fields, key, value
+};
+struct RawRecord {
+  std::uint32_t chain = 0;
+  RawBody raw;
+
+  [[nodiscard]] std::size_t bytes() const { return kChainBytes + raw.body.size(); }
 };
 
 // The record at the front of `bytes`; nothing if it has no valid size or does not end within them.
 [[nodiscard]] std::optional<RawRecord> split_record(std::string_view bytes);
+// The same of a record without its chain.
+[[nodiscard]] std::optional<RawBody> split_body(std::string_view bytes);
 // How many bytes the record at the front takes, as far as its size says; nothing if `bytes` are too
 // few to tell or the size is not one of a record.
 [[nodiscard]] std::optional<std::uint32_t> record_bytes(std::string_view bytes);
 
-[[nodiscard]] RecordType type_of(const RawRecord& raw);
 // Whether the chain is the one that follows `before` at `position`.
-[[nodiscard]] bool verifies(const RawRecord& raw, std::uint32_t before, Position position,
+[[nodiscard]] bool verifies(const RawRecord& record, std::uint32_t before, Position position,
                             const ChainKey& key);
+// REQUIRES: not empty.
+[[nodiscard]] RecordType type_of(std::string_view content);
 // Nothing if the content is none of a record. Of marks see decode_mark().
 [[nodiscard]] std::optional<Record> decode(std::string_view content);
 // Nothing if it is no mark or its proof is not the one of this place and run.

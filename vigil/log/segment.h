@@ -43,11 +43,11 @@
 #include <string_view>
 
 #include "vigil/base/result.h"
+#include "vigil/log/header_block.h"
 #include "vigil/log/record.h"
 
 namespace vigil::log {
 
-inline constexpr std::size_t kHeaderBlockBytes = 4096;
 // Zero bytes behind the last record of a segment that is being written.
 inline constexpr std::size_t kTerminatorBytes = 8;
 
