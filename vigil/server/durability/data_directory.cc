@@ -70,7 +70,7 @@ Result<std::vector<std::string>> continue_statuses(const log::Directory& directo
   const std::string path = directory.path_of("STATUSES");
   const Result<std::vector<std::string>> stored = read_statuses(path);
   if (!stored) return stored.error();
-  if (stored->empty() && directory.had_segments()) {
+  if (stored->empty() && directory.run()) {
     return Error{path + ": is missing, and without it stored orders have no statuses; restore it "
                         "from a backup of the folder"};
   }
@@ -94,7 +94,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(ServerOptions* option
   Result<std::unique_ptr<log::Directory>> log = log::Directory::open(options->data_dir);
   if (!log) return log.error();
   const log::Directory& directory = **log;
-  if (options->durability.mode == "off" && directory.had_segments()) {
+  if (options->durability.mode == "off" && directory.run()) {
     return Error{directory.path() +
                  ": holds a log, which durability.mode \"off\" would leave aside; use another "
                  "folder, or \"always\" or \"everysec\""};

@@ -268,7 +268,6 @@ class Collection {
 
   void add_log(const log::LogStats& stats) {
     counter("vigild_log_records_total", "Records that were appended to the log.", stats.records);
-    counter("vigild_log_record_bytes_total", "Bytes of those records.", stats.record_bytes);
     counter("vigild_log_written_bytes_total", "Bytes written to the log's files.",
             stats.written_bytes);
     counter("vigild_log_commits_total", "Writes of the log, each of all that was executed since.",

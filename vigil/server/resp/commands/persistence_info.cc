@@ -69,7 +69,6 @@ void add_log(const Durability& durability, const log::Log& log, Fields* fields) 
   if (!stats.no_room.empty()) fields->add("log_error", stats.no_room);
   fields->add("log_segments", stats.segments);
   fields->add("log_records", stats.records);
-  fields->add("log_record_bytes", stats.record_bytes);
   fields->add("log_written_bytes", stats.written_bytes);
   fields->add("log_commits", stats.commits);
   fields->add("log_syncs", stats.syncs);
