@@ -211,7 +211,10 @@ void OrderHttp::get(std::string_view id, const HttpRequest& request, HttpReply* 
   reply->add_etag(order_.version);
   if (reply->status == 304) return;
   const std::string_view status = context_.server.orders.table().name(order_.status);
-  append_order({id, status, order_.version, order_.payload, order_.updated_ms, order_.deadline_ms},
+  const std::int64_t expires_ms = order_.deadline_ms == cache::kNoDeadline
+                                      ? cache::kNoDeadline
+                                      : context_.server.wall_clock.shown_at(order_.deadline_ms);
+  append_order({id, status, order_.version, order_.payload, order_.updated_ms, expires_ms},
                &reply->body);
 }
 
@@ -247,8 +250,9 @@ void OrderHttp::write(std::string_view id, const HttpRequest& request, HttpReply
   answer(event, apply(event), reply);
 }
 
-OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event) {
+OrderHttp::Verdict OrderHttp::apply(OrderEvent event) {
   Verdict verdict;
+  event.wall_ahead_ms = context_.server.wall_clock.ahead_ms();
   verdict.result = context_.server.orders.apply(event, context_.clock.unix_ms());
   const OrderOutcome outcome = verdict.result.outcome;
   context_.counters.order_outcomes[static_cast<std::size_t>(outcome)].add(1);

@@ -164,6 +164,29 @@ TEST_F(OrderHttpTest, APatchThatKeepsThePayloadAnswersTheWholeOrderAlsoToARetry)
   EXPECT_EQ(retry.field("ETag"), first.field("ETag"));
 }
 
+TEST_F(OrderHttpTest, DatesFollowASteppedWallClockAndStayAsTheyWereTold) {
+  const std::int64_t now_ms = testbed_.clock().unix_ms();
+  const std::int64_t wall_ms = now_ms + 7'200'000;
+  const auto member = [](const std::string& name, std::int64_t value) {
+    return "\"" + name + "\":" + std::to_string(value);
+  };
+  const std::string key = "Idempotency-Key: k\r\n";
+  const std::string body = R"({"status":"pending","ttl_ms":60000})";
+  const HttpAnswer before = request("PUT", "/orders/1", body, key);
+  EXPECT_THAT(before.body, HasSubstr(member("updated_at_ms", now_ms)));
+  EXPECT_THAT(before.body, HasSubstr(member("expires_at_ms", now_ms + 60'000)));
+
+  testbed_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = wall_ms});
+  EXPECT_EQ(request("PUT", "/orders/1", body, key).body, before.body);
+  const HttpAnswer read = request("GET", "/orders/1");
+  EXPECT_THAT(read.body, HasSubstr(member("updated_at_ms", now_ms)));
+  EXPECT_THAT(read.body, HasSubstr(member("expires_at_ms", wall_ms + 60'000)));
+  const HttpAnswer after = request("PUT", "/orders/2", body);
+  EXPECT_THAT(after.body, HasSubstr(member("updated_at_ms", wall_ms)));
+  EXPECT_THAT(after.body, HasSubstr(member("expires_at_ms", wall_ms + 60'000)));
+  EXPECT_THAT(request("GET", "/orders/2/history").body, HasSubstr(member("at_ms", wall_ms)));
+}
+
 // The holder of the order's shard waits while two more writers fill its queue and a PATCH comes.
 TEST_F(OrderHttpTest, AFullQueueIsBusy) {
   ServerOptions options = HttpTestbed::small_options();

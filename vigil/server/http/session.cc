@@ -66,11 +66,15 @@ bool HttpSession::answer(const HttpRequest& request, Output& output, Batch* batc
   routes_.handle(request, &reply_);
   const bool draining = context_.server.draining.load(std::memory_order_relaxed);
   const bool keep_alive = request.keep_alive && !draining;
-  reply_.write(request.method, request.http_1_0, !keep_alive, context_.clock.unix_ms(), &output);
+  reply_.write(request.method, request.http_1_0, !keep_alive, wall_ms(), &output);
   ++batch->requests;
   if (is_write(request.method)) ++batch->writes;
   if (reply_.status >= 400) ++batch->errors;
   return keep_alive;
+}
+
+std::int64_t HttpSession::wall_ms() const {
+  return context_.server.wall_clock.shown_at(context_.clock.unix_ms());
 }
 
 void HttpSession::answer_fault(Output& output) {
@@ -84,7 +88,7 @@ void HttpSession::answer_fault(Output& output) {
 void HttpSession::refuse(Problem problem, std::string_view detail, Output& output, Batch* batch) {
   reply_.reset();
   reply_problem(problem, detail, &reply_);
-  reply_.write(HttpMethod::kOther, false, true, context_.clock.unix_ms(), &output);
+  reply_.write(HttpMethod::kOther, false, true, wall_ms(), &output);
   ++batch->requests;
   ++batch->errors;
 }

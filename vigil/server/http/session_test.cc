@@ -33,6 +33,15 @@ TEST(HttpSessionTest, AnswersWithLengthTypeAndDate) {
   EXPECT_FALSE(testbed.closed());
 }
 
+TEST(HttpSessionTest, DatesFollowASteppedWallClock) {
+  HttpTestbed testbed;
+  const std::int64_t now_ms = testbed.clock().unix_ms();
+  for (const std::int64_t step_ms : {7'200'000, -3'600'000, 86'400'000}) {
+    testbed.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = now_ms + step_ms});
+    EXPECT_EQ(HttpAnswer(testbed.send(kHealth)).field("Date"), http_date(now_ms + step_ms));
+  }
+}
+
 TEST(HttpSessionTest, DatesAreWrittenAsHttpWantsThem) {
   EXPECT_EQ(http_date(784'111'777'999), "Sun, 06 Nov 1994 08:49:37 GMT");
 }

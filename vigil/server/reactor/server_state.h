@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vigil/base/clock.h"
+#include "vigil/base/wall_clock.h"
 #include "vigil/cache/cache.h"
 #include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
@@ -32,6 +33,7 @@ struct ServerState {
   orders::Orders orders;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
+  WallClock wall_clock;  // followed by the reactors; translates dates at the edges
   const std::int64_t started_ms;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors

@@ -94,6 +94,7 @@ struct Call {
   RespWriter reply;
 
   [[nodiscard]] cache::Cache& cache() const { return reactor.context.server.cache; }
+  [[nodiscard]] const WallClock& wall_clock() const { return reactor.context.server.wall_clock; }
   [[nodiscard]] orders::Orders& orders() const { return reactor.context.server.orders; }
   [[nodiscard]] RespShared& shared() const { return reactor.shared; }
   [[nodiscard]] KeyspaceEvents& events() const { return reactor.shared.events; }

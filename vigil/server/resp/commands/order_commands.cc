@@ -114,6 +114,7 @@ void apply(Call& call, const OrderEvent& event, std::string_view event_name) {
 // Reads the options and applies the event, unless they are wrong.
 void read_and_apply(Call& call, Arguments& args, OrderEvent& event, std::string_view event_name) {
   event.order_id = call.key.bytes;
+  event.wall_ahead_ms = call.wall_clock().ahead_ms();
   read_options(args, call, &event);
   if (!args.ok()) return call.reply.error(args.error());
   apply(call, event, event_name);
@@ -172,7 +173,7 @@ void get(Call& call) {
   call.reply.bulk("updated_ms");
   call.reply.integer(order.updated_ms);
   call.reply.bulk("deadline_ms");
-  call.reply.integer(expires ? order.deadline_ms : -1);
+  call.reply.integer(expires ? call.wall_clock().shown_at(order.deadline_ms) : -1);
   call.reply.bulk("ttl_ms");
   call.reply.integer(expires ? std::max<std::int64_t>(order.deadline_ms - call.now_ms, 0) : -1);
 }

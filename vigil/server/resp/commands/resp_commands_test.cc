@@ -19,6 +19,7 @@
 namespace vigil::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -287,6 +288,48 @@ TEST_F(RespCommandsTest, ExpiryOptionsAndErrors) {
             "-ERR invalid expire time in 'expire' command\r\n");
   EXPECT_EQ(run("EXPIRE a -1"), ":1\r\n");
   EXPECT_EQ(run("EXISTS a"), ":0\r\n");
+}
+
+TEST_F(RespCommandsTest, DatesFollowASteppedWallClockAndPeriodsDoNot) {
+  constexpr std::int64_t kHour_ms = 3'600'000;
+  for (const std::int64_t step_ms : {2 * kHour_ms, -kHour_ms, 24 * kHour_ms, std::int64_t{1000}}) {
+    const std::int64_t now_ms = server_.now_ms();
+    run("SET before x PX 60000");
+    run("ORDER.PUT order:" + std::to_string(step_ms) + " pending {} PX 60000");
+    const std::int64_t wall_ms = now_ms + step_ms;
+    server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = wall_ms});
+
+    EXPECT_EQ(run("PTTL before"), ":60000\r\n");
+    EXPECT_EQ(run("PEXPIRETIME before"), ":" + std::to_string(wall_ms + 60'000) + "\r\n");
+    const std::string date = std::to_string(wall_ms + 60'000);
+    for (const std::string& set :
+         {"SET k v PXAT " + date, "GETEX k PXAT " + date, "PEXPIREAT k " + date}) {
+      run("SET k v");
+      run(set);
+      EXPECT_EQ(run("PTTL k"), ":60000\r\n") << set;
+      EXPECT_EQ(run("PEXPIRETIME k"), ":" + date + "\r\n") << set;
+    }
+    EXPECT_EQ(run("PEXPIREAT k " + std::to_string(wall_ms - 1)), ":1\r\n");
+    EXPECT_EQ(run("EXISTS k"), ":0\r\n");
+
+    const std::string id = " order:" + std::to_string(step_ms);
+    EXPECT_THAT(run("ORDER.GET" + id),
+                AllOf(HasSubstr(":" + date), HasSubstr(":" + std::to_string(now_ms))));
+    run("ORDER.PUT" + id + " pending {}");
+    EXPECT_THAT(run("ORDER.GET" + id), HasSubstr(":" + std::to_string(wall_ms)));
+    server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = now_ms});
+  }
+}
+
+TEST_F(RespCommandsTest, ADateLongAgoIsOverHoweverFarTheWallClockIsAhead) {
+  const std::int64_t now_ms = server_.now_ms();
+  server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = 2 * now_ms});
+  for (const std::string date : {"1", "2000", std::to_string(now_ms)}) {
+    EXPECT_EQ(run("SET k v PXAT " + date), "+OK\r\n");
+    EXPECT_EQ(run("EXISTS k"), ":0\r\n");
+    run("ORDER.PUT o pending {} PXAT " + date);
+    EXPECT_EQ(run("ORDER.GET o"), kNull);
+  }
 }
 
 TEST_F(RespCommandsTest, AnExpiredKeyIsGoneAndAnnounced) {
