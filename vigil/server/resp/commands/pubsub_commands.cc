@@ -79,7 +79,7 @@ void pubsub_numpat(Call& call) {
 }
 
 constexpr auto kFamily = CommandFamily::kPubSub;
-constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber;
+constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber | Command::kPushes;
 
 constexpr std::array kPubsubSubcommands = {
     Command{.name = "pubsub|channels",

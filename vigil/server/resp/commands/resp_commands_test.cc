@@ -484,6 +484,26 @@ TEST_F(RespCommandsTest, RepliesCanBeSwitchedOff) {
   EXPECT_EQ(run("GET a"), bulk("1"));
 }
 
+TEST_F(RespCommandsTest, PushesAreNoRepliesThatCouldBeSwitchedOff) {
+  const auto confirmed = [](std::string_view what, std::string_view name, int count) {
+    return "*3\r\n" + bulk(what) + bulk(name) + ":" + std::to_string(count) + "\r\n";
+  };
+  run("CLIENT REPLY OFF");
+  EXPECT_EQ(run("SUBSCRIBE c"), confirmed("subscribe", "c", 1));
+  EXPECT_EQ(run("PSUBSCRIBE p"), confirmed("psubscribe", "p", 2));
+  EXPECT_EQ(run("SUBSCRIBE"), "");
+  RespTestClient other(server_);
+  run_as(other, "PUBLISH c hi");
+  EXPECT_EQ(client_.received(), "*3\r\n" + bulk("message") + bulk("c") + bulk("hi"));
+  EXPECT_EQ(run("PUNSUBSCRIBE p"), confirmed("punsubscribe", "p", 1));
+  EXPECT_EQ(run("UNSUBSCRIBE c"), confirmed("unsubscribe", "c", 0));
+  EXPECT_EQ(run("PING"), "");
+  EXPECT_EQ(run("CLIENT REPLY ON"), "+OK\r\n");
+  EXPECT_EQ(run("CLIENT REPLY SKIP"), "");
+  EXPECT_EQ(run("SUBSCRIBE c"), confirmed("subscribe", "c", 1));
+  EXPECT_EQ(run("PING"), "*2\r\n" + bulk("pong") + bulk(""));
+}
+
 TEST_F(RespCommandsTest, KillClosesOtherClientsOnTheirReactor) {
   RespTestClient other(server_);
   EXPECT_EQ(run("CLIENT KILL ID 2"), ":1\r\n");
@@ -540,6 +560,41 @@ TEST_F(RespCommandsTest, PublishReachesSubscribers) {
             "*4\r\n" + bulk("news") + ":1\r\n" + bulk("none") + ":0\r\n");
   EXPECT_EQ(run("PUBSUB NUMPAT"), ":1\r\n");
   EXPECT_EQ(run("PUBLISH other hi"), ":0\r\n");
+}
+
+TEST_F(RespCommandsTest, ASubscribersOwnMessageComesBeforeTheReply) {
+  run("HELLO 3");
+  run("SUBSCRIBE w");
+  const std::string message = ">3\r\n" + bulk("message") + bulk("w") + bulk("hi");
+  const std::string left = ">3\r\n" + bulk("unsubscribe") + bulk("w") + ":0\r\n";
+  EXPECT_EQ(run("PUBLISH w hi"), message + ":1\r\n");
+  EXPECT_EQ(client_.received(), "");
+  EXPECT_EQ(client_.send("PUBLISH w hi\r\nUNSUBSCRIBE w\r\nPUBLISH w hi\r\n"),
+            message + ":1\r\n" + left + ":0\r\n");
+}
+
+TEST_F(RespCommandsTest, ASubscribersOwnEventComesBeforeTheReply) {
+  run("CONFIG SET notify-keyspace-events E$g");
+  run("HELLO 3");
+  run("PSUBSCRIBE __keyevent*");
+  const auto event = [](std::string_view name, std::string_view key) {
+    return ">4\r\n" + bulk("pmessage") + bulk("__keyevent*") +
+           bulk("__keyevent@0__:" + std::string(name)) + bulk(key);
+  };
+  EXPECT_EQ(client_.send("SET k v\r\nDEL k\r\nPING\r\n"),
+            event("set", "k") + "+OK\r\n" + event("del", "k") + ":1\r\n+PONG\r\n");
+}
+
+TEST_F(RespCommandsTest, AMessageIsNotLostToALaterUnsubscribe) {
+  RespTestClient other(server_);
+  for (const bool resp3 : {false, true}) {
+    if (resp3) run("HELLO 3");
+    const std::string push = resp3 ? ">3\r\n" : "*3\r\n";
+    run("SUBSCRIBE w");
+    EXPECT_EQ(run_as(other, "PUBLISH w hi"), ":1\r\n");
+    EXPECT_EQ(run("UNSUBSCRIBE w"), push + bulk("message") + bulk("w") + bulk("hi") + push +
+                                        bulk("unsubscribe") + bulk("w") + ":0\r\n");
+  }
 }
 
 TEST_F(RespCommandsTest, ServerCommands) {
