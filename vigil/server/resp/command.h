@@ -104,7 +104,16 @@ struct Call {
   [[nodiscard]] Arguments after_key() const { return Arguments(args.subspan(1)); }
 
   void hit() const { ++reactor.tally.hits; }
-  void miss() const { ++reactor.tally.misses; }
+  // A read found nothing at `name`.
+  void miss(std::string_view name) const {
+    events().notify(KeyspaceEvents::kMiss, "keymiss", name);
+    count_miss();
+  }
+  // The two halves of it, for what is read to be changed: the first within the change.
+  void announce_miss(const cache::Slot& slot) const {
+    events().notify(KeyspaceEvents::kMiss, "keymiss", slot.key());
+  }
+  void count_miss() const { ++reactor.tally.misses; }
 
   void syntax_error() { reply.error(kSyntaxError); }
   void wrong_type() { reply.error(kWrongType); }

@@ -98,7 +98,7 @@ void pexpireat(Call& call) { expire_generic(call, kMillisecondsSinceEpoch); }
 void ttl_generic(Call& call, TimeUnit unit) {
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
-    call.miss();
+    call.miss(call.key.bytes);
     return call.reply.integer(-2);
   }
   call.hit();

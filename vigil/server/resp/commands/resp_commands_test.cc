@@ -375,6 +375,45 @@ TEST_F(RespCommandsTest, KeyspaceEventsNameWhatHappened) {
   EXPECT_EQ(events_of("ORDER.PUT k pending x"), "order.put ");
   EXPECT_EQ(events_of("ORDER.TRANSITION k paid"), "order.transition ");
   EXPECT_EQ(events_of("DEL k"), "del ");
+
+  run("CONFIG SET notify-keyspace-events KnA");
+  EXPECT_EQ(events_of("SET k 1"), "new set ");
+  EXPECT_EQ(events_of("SET k 1"), "set ");
+  EXPECT_EQ(events_of("RENAME k other"), "rename_from ");
+  EXPECT_EQ(events_of("RENAME other k"), "new rename_to ");
+  for (const std::string creates :
+       {"INCR k", "APPEND k 1", "SETRANGE k 1 x", "SETNX k v", "SETEX k 10 v", "GETSET k v",
+        "MSET k v", "MSETNX k v", "INCRBYFLOAT k 1", "ORDER.PUT k pending x"}) {
+    run("DEL k");
+    server_.deliver();
+    EXPECT_THAT(events_of(creates), StartsWith("new ")) << creates;
+  }
+}
+
+TEST_F(RespCommandsTest, AReadThatFindsNothingIsAnEventOfItsOwn) {
+  RespTestClient subscriber(server_);
+  run_as(subscriber, "PSUBSCRIBE __keyevent@0__:keymiss");
+  const auto misses_of = [&](const std::string& request) {
+    run(request);
+    const std::string bytes = subscriber.received();
+    int misses = 0;
+    for (std::size_t at = 0; (at = bytes.find("pmessage", at)) != std::string::npos; ++at) ++misses;
+    return misses;
+  };
+  EXPECT_EQ(misses_of("GET a"), 0);
+  run("CONFIG SET notify-keyspace-events EA");
+  EXPECT_EQ(misses_of("GET a"), 0);
+  run("CONFIG SET notify-keyspace-events Em");
+  for (const std::string read :
+       {"GET a", "STRLEN a", "GETRANGE a 0 1", "TTL a", "PEXPIRETIME a", "TYPE a", "GETEX a",
+        "GETDEL a", "GETSET a 1", "DEL a", "SET a 1 GET", "DEL a"}) {
+    EXPECT_EQ(misses_of(read), read == "DEL a" ? 0 : 1) << read;
+  }
+  EXPECT_EQ(misses_of("MGET a b"), 2);
+  EXPECT_EQ(misses_of("EXISTS a b a"), 3);
+  run("SET a 1");
+  EXPECT_EQ(misses_of("MGET a b"), 1);
+  EXPECT_EQ(misses_of("INCR c"), 0);
 }
 
 TEST_F(RespCommandsTest, OrdersHaveVersionsAndStatuses) {
