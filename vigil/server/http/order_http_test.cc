@@ -217,6 +217,40 @@ TEST_F(OrderHttpTest, AFullQueueIsBusy) {
   EXPECT_THAT(busy.body, HasSubstr("urn:vigil:problem:busy"));
 }
 
+TEST_F(OrderHttpTest, CompressedBodiesAreRefusedWithTheReason) {
+  const std::string json = "Content-Type: application/json\r\n";
+  for (const std::string encoding : {"gzip", "br", "deflate, gzip"}) {
+    const std::string field = json + "Content-Encoding: " + encoding + "\r\n";
+    for (const auto& [method, path] :
+         {std::pair("PUT", "/orders/1"), std::pair("PATCH", "/orders/1"),
+          std::pair("POST", "/orders:bulk")}) {
+      const HttpAnswer answer = request(method, path, "\x1f\x8b", field);
+      EXPECT_EQ(answer.status, 415) << method;
+      EXPECT_EQ(answer.field("Accept-Encoding"), "identity");
+      EXPECT_THAT(answer.body, HasSubstr("Content-Encoding"));
+    }
+  }
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})",
+                    json + "Content-Encoding: identity\r\n")
+                .status,
+            201);
+}
+
+// A client takes them out of the path, so the Location could not be followed.
+TEST_F(OrderHttpTest, DotSegmentsAreNoIds) {
+  for (const std::string id : {".", "..", "%2e", "%2E%2e", ".%2e", "%2E."}) {
+    EXPECT_EQ(request("PUT", "/orders/" + id, R"({"status":"pending"})").status, 400) << id;
+    EXPECT_EQ(request("GET", "/orders/" + id + "/history").status, 400) << id;
+  }
+  for (const std::string id : {"...", ".a", "a..", "%2e%2F.", "%252e"}) {
+    const HttpAnswer created = request("PUT", "/orders/" + id, R"({"status":"pending"})");
+    EXPECT_EQ(created.status, 201) << id;
+    EXPECT_EQ(request("GET", created.field("Location")).status, 200) << id;
+  }
+  EXPECT_THAT(request("POST", "/orders:bulk", R"([{"id":"..","status":"pending"}])").body,
+              HasSubstr("400"));
+}
+
 TEST_F(OrderHttpTest, DeleteLeavesNothingToRead) {
   request("PUT", "/orders/1", R"({"status":"pending"})");
   EXPECT_EQ(request("DELETE", "/orders/1").status, 204);

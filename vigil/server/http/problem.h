@@ -31,6 +31,7 @@ enum class Problem : std::uint8_t {
   kWrongKind,
   kVersionMismatch,
   kTooLarge,
+  kTargetTooLong,
   kUnsupportedMediaType,
   kExpectationFailed,
   kUnknownStatus,
@@ -40,6 +41,7 @@ enum class Problem : std::uint8_t {
   kNotImplemented,
   kBusy,
   kDraining,
+  kVersionNotSupported,
   kOutOfMemory,
 };
 
