@@ -184,7 +184,7 @@ std::uint64_t Cache::scan(std::uint64_t cursor, std::int64_t now_ms, std::size_t
   const std::size_t bucket_limit = std::max(count * kBucketsPerWanted, kLeastBuckets);
   std::vector<Index::KeyCopy> entries;
   std::size_t visited = 0;
-  for (std::size_t buckets = 0; at.shard < options_.shards; ++buckets) {
+  for (std::size_t buckets = 0; at.shard < options_.shards;) {
     if (buckets >= bucket_limit) return at.encode();
     const Shard& shard = shards_.get()[at.shard];
     if (shard.counters().visible.load(std::memory_order_relaxed) == 0) {
@@ -193,6 +193,7 @@ std::uint64_t Cache::scan(std::uint64_t cursor, std::int64_t now_ms, std::size_t
     }
     entries.clear();
     const Index::ScanPoint next = shard.index().scan(at.point, &entries);
+    ++buckets;
     std::erase_if(entries, [&](const auto& entry) { return !entry.header.visible(now_ms); });
     // Enough was visited, and here is more: what is empty up to there belongs to this step.
     if (visited >= count && !entries.empty()) return at.encode();

@@ -305,7 +305,7 @@ TEST_F(OrderHttpTest, OtherMethodsNameThoseThatAreServed) {
   EXPECT_EQ(request("GET", "/orders:bulk").status, 405);
   EXPECT_EQ(request("PUT", "/orders/1/history", "{}").status, 405);
   EXPECT_EQ(request("POST", "/metrics").status, 405);
-  EXPECT_EQ(request("BREW", "/orders/1").status, 405);
+  EXPECT_EQ(request("PATCH", "/healthz").status, 405);
   const HttpAnswer options = request("OPTIONS", "/orders/1");
   EXPECT_EQ(options.status, 204);
   EXPECT_EQ(options.field("Allow"), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/http/session.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "vigil/server/http/testing.h"
 #include "vigil/text/json.h"
 
 namespace vigil::server {
 namespace {
+
+using ::testing::HasSubstr;
 
 const std::string kHealth = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -260,8 +264,7 @@ TEST(HttpSessionTest, ADrainingServerIsNotReadyAndClosesConnections) {
 TEST(HttpSessionTest, MalformedRequestsGetAProblemAndTheConnectionEnds) {
   for (const char* bad :
        {"\x16\x03\x01\x02 TLS?\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n", "get / HTTP/3\r\n\r\n",
-        "*1\r\n$4\r\nPING\r\n\r\n\r\n"}) {
+        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n", "get / HTTP/3\r\n\r\n"}) {
     HttpTestbed testbed;
     const HttpAnswer answer(testbed.send(bad));
     EXPECT_EQ(answer.status, 400) << bad;

@@ -324,7 +324,7 @@ TEST_F(RespCommandsTest, DatesFollowASteppedWallClockAndPeriodsDoNot) {
 TEST_F(RespCommandsTest, ADateLongAgoIsOverHoweverFarTheWallClockIsAhead) {
   const std::int64_t now_ms = server_.now_ms();
   server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = 2 * now_ms});
-  for (const std::string date : {"1", "2000", std::to_string(now_ms)}) {
+  for (const std::string& date : {std::string("1"), std::string("2000"), std::to_string(now_ms)}) {
     EXPECT_EQ(run("SET k v PXAT " + date), "+OK\r\n");
     EXPECT_EQ(run("EXISTS k"), ":0\r\n");
     run("ORDER.PUT o pending {} PXAT " + date);
