@@ -69,7 +69,7 @@ def wait_for_wall_clock_ms(unix_ms):
 class Process:
     """A child process with its output in files, in a directory of its own."""
 
-    def __init__(self, arguments, stdout=None):
+    def __init__(self, arguments, stdout=None, environment=None):
         self.directory = tempfile.mkdtemp(prefix="vigil-e2e-")
         self._log = open(os.path.join(self.directory, "log"), "wb")
         self.popen = subprocess.Popen(
@@ -78,6 +78,7 @@ class Process:
             stdout=stdout or self._log,
             stderr=self._log,
             cwd=self.directory,
+            env={**os.environ, **(environment or {})},
         )
 
     @property
@@ -117,9 +118,11 @@ class Process:
 class Vigild(Process):
     """The server under test; constructed when it is ready."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, environment=None):
         ports = ("--bind", "127.0.0.1", "--resp-port", "0", "--http-port", "0")
-        super().__init__([vigild_path(), *ports, *flags], stdout=subprocess.PIPE)
+        super().__init__(
+            [vigild_path(), *ports, *flags], stdout=subprocess.PIPE, environment=environment
+        )
         try:
             self.resp_address, self.http_address = self._read_ready_line()
         except BaseException:
@@ -193,8 +196,8 @@ class TestCase(unittest.TestCase):
         self.addCleanup(process.discard)
         return process
 
-    def start_vigild(self, *flags):
-        return self.own(Vigild(*flags))
+    def start_vigild(self, *flags, environment=None):
+        return self.own(Vigild(*flags, environment=environment))
 
     def start_redis(self):
         if not shutil.which("redis-server"):

@@ -6,6 +6,7 @@ or names it in NOT_PROVOKED with the reason, and validates each answer it gets. 
 """
 
 import copy
+import gzip
 import http.client
 import json
 import os
@@ -30,13 +31,15 @@ NOT_PROVOKED_TYPES = {
     f"urn:vigil:problem:{name}" for name in ("busy", "loading", "log-behind", "read-only", "no-room")
 }
 
-# Each refused from its header alone, whatever path and method it has.
+# Each refused from its header alone, whatever path and method it has: what follows the path.
 REJECTIONS = (
-    (400, "no Host", ""),
-    (413, "a body over the limit", "Host: x\r\nContent-Length: 999999999\r\n"),
-    (417, "an expectation", "Host: x\r\nExpect: tea\r\nContent-Length: 0\r\n"),
-    (431, "a long header", "Host: x\r\nX: " + "x" * 20_000 + "\r\n"),
-    (501, "a transfer encoding", "Host: x\r\nTransfer-Encoding: gzip\r\n"),
+    (400, "no Host", " HTTP/1.1\r\n"),
+    (413, "a body over the limit", " HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n"),
+    (414, "a long target", "?" + "x" * 20_000 + " HTTP/1.1\r\nHost: x\r\n"),
+    (417, "an expectation", " HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 0\r\n"),
+    (431, "a long header", " HTTP/1.1\r\nHost: x\r\nX: " + "x" * 20_000 + "\r\n"),
+    (501, "a transfer encoding", " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n"),
+    (505, "another HTTP", " HTTP/2.0\r\nHost: x\r\n"),
 )
 
 
@@ -60,9 +63,9 @@ class Recorder:
         finally:
             client.close()
 
-    def rejected(self, method, path, head):
+    def rejected(self, method, path, rest):
         with socket.create_connection(self.server.http_address, timeout=30) as client:
-            client.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
+            client.sendall(f"{method} {path}{rest}\r\n".encode())
             # The method of a request that is not understood is not known: read a body in any case.
             reply = http.client.HTTPResponse(client, method="GET")
             reply.begin()
@@ -101,17 +104,20 @@ class OpenApiTest(harness.TestCase):
     def provoke_everywhere(self, api, description):
         """What every path and method answers alike."""
         for path, method in description.operations():
-            for status, what, head in REJECTIONS:
+            for status, what, rest in REJECTIONS:
                 with self.subTest(method=method, path=path, what=what):
-                    self.expect(api.rejected(method, filled(path), head), status)
+                    self.expect(api.rejected(method, filled(path), rest), status)
             if method in ("HEAD", "OPTIONS") or (method == "GET" and "{id}" not in path):
                 self.expect(
                     api.request(method, filled(path)), 204 if method == "OPTIONS" else 200
                 )
         for path in {path for path, _ in description.operations()}:
-            for method in ("TRACE", "POST", "PUT", "GET", "DELETE"):
+            for method in ("POST", "PUT", "GET", "DELETE"):
                 if (path, method) not in set(description.operations()):
                     self.expect(api.request(method, filled(path)), 405)
+            for method in ("TRACE", "FROB"):
+                exchange = api.rejected(method, filled(path), " HTTP/1.1\r\nHost: x\r\n")
+                self.expect(exchange, 501)
         for path in ("/nothing", "/orders/", "/orders/a/b", "/debug/nothing"):
             self.expect(api.request("GET", path), 404)
 
@@ -142,6 +148,8 @@ class OpenApiTest(harness.TestCase):
         for method in ("PUT", "PATCH"):
             self.expect(write(method, "/orders/a", b"{"), 400)
             self.expect(write(method, "/orders/a", b"a=b", Content_Type="text/plain"), 415)
+            zipped = gzip.compress(json.dumps(paid).encode())
+            self.expect(write(method, "/orders/a", zipped, Content_Encoding="gzip"), 415)
             self.expect(write(method, "/orders/a", {"status": "payed"}), 422)
             self.expect(write(method, "/orders/a", {"status": "pending"}), 409)
             self.expect(write(method, "/orders/a", {**paid, "version": 1}), 409)

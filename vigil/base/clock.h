@@ -3,8 +3,8 @@
 // Clock: milliseconds and nanoseconds that never jump.
 //
 // unix_ms() is wall-clock time at process start plus monotonic time since then, so that deadlines
-// can be kept as absolute Unix milliseconds without being disturbed by a stepped wall clock. A
-// clock stepped after the start is not followed.
+// can be kept as absolute Unix milliseconds without being disturbed by a stepped wall clock. Times
+// that come from outside or go there follow it: wall_clock.h.
 //
 // CoarseClock caches one reading for an event loop: the loop calls tick() once per turn and every
 // request of that turn reads unix_ms() at the cost of a load. Resolution: one turn of the loop.

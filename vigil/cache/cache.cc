@@ -15,7 +15,7 @@ constexpr std::uint32_t kShardsMax = 4096;
 // A scan stops after this many buckets per wanted entry, so that one call stays short in a table
 // that is nearly empty.
 constexpr std::size_t kBucketsPerWanted = 10;
-constexpr std::size_t kLeastBuckets = 64;
+constexpr std::size_t kLeastBuckets = 4096;
 
 constexpr int kRandomTries = 64;
 
@@ -185,16 +185,22 @@ std::uint64_t Cache::scan(std::uint64_t cursor, std::int64_t now_ms, std::size_t
   const std::size_t bucket_limit = std::max(count * kBucketsPerWanted, kLeastBuckets);
   std::vector<Index::KeyCopy> entries;
   std::size_t visited = 0;
-  for (std::size_t buckets = 0; at.shard < options_.shards; ++buckets) {
-    if (visited >= count || buckets >= bucket_limit) return at.encode();
-    entries.clear();
-    at.point = shards_.get()[at.shard].index().scan(at.point, &entries);
-    for (const Index::KeyCopy& entry : entries) {
-      if (!entry.header.visible(now_ms)) continue;
-      visit({entry.key, entry.header});
-      ++visited;
+  for (std::size_t buckets = 0; at.shard < options_.shards;) {
+    if (buckets >= bucket_limit) return at.encode();
+    const Shard& shard = shards_.get()[at.shard];
+    if (shard.counters().visible.load(std::memory_order_relaxed) == 0) {
+      at = {at.shard + 1, {}};
+      continue;
     }
-    if (at.point.end) at = {at.shard + 1, {}};
+    entries.clear();
+    const Index::ScanPoint next = shard.index().scan(at.point, &entries);
+    ++buckets;
+    std::erase_if(entries, [&](const auto& entry) { return !entry.header.visible(now_ms); });
+    // Enough was visited, and here is more: what is empty up to there belongs to this step.
+    if (visited >= count && !entries.empty()) return at.encode();
+    for (const Index::KeyCopy& entry : entries) visit({entry.key, entry.header});
+    visited += entries.size();
+    at = next.end ? Cursor{at.shard + 1, {}} : Cursor{at.shard, next};
   }
   return 0;
 }

@@ -223,6 +223,36 @@ TEST_F(CacheTest, AScanVisitsEveryKeyOnceInAQuietCache) {
   EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()), expected);
 }
 
+// Whatever the number of shards: a client pays for each step with a round trip.
+TEST(CacheScanTest, AFewKeysTakeAsFewStepsAsTheyFill) {
+  for (const std::uint32_t shards : {1U, 64U, 4096U}) {
+    CacheOptions options;
+    options.shards = shards;
+    Cache cache(options);
+    for (const std::size_t keys : {0U, 1U, 20U, 200U}) {
+      for (std::size_t i = 0; i < keys; ++i) {
+        ASSERT_EQ(cache.write(cache.key(std::to_string(i)), kNow,
+                              [](Slot& slot) {
+                                static_cast<void>(slot.assign(Kind::kString, "v", kNoDeadline));
+                              }),
+                  WriteStatus::kApplied);
+      }
+      constexpr std::size_t kCount = 10;
+      std::size_t steps = 0;
+      std::uint64_t cursor = 0;
+      std::size_t seen = 0;
+      do {
+        const std::size_t before = seen;
+        cursor = cache.scan(cursor, kNow, kCount, [&](const Cache::ScannedEntry&) { ++seen; });
+        ++steps;
+        EXPECT_TRUE(seen != before || keys == 0) << "an empty step";
+      } while (cursor != 0);
+      EXPECT_EQ(seen, keys);
+      EXPECT_LE(steps, keys / kCount + 1) << shards << " shards, " << keys << " keys";
+    }
+  }
+}
+
 // One shard, so that segments split and merge many times between the steps of one scan.
 TEST_F(CacheTest, AScanMissesNoKeyThatStaysWhileTheCacheGrowsAndShrinks) {
   Cache cache({.shards = 1});

@@ -38,7 +38,10 @@ struct OrderEvent {
   bool if_exists = false;
 
   std::optional<std::int64_t> deadline_ms;  // absolute; cache::kNoDeadline clears; absent: keep
-  std::string_view idempotency_key;         // empty: none
+  // What the wall clock shows less the cache's time (vigil/base/wall_clock.h): what people are told
+  // about moments is a date, and a date that was told stays.
+  std::int64_t wall_ahead_ms = 0;
+  std::string_view idempotency_key;  // empty: none
 };
 
 enum class OrderOutcome : std::uint8_t {
@@ -69,7 +72,7 @@ struct OrderResult {
   bool replayed = false;      // answered from the idempotency record
   StatusId status = 0;        // stored status after the event, if version != 0
   std::uint64_t version = 0;  // stored version after the event (also when refused), 0 if none
-  // Of an order that was created or updated.
+  // Of an order that was created or updated: dates of the wall clock.
   std::int64_t updated_ms = 0;
   std::int64_t deadline_ms = cache::kNoDeadline;
   std::string kept_payload;  // if the event had none

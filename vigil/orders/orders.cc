@@ -161,8 +161,9 @@ OrderResult Orders::write(const OrderEvent& event, StatusId status, cache::Slot&
   const bool creates = !slot.exists();
   const std::string_view old_value = creates ? std::string_view() : slot.value();
   const std::uint64_t version = event.version ? *event.version : slot.next_version();
+  const std::int64_t updated_ms = slot.now_ms() + event.wall_ahead_ms;
   const std::string head =
-      encode_order_head(old_value, {status, version, slot.now_ms()}, options_.history);
+      encode_order_head(old_value, {status, version, updated_ms}, options_.history);
   // Copied: it must not overlap the value that it becomes part of.
   std::string kept;
   if (!event.has_payload && !creates) kept = stored_payload(old_value);
@@ -175,8 +176,8 @@ OrderResult Orders::write(const OrderEvent& event, StatusId status, cache::Slot&
   OrderResult result =
       answer(outcome_of(stored, creates ? OrderOutcome::kCreated : OrderOutcome::kUpdated), slot);
   if (stored != cache::AssignStatus::kStored) return result;
-  result.updated_ms = slot.now_ms();
-  result.deadline_ms = deadline_ms;
+  result.updated_ms = updated_ms;
+  if (deadline_ms != cache::kNoDeadline) result.deadline_ms = deadline_ms + event.wall_ahead_ms;
   result.kept_payload = std::move(kept);
   return result;
 }

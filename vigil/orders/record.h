@@ -7,7 +7,9 @@
 //   idempotency      request:64 | version:48 | updated ms:48 | deadline ms:48 | order id size:16 |
 //                    outcome:8 | status:8 | kept payload ...
 //
-// Numbers are little-endian. Version and deadline of an order are those of its entry.
+// Numbers are little-endian. Version and deadline of an order are those of its entry. The times in
+// a record are dates of the wall clock (OrderEvent::wall_ahead_ms); an entry's deadline is the
+// cache's.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -89,11 +89,7 @@ void write_shards(const cache::Cache& cache, text::JsonWriter* json) {
 
 }  // namespace
 
-bool HttpAdmin::handle(const HttpRequest& request, HttpReply* reply) const {
-  struct Route {
-    std::string_view path;
-    void (HttpAdmin::*answer)(HttpReply*) const;
-  };
+const HttpAdmin::Route* HttpAdmin::find_route(std::string_view path) {
   static constexpr Route kRoutes[] = {
       {"/healthz", &HttpAdmin::health},        {"/readyz", &HttpAdmin::readiness},
       {"/metrics", &HttpAdmin::metrics},       {"/openapi.json", &HttpAdmin::openapi},
@@ -101,15 +97,23 @@ bool HttpAdmin::handle(const HttpRequest& request, HttpReply* reply) const {
       {"/debug/threads", &HttpAdmin::threads},
   };
   for (const Route& route : kRoutes) {
-    if (route.path != request.path()) continue;
-    if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead) {
-      (this->*route.answer)(reply);
-    } else {
-      reply_method_not_allowed("GET, HEAD, OPTIONS", request, reply);
-    }
+    if (route.path == path) return &route;
+  }
+  return nullptr;
+}
+
+bool HttpAdmin::refuse(const HttpRequest& request, HttpReply* reply) const {
+  if (find_route(request.path()) == nullptr) {
+    reply_problem(Problem::kNoSuchPath, request.path(), reply);
     return true;
   }
-  return false;
+  if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead) return false;
+  reply_method_not_allowed("GET, HEAD, OPTIONS", request, reply);
+  return true;
+}
+
+void HttpAdmin::handle(const HttpRequest& request, HttpReply* reply) const {
+  (this->*find_route(request.path())->answer)(reply);
 }
 
 void HttpAdmin::health(HttpReply* reply) const {

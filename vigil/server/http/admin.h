@@ -19,10 +19,19 @@ class HttpAdmin {
   HttpAdmin(const ServerState& server, std::string_view effective_config)
       : server_(server), effective_config_(effective_config) {}
 
-  // False if no route has the path.
-  bool handle(const HttpRequest& request, HttpReply* reply) const;
+  // Answers a request that no route serves; false if one does.
+  bool refuse(const HttpRequest& request, HttpReply* reply) const;
+  // REQUIRES: it was not refused.
+  void handle(const HttpRequest& request, HttpReply* reply) const;
 
  private:
+  struct Route {
+    std::string_view path;
+    void (HttpAdmin::*answer)(HttpReply*) const;
+  };
+  // nullptr if there is none.
+  [[nodiscard]] static const Route* find_route(std::string_view path);
+
   void health(HttpReply* reply) const;
   void readiness(HttpReply* reply) const;
   void metrics(HttpReply* reply) const;

@@ -24,10 +24,28 @@ constexpr std::string_view kHistorySuffix = "/history";
 // Payload buffers above this size are given back after the request.
 constexpr std::size_t kKeptPayloadBytes = std::size_t{64} << 10;
 
-bool require_media_type(const HttpRequest& request, HttpReply* reply) {
+constexpr std::string_view kLinesType = "application/x-ndjson";
+
+bool is_lines(const HttpRequest& request) {
+  return is_media_type(request.field(HttpField::kContentType), kLinesType);
+}
+
+// Whether the body of a write comes in a form that is read here; `lines_allowed`: also a document
+// per line.
+bool require_media_type(const HttpRequest& request, bool lines_allowed, HttpReply* reply) {
+  const std::string_view encoding = request.field(HttpField::kContentEncoding);
+  if (!encoding.empty() && !equals_ignoring_case(encoding, "identity")) {
+    reply_problem(Problem::kUnsupportedMediaType,
+                  std::string("found Content-Encoding \"")
+                      .append(encoding)
+                      .append("\"; bodies are read as they are, without compression"),
+                  reply);
+    reply->add_field("Accept-Encoding", "identity");
+    return false;
+  }
   if (!request.has(HttpField::kContentType)) return true;
   const std::string_view type = request.field(HttpField::kContentType);
-  if (is_media_type(type, kJsonType)) return true;
+  if (is_media_type(type, kJsonType) || (lines_allowed && is_lines(request))) return true;
   reply_problem(Problem::kUnsupportedMediaType,
                 std::string("found \"").append(type).append("\", expected application/json"),
                 reply);
@@ -123,66 +141,86 @@ std::string_view id_problem(std::string_view id) {
   if (id.empty()) return "the order id is empty";
   if (id.size() > OrderHttp::kIdBytesMax) return "the order id is longer than 512 bytes";
   if (!text::is_utf8(id)) return "the order id is not UTF-8";
+  // Clients take these segments out of a path, escaped or not (RFC 3986, section 6.2.2).
+  if (id == "." || id == "..") return "the order id cannot be a segment of a path";
   return {};
 }
 
 }  // namespace
 
-bool OrderHttp::handle(const HttpRequest& request, HttpReply* reply) {
-  const std::string_view path = request.path();
-  if (path == kBulkPath) {
-    handle_bulk(request, reply);
-    return true;
-  }
-  if (!path.starts_with(kOrdersPath)) return false;
-  std::string_view segment = path.substr(kOrdersPath.size());
-  const bool history = segment.ends_with(kHistorySuffix);
-  if (history) segment.remove_suffix(kHistorySuffix.size());
-  if (segment.empty() || segment.find('/') != std::string_view::npos) return false;
-
-  std::optional<std::string> decoded;
-  std::string_view id = segment;
-  if (segment.find('%') != std::string_view::npos) {
-    decoded = percent_decode(segment);
-    if (!decoded) {
-      reply_problem(Problem::kMalformedRequest, "the order id has a broken %-escape", reply);
-      return true;
-    }
-    id = *decoded;
-  }
-  if (const std::string_view problem = id_problem(id); !problem.empty()) {
-    reply_problem(Problem::kMalformedRequest, problem, reply);
-  } else if (history) {
-    handle_history(id, request, reply);
-  } else {
-    handle_order(id, request, reply);
-  }
-  return true;
+// Sets id_, which is what stands there if its escapes are broken.
+OrderHttp::Route OrderHttp::find_route(std::string_view path) {
+  if (path == kBulkPath) return Route::kBulk;
+  if (!path.starts_with(kOrdersPath)) return Route::kNone;
+  id_ = path.substr(kOrdersPath.size());
+  const bool history = id_.ends_with(kHistorySuffix);
+  if (history) id_.remove_suffix(kHistorySuffix.size());
+  if (id_.empty() || id_.find('/') != std::string_view::npos) return Route::kNone;
+  return history ? Route::kHistory : Route::kOrder;
 }
 
-void OrderHttp::handle_order(std::string_view id, const HttpRequest& request, HttpReply* reply) {
-  switch (request.method) {
-    case HttpMethod::kGet:
-    case HttpMethod::kHead:
-      get(id, request, reply);
-      break;
-    case HttpMethod::kPut:
-    case HttpMethod::kPatch:
-    case HttpMethod::kDelete:
-      write(id, request, reply);
-      break;
+std::string_view OrderHttp::allowed_methods() const {
+  switch (route_) {
+    case Route::kBulk:
+      return "POST, OPTIONS";
+    case Route::kHistory:
+      return "GET, HEAD, OPTIONS";
     default:
-      reply_method_not_allowed("GET, HEAD, PUT, PATCH, DELETE, OPTIONS", request, reply);
-      return;
+      return "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+  }
+}
+
+bool OrderHttp::allows(HttpMethod method) const {
+  const bool reads = method == HttpMethod::kGet || method == HttpMethod::kHead;
+  const bool writes =
+      method == HttpMethod::kPut || method == HttpMethod::kPatch || method == HttpMethod::kDelete;
+  if (route_ == Route::kBulk) return method == HttpMethod::kPost;
+  return reads || (writes && route_ == Route::kOrder);
+}
+
+bool OrderHttp::refuse(const HttpRequest& request, HttpReply* reply) {
+  route_ = find_route(request.path());
+  if (route_ == Route::kNone) {
+    reply_problem(Problem::kNoSuchPath, request.path(), reply);
+    return true;
+  }
+  if (route_ != Route::kBulk) {
+    std::string_view problem;
+    if (id_.find('%') != std::string_view::npos) {
+      std::optional<std::string> decoded = percent_decode(id_);
+      if (!decoded) problem = "the order id has a broken %-escape";
+      decoded_id_ = std::move(decoded).value_or(std::string());
+      id_ = decoded_id_;
+    }
+    if (problem.empty()) problem = id_problem(id_);
+    if (!problem.empty()) {
+      reply_problem(Problem::kMalformedRequest, problem, reply);
+      return true;
+    }
+  }
+  if (!allows(request.method)) {
+    reply_method_not_allowed(allowed_methods(), request, reply);
+    return true;
+  }
+  const bool has_document = request.method == HttpMethod::kPut ||
+                            request.method == HttpMethod::kPatch ||
+                            request.method == HttpMethod::kPost;
+  return has_document && !require_media_type(request, route_ == Route::kBulk, reply);
+}
+
+void OrderHttp::handle(const HttpRequest& request, HttpReply* reply) {
+  if (route_ == Route::kBulk) return handle_bulk(request, reply);
+  if (route_ == Route::kHistory) {
+    handle_history(id_, reply);
+  } else if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead) {
+    get(id_, request, reply);
+  } else {
+    write(id_, request, reply);
   }
   if (order_.payload.capacity() > kKeptPayloadBytes) order_ = orders::Order();
 }
 
-void OrderHttp::handle_history(std::string_view id, const HttpRequest& request, HttpReply* reply) {
-  if (request.method != HttpMethod::kGet && request.method != HttpMethod::kHead) {
-    reply_method_not_allowed("GET, HEAD, OPTIONS", request, reply);
-    return;
-  }
+void OrderHttp::handle_history(std::string_view id, HttpReply* reply) {
   if (!find(id, reply)) return;
   reply->add_etag(order_.version);
   append_history(id, order_, context_.server.orders.table(), &reply->body);
@@ -211,7 +249,10 @@ void OrderHttp::get(std::string_view id, const HttpRequest& request, HttpReply* 
   reply->add_etag(order_.version);
   if (reply->status == 304) return;
   const std::string_view status = context_.server.orders.table().name(order_.status);
-  append_order({id, status, order_.version, order_.payload, order_.updated_ms, order_.deadline_ms},
+  const std::int64_t expires_ms = order_.deadline_ms == cache::kNoDeadline
+                                      ? cache::kNoDeadline
+                                      : context_.server.wall_clock.shown_at(order_.deadline_ms);
+  append_order({id, status, order_.version, order_.payload, order_.updated_ms, expires_ms},
                &reply->body);
 }
 
@@ -222,7 +263,6 @@ void OrderHttp::write(std::string_view id, const HttpRequest& request, HttpReply
   if (request.method == HttpMethod::kDelete) {
     event.type = OrderEvent::Type::kDelete;
   } else {
-    if (!require_media_type(request, reply)) return;
     Result<OrderBody> parsed = parse_order(request.body);
     if (!parsed) {
       reply_problem(Problem::kInvalidDocument, parsed.error().message, reply);
@@ -255,7 +295,7 @@ std::optional<Problem> OrderHttp::unserved_now(const OrderEvent& event) const {
   return problem_of(service);
 }
 
-OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event) {
+OrderHttp::Verdict OrderHttp::apply(OrderEvent event) {
   Verdict verdict;
   if (const std::optional<Problem> unserved = unserved_now(event)) {
     verdict.problem = unserved;
@@ -263,6 +303,7 @@ OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event) {
     verdict.detail = context_.server.durability.sentence();
     return verdict;
   }
+  event.wall_ahead_ms = context_.server.wall_clock.ahead_ms();
   verdict.result = context_.server.orders.apply(event, context_.clock.unix_ms());
   const OrderOutcome outcome = verdict.result.outcome;
   context_.counters.order_outcomes[static_cast<std::size_t>(outcome)].add(1);
@@ -335,15 +376,7 @@ void OrderHttp::answer(const OrderEvent& event, const Verdict& verdict, HttpRepl
 }
 
 void OrderHttp::handle_bulk(const HttpRequest& request, HttpReply* reply) {
-  if (request.method != HttpMethod::kPost) {
-    reply_method_not_allowed("POST, OPTIONS", request, reply);
-    return;
-  }
-  if (is_media_type(request.field(HttpField::kContentType), "application/x-ndjson")) {
-    bulk_lines(request.body, reply);
-  } else if (require_media_type(request, reply)) {
-    bulk_array(request.body, reply);
-  }
+  is_lines(request) ? bulk_lines(request.body, reply) : bulk_array(request.body, reply);
 }
 
 void OrderHttp::bulk_array(std::string_view body, HttpReply* reply) {
@@ -366,7 +399,7 @@ void OrderHttp::bulk_lines(std::string_view body, HttpReply* reply) {
                   "more than " + std::to_string(kBulkItemsMax) + " lines in one request", reply);
     return;
   }
-  reply->content_type = "application/x-ndjson";
+  reply->content_type = kLinesType;
   while (!body.empty()) {
     const std::size_t end = std::min(body.find('\n'), body.size());
     const std::string_view line = trim_http_space(body.substr(0, end));

@@ -34,10 +34,15 @@ class OrderHttp {
 
   explicit OrderHttp(ReactorContext& context) : context_(context) {}
 
-  // Answers a request whose path starts with "/orders"; false if no route has the path.
-  bool handle(const HttpRequest& request, HttpReply* reply);
+  // For requests whose path starts with "/orders". Answers what needs no body to be refused; false
+  // if the request may be carried out.
+  bool refuse(const HttpRequest& request, HttpReply* reply);
+  // REQUIRES: the request is the last one that was offered to refuse(), which did not.
+  void handle(const HttpRequest& request, HttpReply* reply);
 
  private:
+  enum class Route : std::uint8_t { kNone, kBulk, kOrder, kHistory };
+
   // What became of an event, in HTTP's terms.
   struct Verdict {
     int status = 0;
@@ -46,8 +51,11 @@ class OrderHttp {
     orders::OrderResult result;
   };
 
-  void handle_order(std::string_view id, const HttpRequest& request, HttpReply* reply);
-  void handle_history(std::string_view id, const HttpRequest& request, HttpReply* reply);
+  [[nodiscard]] Route find_route(std::string_view path);
+  [[nodiscard]] std::string_view allowed_methods() const;
+  [[nodiscard]] bool allows(HttpMethod method) const;
+
+  void handle_history(std::string_view id, HttpReply* reply);
   void handle_bulk(const HttpRequest& request, HttpReply* reply);
 
   void get(std::string_view id, const HttpRequest& request, HttpReply* reply);
@@ -58,13 +66,16 @@ class OrderHttp {
 
   bool find(std::string_view id, HttpReply* reply);
   [[nodiscard]] std::optional<Problem> unserved_now(const orders::OrderEvent& event) const;
-  Verdict apply(const orders::OrderEvent& event);
+  Verdict apply(orders::OrderEvent event);
   void answer(const orders::OrderEvent& event, const Verdict& verdict, HttpReply* reply) const;
   [[nodiscard]] std::string explain(const orders::OrderEvent& event,
                                     const orders::OrderResult& result) const;
 
   ReactorContext& context_;
-  orders::Order order_;  // scratch
+  Route route_ = Route::kNone;  // of the request at hand
+  std::string_view id_;         // of its order
+  std::string decoded_id_;      // what id_ refers to, if the path has escapes
+  orders::Order order_;         // scratch
 };
 
 }  // namespace vigil::server

@@ -164,6 +164,29 @@ TEST_F(OrderHttpTest, APatchThatKeepsThePayloadAnswersTheWholeOrderAlsoToARetry)
   EXPECT_EQ(retry.field("ETag"), first.field("ETag"));
 }
 
+TEST_F(OrderHttpTest, DatesFollowASteppedWallClockAndStayAsTheyWereTold) {
+  const std::int64_t now_ms = testbed_.clock().unix_ms();
+  const std::int64_t wall_ms = now_ms + 7'200'000;
+  const auto member = [](const std::string& name, std::int64_t value) {
+    return "\"" + name + "\":" + std::to_string(value);
+  };
+  const std::string key = "Idempotency-Key: k\r\n";
+  const std::string body = R"({"status":"pending","ttl_ms":60000})";
+  const HttpAnswer before = request("PUT", "/orders/1", body, key);
+  EXPECT_THAT(before.body, HasSubstr(member("updated_at_ms", now_ms)));
+  EXPECT_THAT(before.body, HasSubstr(member("expires_at_ms", now_ms + 60'000)));
+
+  testbed_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = wall_ms});
+  EXPECT_EQ(request("PUT", "/orders/1", body, key).body, before.body);
+  const HttpAnswer read = request("GET", "/orders/1");
+  EXPECT_THAT(read.body, HasSubstr(member("updated_at_ms", now_ms)));
+  EXPECT_THAT(read.body, HasSubstr(member("expires_at_ms", wall_ms + 60'000)));
+  const HttpAnswer after = request("PUT", "/orders/2", body);
+  EXPECT_THAT(after.body, HasSubstr(member("updated_at_ms", wall_ms)));
+  EXPECT_THAT(after.body, HasSubstr(member("expires_at_ms", wall_ms + 60'000)));
+  EXPECT_THAT(request("GET", "/orders/2/history").body, HasSubstr(member("at_ms", wall_ms)));
+}
+
 // The holder of the order's shard waits while two more writers fill its queue and a PATCH comes.
 TEST_F(OrderHttpTest, AFullQueueIsBusy) {
   ServerOptions options = HttpTestbed::small_options();
@@ -192,6 +215,40 @@ TEST_F(OrderHttpTest, AFullQueueIsBusy) {
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.field("Retry-After"), "1");
   EXPECT_THAT(busy.body, HasSubstr("urn:vigil:problem:busy"));
+}
+
+TEST_F(OrderHttpTest, CompressedBodiesAreRefusedWithTheReason) {
+  const std::string json = "Content-Type: application/json\r\n";
+  for (const std::string encoding : {"gzip", "br", "deflate, gzip"}) {
+    const std::string field = json + "Content-Encoding: " + encoding + "\r\n";
+    for (const auto& [method, path] :
+         {std::pair("PUT", "/orders/1"), std::pair("PATCH", "/orders/1"),
+          std::pair("POST", "/orders:bulk")}) {
+      const HttpAnswer answer = request(method, path, "\x1f\x8b", field);
+      EXPECT_EQ(answer.status, 415) << method;
+      EXPECT_EQ(answer.field("Accept-Encoding"), "identity");
+      EXPECT_THAT(answer.body, HasSubstr("Content-Encoding"));
+    }
+  }
+  EXPECT_EQ(request("PUT", "/orders/1", R"({"status":"pending"})",
+                    json + "Content-Encoding: identity\r\n")
+                .status,
+            201);
+}
+
+// A client takes them out of the path, so the Location could not be followed.
+TEST_F(OrderHttpTest, DotSegmentsAreNoIds) {
+  for (const std::string id : {".", "..", "%2e", "%2E%2e", ".%2e", "%2E."}) {
+    EXPECT_EQ(request("PUT", "/orders/" + id, R"({"status":"pending"})").status, 400) << id;
+    EXPECT_EQ(request("GET", "/orders/" + id + "/history").status, 400) << id;
+  }
+  for (const std::string id : {"...", ".a", "a..", "%2e%2F.", "%252e"}) {
+    const HttpAnswer created = request("PUT", "/orders/" + id, R"({"status":"pending"})");
+    EXPECT_EQ(created.status, 201) << id;
+    EXPECT_EQ(request("GET", created.field("Location")).status, 200) << id;
+  }
+  EXPECT_THAT(request("POST", "/orders:bulk", R"([{"id":"..","status":"pending"}])").body,
+              HasSubstr("400"));
 }
 
 TEST_F(OrderHttpTest, DeleteLeavesNothingToRead) {
@@ -248,7 +305,7 @@ TEST_F(OrderHttpTest, OtherMethodsNameThoseThatAreServed) {
   EXPECT_EQ(request("GET", "/orders:bulk").status, 405);
   EXPECT_EQ(request("PUT", "/orders/1/history", "{}").status, 405);
   EXPECT_EQ(request("POST", "/metrics").status, 405);
-  EXPECT_EQ(request("BREW", "/orders/1").status, 405);
+  EXPECT_EQ(request("PATCH", "/healthz").status, 405);
   const HttpAnswer options = request("OPTIONS", "/orders/1");
   EXPECT_EQ(options.status, 204);
   EXPECT_EQ(options.field("Allow"), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");

@@ -21,6 +21,7 @@ namespace {
 
 namespace http = boost::beast::http;
 
+constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 
 struct Rejection {
@@ -30,8 +31,6 @@ struct Rejection {
 
 Rejection rejection_of(const boost::system::error_code& error) {
   if (error == http::error::header_limit) return {431, "the header is too large"};
-  if (error == http::error::bad_version)
-    return {400, "the request line is malformed, or its version is not HTTP/1.1 or 1.0"};
   if (error == http::error::bad_method) return {400, "the method is malformed"};
   if (error == http::error::bad_target) return {400, "the request target is malformed"};
   if (error == http::error::bad_content_length || error == http::error::multiple_content_length) {
@@ -40,6 +39,54 @@ Rejection rejection_of(const boost::system::error_code& error) {
   if (error == http::error::bad_transfer_encoding) return {400, "Transfer-Encoding is malformed"};
   return {400, "the header is malformed"};
 }
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "HTTP/1.1"
+bool is_version(std::string_view text) {
+  return text.size() == 8 && text.starts_with("HTTP/") && is_digit(text[5]) && text[6] == '.' &&
+         is_digit(text[7]);
+}
+
+bool is_absolute(std::string_view target) {
+  return equals_ignoring_case(target.substr(0, 7), "http://") ||
+         equals_ignoring_case(target.substr(0, 8), "https://");
+}
+
+// The path and the query of an absolute target; without a path it means the root, or the server.
+std::string_view origin_form(std::string_view target, HttpMethod method) {
+  if (!is_absolute(target)) return target;
+  const std::size_t authority = target.find("//") + 2;
+  const std::size_t path = target.find_first_of("/?", authority);
+  if (path == std::string_view::npos) return method == HttpMethod::kOptions ? "*" : "/";
+  return target.substr(path);
+}
+
+constexpr std::string_view kMalformedLine = "the request line is malformed";
+
+// Judges "METHOD target HTTP/1.1". An empty detail means accepted.
+Rejection judge_request_line(std::string_view line) {
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) return {400, kMalformedLine};
+  const std::string_view version = line.substr(last + 1);
+  if (!is_version(version)) return {400, kMalformedLine};
+  if (version[5] != '1') return {505, "the versions served are HTTP/1.1 and HTTP/1.0"};
+  const std::string_view method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  if (target.find('#') != std::string_view::npos) return {400, "a request target has no fragment"};
+  // The target of a method that is not served has whatever form that gives it.
+  if (http_method(method) == HttpMethod::kOther) return {0, {}};
+  const bool whole_server = target == "*" && method == "OPTIONS";
+  if (target.starts_with('/') || whole_server || is_absolute(target)) return {0, {}};
+  return {400, "a request target is a path, or begins with http://"};
+}
+
+// Whether the peer did not mean HTTP at all.
+bool is_resp(std::string_view input) {
+  return input.size() > 1 && input[0] == '*' && is_digit(input[1]);
+}
+bool is_tls(std::string_view input) { return input.starts_with('\x16'); }
 
 // An empty detail means that the body is not refused.
 Rejection rejection_of(HttpBodyReader::Status status) {
@@ -101,11 +148,11 @@ class HttpParser::Slow {
     if (const Rejection rejection = rejection_of(status); !rejection.detail.empty()) {
       return {Outcome::kError, step.bytes, rejection.status, rejection.detail};
     }
+    *request = request_;
     if (status == HttpBodyReader::Status::kNeedMore) {
       step.outcome = wants_continue() ? Outcome::kContinueWanted : Outcome::kNeedMore;
       return step;
     }
-    *request = request_;
     request->body = body_.body();
     step.outcome = Outcome::kRequest;
     return step;
@@ -155,8 +202,8 @@ class HttpParser::Slow {
 
   void fill(const Header& parser) {
     const auto& message = parser.get();
-    target_ = view(message.target());
     request_.method = http_method(view(message.method_string()));
+    target_ = origin_form(view(message.target()), request_.method);
     request_.target = target_;
     request_.http_1_0 = message.version() == 10;
     request_.keep_alive = parser.keep_alive();
@@ -200,13 +247,53 @@ std::size_t HttpParser::find_header_end(std::string_view input) const {
 
 // `input` holds no end of a header.
 HttpParser::Step HttpParser::wait_for_header(std::string_view input) {
+  if (is_resp(input)) return {Outcome::kResp, input.size(), 0, {}};
+  if (is_tls(input)) {
+    return {Outcome::kError, 0, 400, "this port speaks HTTP without TLS"};
+  }
   if (has_bare_line_feed(input, searched_)) {
     return {Outcome::kError, 0, 400, "the header is malformed"};
   }
-  if (input.size() >= limits_.header_bytes_max) {
-    return {Outcome::kError, 0, 431, "the header is too large"};
+  const std::size_t line_end = input.find(kLineEnd);
+  if (line_end != std::string_view::npos) {
+    const Rejection rejection = judge_request_line(input.substr(0, line_end));
+    if (!rejection.detail.empty()) {
+      return {Outcome::kError, 0, rejection.status, rejection.detail};
+    }
   }
+  if (input.size() >= limits_.header_bytes_max) return header_too_large(line_end);
   searched_ = input.size();
+  return {};
+}
+
+// `line_end` is where the request line of the refused header ends.
+HttpParser::Step HttpParser::header_too_large(std::size_t line_end) const {
+  // A line that leaves no room for the shortest end of a header.
+  if (line_end > limits_.header_bytes_max - kHeaderEnd.size()) {
+    return {Outcome::kError, 0, 414, "the request target is too long"};
+  }
+  return {Outcome::kError, 0, 431, "the header is too large"};
+}
+
+// `header` ends with the empty line.
+HttpParser::Step HttpParser::open_request(std::string_view header) {
+  const std::size_t line_end = header.find(kLineEnd);
+  if (header.size() > limits_.header_bytes_max) return header_too_large(line_end);
+  Rejection rejection = judge_request_line(header.substr(0, line_end));
+  auto slow = std::make_unique<Slow>();
+  if (rejection.detail.empty()) {
+    std::string later;
+    if (header[line_end - 1] > '1') {
+      later = header;
+      later[line_end - 1] = '1';
+      header = later;
+    }
+    rejection = slow->open(header, limits_);
+  }
+  if (!rejection.detail.empty()) {
+    return {Outcome::kError, header.size(), rejection.status, rejection.detail};
+  }
+  slow_ = std::move(slow);
   return {};
 }
 
@@ -215,19 +302,13 @@ HttpParser::Step HttpParser::parse_slow_path(std::string_view input, HttpRequest
   if (slow_ == nullptr) {
     // Beast judges a header by the piece it is given; given whole ones only, it judges alike
     // however the bytes arrive.
+    if (is_resp(input)) return {Outcome::kResp, input.size(), 0, {}};
     const std::size_t end = find_header_end(input);
     if (end == std::string_view::npos) return wait_for_header(input);
     searched_ = 0;
     header_bytes = end + kHeaderEnd.size();
-    if (header_bytes > limits_.header_bytes_max) {
-      return {Outcome::kError, 0, 431, "the header is too large"};
-    }
-    auto slow = std::make_unique<Slow>();
-    const Rejection rejection = slow->open(input.substr(0, header_bytes), limits_);
-    if (!rejection.detail.empty()) {
-      return {Outcome::kError, header_bytes, rejection.status, rejection.detail};
-    }
-    slow_ = std::move(slow);
+    const Step opened = open_request(input.substr(0, header_bytes));
+    if (opened.outcome == Outcome::kError) return opened;
   }
   Step step = slow_->put(input.substr(header_bytes), request);
   step.bytes += header_bytes;

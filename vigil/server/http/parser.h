@@ -7,6 +7,9 @@
 // the header, once it is whole and within its limit: Beast throws for fields of 64 KiB, and keeps
 // several times the bytes of a header of many fields. The body is read by body.h.
 //
+// Beast knows the versions 1.0 and 1.1; later ones of HTTP/1 are answered as 1.1 (RFC 9110, section
+// 2.5). An absolute target is taken for its path (RFC 9112, section 3.2.2).
+//
 // What is not body is header: request line, fields, chunk extensions and trailers together stay
 // within HttpLimits::header_bytes_max, or the request is refused with 431.
 //
@@ -30,9 +33,12 @@ class HttpParser {
  public:
   enum class Outcome : std::uint8_t {
     kNeedMore,
-    kContinueWanted,  // as kNeedMore; the peer waits for "100 Continue" before it sends the body
+    // As kNeedMore, and *request is whole but for its body: the peer waits for "100 Continue", or
+    // for a refusal, before it sends that.
+    kContinueWanted,
     kRequest,
     kError,
+    kResp,  // what arrived speaks RESP
   };
 
   struct Step {
@@ -58,6 +64,8 @@ class HttpParser {
 
   Step parse_slow_path(std::string_view input, HttpRequest* request);
   Step wait_for_header(std::string_view input);
+  Step open_request(std::string_view header);
+  [[nodiscard]] Step header_too_large(std::size_t line_end) const;
   [[nodiscard]] std::size_t find_header_end(std::string_view input) const;
 
   HttpLimits limits_;

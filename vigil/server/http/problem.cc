@@ -10,7 +10,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::array<ProblemSpec, 26> kProblems = {{
+constexpr std::array<ProblemSpec, 27> kProblems = {{
     {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
     {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
     {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
@@ -24,6 +24,7 @@ constexpr std::array<ProblemSpec, 26> kProblems = {{
     {Problem::kWrongKind, 409, "wrong-kind", "The key holds a plain string, not an order"},
     {Problem::kVersionMismatch, 412, "version-mismatch", "The order has another version"},
     {Problem::kTooLarge, 413, "too-large", "The request is over a size limit"},
+    {Problem::kTargetTooLong, 414, "target-too-long", "The request target is too long"},
     {Problem::kUnsupportedMediaType, 415, "unsupported-media-type",
      "The body's media type is not served"},
     {Problem::kExpectationFailed, 417, "expectation-failed", "The expectation is not served"},
@@ -38,6 +39,8 @@ constexpr std::array<ProblemSpec, 26> kProblems = {{
     {Problem::kLoading, 503, "loading", "The server reads its data from disk"},
     {Problem::kLogBehind, 503, "log-behind", "The log is behind; try again"},
     {Problem::kReadOnly, 503, "read-only", "The log failed: the server only reads"},
+    {Problem::kVersionNotSupported, 505, "version-not-supported",
+     "The version of HTTP is not served"},
     {Problem::kOutOfMemory, 507, "out-of-memory", "The memory limit is reached"},
     {Problem::kNoRoom, 507, "no-room", "There is no room for the log"},
 }};

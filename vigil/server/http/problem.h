@@ -32,6 +32,7 @@ enum class Problem : std::uint8_t {
   kWrongKind,
   kVersionMismatch,
   kTooLarge,
+  kTargetTooLong,
   kUnsupportedMediaType,
   kExpectationFailed,
   kUnknownStatus,
@@ -44,6 +45,7 @@ enum class Problem : std::uint8_t {
   kLoading,
   kLogBehind,
   kReadOnly,
+  kVersionNotSupported,
   kOutOfMemory,
   kNoRoom,
 };

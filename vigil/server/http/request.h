@@ -36,15 +36,16 @@ enum class HttpField : std::uint8_t {
   kIfNoneMatch,
   kIdempotencyKey,
   kAuthorization,
+  kContentEncoding,
 };
-inline constexpr std::array<std::string_view, 10> kHttpFieldNames = {
-    "host",   "connection", "content-length", "content-type",    "transfer-encoding",
-    "expect", "if-match",   "if-none-match",  "idempotency-key", "authorization"};
+inline constexpr std::array<std::string_view, 11> kHttpFieldNames = {
+    "host",     "connection",    "content-length",  "content-type",  "transfer-encoding", "expect",
+    "if-match", "if-none-match", "idempotency-key", "authorization", "content-encoding"};
 
 class HttpRequest {
  public:
   HttpMethod method = HttpMethod::kOther;
-  std::string_view target;  // as sent: path and query
+  std::string_view target;  // path and query, or "*"
   std::string_view body;
   bool http_1_0 = false;
   bool keep_alive = true;

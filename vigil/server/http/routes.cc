@@ -26,6 +26,10 @@ bool presents(const HttpRequest& request, std::string_view secret) {
          equal_secrets(trim_http_space(field.substr(kBearer.size())), secret);
 }
 
+bool is_orders(const HttpRequest& request) { return request.target.starts_with("/orders"); }
+
+constexpr std::string_view kEveryMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
+
 }  // namespace
 
 bool HttpRoutes::may_use_orders(const HttpRequest& request) const {
@@ -38,19 +42,31 @@ bool HttpRoutes::may_administer(const HttpRequest& request) const {
   return token.empty() ? may_use_orders(request) : presents(request, token);
 }
 
-void HttpRoutes::handle(const HttpRequest& request, HttpReply* reply) {
-  const bool orders = request.target.starts_with("/orders");
+bool HttpRoutes::refuse(const HttpRequest& request, HttpReply* reply) {
+  if (request.method == HttpMethod::kOther) {
+    reply_problem(Problem::kNotImplemented, "the method is not known here", reply);
+    return true;
+  }
+  if (request.target == "*") {
+    reply_method_not_allowed(kEveryMethod, request, reply);
+    return true;
+  }
+  const bool orders = is_orders(request);
   const bool admin = request.target.starts_with("/admin") || request.target.starts_with("/debug");
   if ((orders && !may_use_orders(request)) || (admin && !may_administer(request))) {
     reply_problem(Problem::kUnauthorized, "send Authorization: Bearer TOKEN", reply);
-    return;
+    return true;
   }
   if (orders && context_.server.durability.loading()) {
     reply_problem(Problem::kLoading, context_.server.durability.sentence(), reply);
-    return;
+    return true;
   }
-  if (orders ? orders_.handle(request, reply) : admin_.handle(request, reply)) return;
-  reply_problem(Problem::kNoSuchPath, request.path(), reply);
+  return orders ? orders_.refuse(request, reply) : admin_.refuse(request, reply);
+}
+
+void HttpRoutes::handle(const HttpRequest& request, HttpReply* reply) {
+  if (refuse(request, reply)) return;
+  is_orders(request) ? orders_.handle(request, reply) : admin_.handle(request, reply);
 }
 
 }  // namespace vigil::server

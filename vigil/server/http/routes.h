@@ -25,6 +25,8 @@ class HttpRoutes {
       : context_(context), orders_(context), admin_(context.server, effective_config) {}
 
   void handle(const HttpRequest& request, HttpReply* reply);
+  // Answers what needs no body to be refused; false if the request may be carried out.
+  bool refuse(const HttpRequest& request, HttpReply* reply);
 
  private:
   [[nodiscard]] bool may_use_orders(const HttpRequest& request) const;

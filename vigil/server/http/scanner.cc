@@ -18,6 +18,7 @@ constexpr std::array<std::uint8_t, 256> byte_classes() {
   for (std::size_t c = 0x80; c < 0x100; ++c) classes[c] = kFieldValue;
   classes['\t'] = kFieldValue;
   for (std::size_t c = 0x21; c < 0x7F; ++c) classes[c] |= kTarget;
+  classes['#'] &= static_cast<std::uint8_t>(~kTarget);  // a fragment is never sent
   for (const char c : std::string_view("-_")) classes[static_cast<std::uint8_t>(c)] |= kToken;
   for (std::size_t c = '0'; c <= '9'; ++c) classes[c] |= kToken;
   for (std::size_t c = 'A'; c <= 'Z'; ++c) classes[c] |= kToken;

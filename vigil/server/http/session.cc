@@ -45,6 +45,8 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
         consumed.close = !answer(request, output, &batch);
         break;
       case HttpParser::Outcome::kContinueWanted:
+        consumed.close = refuse_early(request, output, &batch);
+        if (consumed.close) break;
         output.append("HTTP/1.1 100 Continue\r\n\r\n");
         [[fallthrough]];
       case HttpParser::Outcome::kNeedMore:
@@ -53,6 +55,10 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
         break;
       case HttpParser::Outcome::kError:
         refuse(problem_of_parser_status(step.status), step.detail, output, &batch);
+        consumed.close = true;
+        break;
+      case HttpParser::Outcome::kResp:
+        refuse_resp(output, &batch);
         consumed.close = true;
         break;
     }
@@ -68,11 +74,35 @@ bool HttpSession::answer(const HttpRequest& request, Output& output, Batch* batc
   routes_.handle(request, &reply_);
   const bool draining = context_.server.draining.load(std::memory_order_relaxed);
   const bool keep_alive = request.keep_alive && !draining;
-  reply_.write(request.method, request.http_1_0, !keep_alive, context_.clock.unix_ms(), &output);
+  reply_.write(request.method, request.http_1_0, !keep_alive, wall_ms(), &output);
   ++batch->requests;
   if (is_write(request.method)) ++batch->writes;
   if (reply_.status >= 400) ++batch->errors;
   return keep_alive;
+}
+
+// Whether a request that waits before its body got its final answer: it sends the body then, or
+// not, so the connection ends.
+bool HttpSession::refuse_early(const HttpRequest& request, Output& output, Batch* batch) {
+  reply_.reset();
+  if (!routes_.refuse(request, &reply_)) return false;
+  reply_.write(request.method, request.http_1_0, /*close=*/true, wall_ms(), &output);
+  ++batch->requests;
+  ++batch->errors;
+  return true;
+}
+
+// In the peer's own language: its library shows the sentence.
+void HttpSession::refuse_resp(Output& output, Batch* batch) {
+  output.append("-ERR this port speaks HTTP; RESP is served on port ");
+  output.append_integer(context_.server.resp_port);
+  output.append("\r\n");
+  ++batch->requests;
+  ++batch->errors;
+}
+
+std::int64_t HttpSession::wall_ms() const {
+  return context_.server.wall_clock.shown_at(context_.clock.unix_ms());
 }
 
 void HttpSession::answer_fault(Output& output) {
@@ -97,7 +127,7 @@ void HttpSession::replies_lost(Output& output) {
 void HttpSession::refuse(Problem problem, std::string_view detail, Output& output, Batch* batch) {
   reply_.reset();
   reply_problem(problem, detail, &reply_);
-  reply_.write(HttpMethod::kOther, false, true, context_.clock.unix_ms(), &output);
+  reply_.write(HttpMethod::kOther, false, true, wall_ms(), &output);
   ++batch->requests;
   ++batch->errors;
 }

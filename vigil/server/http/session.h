@@ -40,7 +40,10 @@ class HttpSession final : public Session {
   };
 
   bool answer(const HttpRequest& request, Output& output, Batch* batch);
+  bool refuse_early(const HttpRequest& request, Output& output, Batch* batch);
+  void refuse_resp(Output& output, Batch* batch);
   void refuse(Problem problem, std::string_view detail, Output& output, Batch* batch);
+  [[nodiscard]] std::int64_t wall_ms() const;  // for the field Date
   void count(const Batch& batch, std::int64_t started_ns);
 
   ReactorContext& context_;

@@ -91,11 +91,19 @@ int Reactor::prepare_wait() {
 // Returns when the reactor woke up.
 std::int64_t Reactor::end_wait() {
   const std::int64_t woke_ns = clock_.tick();
+  follow_wall_clock();
   mailbox_->end_sleep();
   host_.commit_gate.end_sleep();
   wakes_at_ms_.store(0, std::memory_order_relaxed);
   context_.counters.turns.add(1);
   return woke_ns;
+}
+
+// Once per millisecond: what it shows is known in milliseconds.
+void Reactor::follow_wall_clock() {
+  if (clock_.unix_ms() == followed_at_ms_) return;
+  followed_at_ms_ = clock_.unix_ms();
+  server_.wall_clock.follow();
 }
 
 void Reactor::handle(void* source, std::uint32_t events) {

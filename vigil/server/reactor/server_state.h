@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vigil/base/clock.h"
+#include "vigil/base/wall_clock.h"
 #include "vigil/cache/cache.h"
 #include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
@@ -36,6 +37,7 @@ struct ServerState {
   Durability durability;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
+  WallClock wall_clock;  // followed by the reactors; translates dates at the edges
   const std::int64_t started_ms;
   std::function<void()> stop_process;         // what SHUTDOWN does; empty: it is refused
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503

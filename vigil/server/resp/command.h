@@ -58,6 +58,7 @@ struct Command {
     kNoAuth = 1U << 6,        // allowed before authentication
     kInSubscriber = 1U << 7,  // allowed to a RESP2 client that has subscriptions
     kLoading = 1U << 8,       // allowed while the data is read from disk
+    kPushes = 1U << 9,        // answers by pushes, which are no replies: CLIENT REPLY leaves them
   };
   std::string_view name;  // lower case; must have a static lifetime and a terminator
   int arity = 0;          // including the name; negative: at least
@@ -95,6 +96,7 @@ struct Call {
   RespWriter reply;
 
   [[nodiscard]] cache::Cache& cache() const { return reactor.context.server.cache; }
+  [[nodiscard]] const WallClock& wall_clock() const { return reactor.context.server.wall_clock; }
   [[nodiscard]] orders::Orders& orders() const { return reactor.context.server.orders; }
   [[nodiscard]] RespShared& shared() const { return reactor.shared; }
   [[nodiscard]] KeyspaceEvents& events() const { return reactor.shared.events; }
@@ -103,7 +105,16 @@ struct Call {
   [[nodiscard]] Arguments after_key() const { return Arguments(args.subspan(1)); }
 
   void hit() const { ++reactor.tally.hits; }
-  void miss() const { ++reactor.tally.misses; }
+  // A read found nothing at `name`.
+  void miss(std::string_view name) const {
+    events().notify(KeyspaceEvents::kMiss, "keymiss", name);
+    count_miss();
+  }
+  // The two halves of it, for what is read to be changed: the first within the change.
+  void announce_miss(const cache::Slot& slot) const {
+    events().notify(KeyspaceEvents::kMiss, "keymiss", slot.key());
+  }
+  void count_miss() const { ++reactor.tally.misses; }
 
   void syntax_error() { reply.error(kSyntaxError); }
   void wrong_type() { reply.error(kWrongType); }

@@ -62,10 +62,6 @@ void PubSub::unsubscribe(std::uint32_t reactor, Subscriber& subscriber, Topic to
 }
 
 std::size_t PubSub::publish(std::string_view channel, std::string_view message) {
-  struct Message {
-    std::string channel;
-    std::string text;
-  };
   std::shared_ptr<const Message> shared;
   const MutexLock lock(mutex_);
   Counts receivers(locals_.size());
@@ -83,31 +79,44 @@ std::size_t PubSub::publish(std::string_view channel, std::string_view message) 
     if (!shared) {
       shared = std::make_shared<const Message>(Message{std::string(channel), std::string(message)});
     }
-    mailboxes_[i]->post(
-        [local = locals_[i].get(), shared] { deliver(*local, shared->channel, shared->text); });
+    send(i, shared);
   }
   return sum(receivers);
 }
 
 void PubSub::publish_event(std::string_view key, std::string_view event, bool keyspace,
                            bool keyevent) {
+  const std::string name(event);
+  std::shared_ptr<const Message> of_key;
+  std::shared_ptr<const Message> of_event;
   for (std::size_t i = 0; i < locals_.size(); ++i) {
     if (locals_[i]->subscriptions.load(std::memory_order_acquire) == 0) continue;
-    mailboxes_[i]->post([local = locals_[i].get(), copy = std::string(key),
-                         name = std::string(event), keyspace, keyevent] {
-      if (keyspace) deliver(*local, "__keyspace@0__:" + copy, name);
-      if (keyevent) deliver(*local, "__keyevent@0__:" + name, copy);
-    });
+    if (keyspace && !of_key) {
+      of_key = std::make_shared<Message>(Message{std::string("__keyspace@0__:").append(key), name});
+    }
+    if (keyevent && !of_event) {
+      of_event = std::make_shared<Message>(Message{"__keyevent@0__:" + name, std::string(key)});
+    }
+    if (of_key) send(i, of_key);
+    if (of_event) send(i, of_event);
   }
 }
 
-void PubSub::deliver(Local& local, std::string_view channel, std::string_view message) {
+// The mail is the call to look into the inbox; one is enough until somebody looked.
+void PubSub::send(std::size_t reactor, const std::shared_ptr<const Message>& message) {
+  Local& local = *locals_[reactor];
+  const bool call = local.inbox.post([&local, message] { deliver(local, *message); });
+  if (call) mailboxes_[reactor]->post([&local] { local.inbox.run(); });
+}
+
+void PubSub::deliver(Local& local, const Message& message) noexcept {
+  const auto& [channel, text] = message;
   if (const auto exact = local.channels.find(channel); exact != local.channels.end()) {
-    for (Subscriber* subscriber : exact->second) subscriber->on_message({}, channel, message);
+    for (Subscriber* subscriber : exact->second) subscriber->on_message({}, channel, text);
   }
   for (const auto& [pattern, subscribers] : local.patterns) {
     if (!glob_match(pattern, channel)) continue;
-    for (Subscriber* subscriber : subscribers) subscriber->on_message(pattern, channel, message);
+    for (Subscriber* subscriber : subscribers) subscriber->on_message(pattern, channel, text);
   }
 }
 

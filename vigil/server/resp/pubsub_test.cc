@@ -17,7 +17,7 @@ using Topic = PubSub::Topic;
 
 struct Recorder final : Subscriber {
   void on_message(std::string_view pattern, std::string_view channel,
-                  std::string_view message) override {
+                  std::string_view message) noexcept override {
     messages.push_back(std::string(pattern) + "|" + std::string(channel) + "|" +
                        std::string(message));
   }
@@ -39,6 +39,21 @@ TEST(PubSubTest, AMessageReachesChannelsAndPatternsOnEveryReactor) {
   second.run();
   EXPECT_EQ(exact.messages, (std::vector<std::string>{"|news|hello"}));
   EXPECT_EQ(pattern.messages, (std::vector<std::string>{"n*|news|hello", "n*|nothing|x"}));
+}
+
+TEST(PubSubTest, WhatWasDeliveredEarlierIsNotDeliveredByTheMailAgain) {
+  Mailbox mailbox;
+  PubSub pubsub({&mailbox});
+  Recorder recorder;
+  pubsub.subscribe(0, recorder, Topic::kChannel, "a");
+  pubsub.publish("a", "1");
+  pubsub.publish("a", "2");
+  pubsub.deliver_pending(0);
+  EXPECT_EQ(recorder.messages, (std::vector<std::string>{"|a|1", "|a|2"}));
+  pubsub.publish("a", "3");
+  mailbox.run();
+  mailbox.run();
+  EXPECT_EQ(recorder.messages, (std::vector<std::string>{"|a|1", "|a|2", "|a|3"}));
 }
 
 TEST(PubSubTest, CountsFollowSubscriptions) {

@@ -40,6 +40,25 @@ std::string unknown_command(std::span<const std::string_view> args) {
   return message + shown;
 }
 
+// Whether the reply that begins at `front` is an error.
+bool is_error(const Output& output, std::size_t front) {
+  return output.size() > front && output.view()[front] == '-';
+}
+
+bool pushes(const Command* command) { return command != nullptr && command->has(Command::kPushes); }
+
+// Names the output of a consume() as long as that runs.
+class WhileExecuting {
+ public:
+  WhileExecuting(Output** place, Output& output) : place_(place) { *place_ = &output; }
+  ~WhileExecuting() { *place_ = nullptr; }
+  WhileExecuting(const WhileExecuting&) = delete;
+  WhileExecuting& operator=(const WhileExecuting&) = delete;
+
+ private:
+  Output** const place_;
+};
+
 // What a browser that was sent here begins its request with.
 bool is_http(std::string_view name) {
   return name == "host:" || name == "Host:" || name == "POST" || name == "post";
@@ -64,6 +83,7 @@ RespSession::~RespSession() {
 
 Consumed RespSession::consume(std::string_view input, Output& output) {
   const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
+  const WhileExecuting executing(&executing_, output);
   RespBatch& batch = reactor_.batch;
   std::size_t used = 0;
   Parsed parsed = Parsed::kFull;
@@ -163,6 +183,9 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
 // Inline: it is entered for each request, from one place.
 inline void RespSession::execute(const RespBatch& batch, const Request& request,
                                  std::int64_t now_ms, Output& output) {
+  const bool subscribed = subscription_count() != 0;
+  if (subscribed) [[unlikely]]
+    receive_before_request();
   replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
   const std::span<const std::string_view> args = batch.args(request);
@@ -170,8 +193,7 @@ inline void RespSession::execute(const RespBatch& batch, const Request& request,
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
                                                                         : CommandFamily::kUnknown)];
   const bool usual = command != nullptr && command->accepts(args.size()) && authenticated_ &&
-                     channels_.empty() && patterns_.empty() &&
-                     service_ == Durability::Service::kFull;
+                     !subscribed && service_ == Durability::Service::kFull;
   if (usual || !refuse(command, args, output)) [[likely]] {
     client_.last_command.store(command->name.data(), std::memory_order_relaxed);
     if (command->has(Command::kWrite)) ++reactor_.tally.writes;
@@ -184,15 +206,33 @@ inline void RespSession::execute(const RespBatch& batch, const Request& request,
               RespWriter(output, protocol_)};
     command->handler(call);
   }
-  if (output.size() > replied_bytes_ && output.view()[replied_bytes_] == '-') {
-    ++reactor_.tally.errors;
-  }
-  if (silent) [[unlikely]] {
-    if (replies_ != Replies::kOn) output.truncate(replied_bytes_);
-    if (replies_ == Replies::kSkipNext) replies_ = Replies::kOn;
-  } else if (replies_ != Replies::kOn) {
-    output.truncate(replied_bytes_);  // CLIENT REPLY OFF and SKIP themselves are not answered
-  }
+  if (is_error(output, replied_bytes_)) ++reactor_.tally.errors;
+  if (silent || replies_ != Replies::kOn) [[unlikely]]
+    silence(command, silent, output);
+  if (subscribed && !pushes(command)) [[unlikely]]
+    receive_before_reply(output);
+}
+
+// Takes back the reply of the request that was executed, which CLIENT REPLY forbids.
+void RespSession::silence(const Command* command, bool was_silent, Output& output) {
+  const bool pushed = pushes(command) && !is_error(output, replied_bytes_);
+  if (replies_ != Replies::kOn && !pushed) output.truncate(replied_bytes_);
+  // SKIP is not answered itself, and silences one more.
+  if (was_silent && replies_ == Replies::kSkipNext) replies_ = Replies::kOn;
+}
+
+// What was published before the request was executed comes before whatever it does: a message is
+// not lost to an UNSUBSCRIBE that came later.
+void RespSession::receive_before_request() {
+  reactor_.shared.pubsub.deliver_pending(reactor_.context.reactor);
+}
+
+// What the request itself caused comes before its reply, as in Redis.
+void RespSession::receive_before_reply(Output& output) {
+  const std::string reply(output.view().substr(replied_bytes_));
+  output.truncate(replied_bytes_);
+  reactor_.shared.pubsub.deliver_pending(reactor_.context.reactor);
+  output.append(reply);
 }
 
 // Replies to what must not be executed; false if it may.
@@ -316,20 +356,21 @@ void RespSession::subscriptions_changed() {
 
 // The edge of a connection like consume(): it is another peer that published.
 void RespSession::on_message(std::string_view pattern, std::string_view channel,
-                             std::string_view message) {
+                             std::string_view message) noexcept {
   ReactorContext& context = reactor_.context;
-  const std::size_t before = connection_.output().size();
+  Output& output = message_output();
+  const std::size_t before = output.size();
   const bool written =
       contain_faults(context.server.faults, context.counters.connection_faults,
                      connection_.fault_place(), [&] { write_message(pattern, channel, message); });
   if (written) return;
-  connection_.output().truncate(before);
+  output.truncate(before);
   connection_.request_kill();
 }
 
 void RespSession::write_message(std::string_view pattern, std::string_view channel,
                                 std::string_view message) {
-  RespWriter writer(connection_.output(), protocol_);
+  RespWriter writer(message_output(), protocol_);
   if (pattern.data() == nullptr) {
     writer.push(3);
     writer.bulk("message");

@@ -82,10 +82,17 @@ class RespSession final : public Session, private Subscriber {
   // The error of a command that the server cannot execute now; empty if it can.
   [[nodiscard]] std::string unserved(const Command& command,
                                      std::span<const std::string_view> args) const;
+  void silence(const Command* command, bool was_silent, Output& output);
   void subscriptions_changed();
 
+  // Messages. While requests are executed they go between the replies.
+  void receive_before_request();
+  void receive_before_reply(Output& output);
+  [[nodiscard]] Output& message_output() {
+    return executing_ != nullptr ? *executing_ : connection_.output();
+  }
   void on_message(std::string_view pattern, std::string_view channel,
-                  std::string_view message) override;
+                  std::string_view message) noexcept override;
   void write_message(std::string_view pattern, std::string_view channel, std::string_view message);
 
   RespReactor& reactor_;
@@ -99,6 +106,7 @@ class RespSession final : public Session, private Subscriber {
   bool wrote_ = false;  // in the running consume()
   Durability::Service service_ = Durability::Service::kFull;  // of the running batch
   std::size_t replied_bytes_ = 0;  // of the output: whole replies
+  Output* executing_ = nullptr;    // the output of the running consume()
   Replies replies_ = Replies::kOn;
   Names channels_;
   Names patterns_;

@@ -32,9 +32,10 @@ inline constexpr std::array kTimeUnits = {Choice<TimeUnit>{"ex", kSecondsFromNow
                                           Choice<TimeUnit>{"exat", kSecondsSinceEpoch},
                                           Choice<TimeUnit>{"pxat", kMillisecondsSinceEpoch}};
 
-// The Unix time in milliseconds; nothing if it is beyond 64 bits.
+// The cache's time of it, in milliseconds, at least 1; nothing if it is beyond 64 bits. A date is
+// one of the wall clock; what is left until then does not change any more.
 [[nodiscard]] std::optional<std::int64_t> absolute_ms(std::int64_t number, TimeUnit unit,
-                                                      std::int64_t now_ms);
+                                                      const Call& call);
 
 // What an argument that was read before says, which must be positive; an error in `args` if it
 // is not a deadline.

@@ -62,7 +62,7 @@ void expire_generic(Call& call, TimeUnit unit) {
   Arguments args = call.after_key();
   const std::string_view time = args.next();
   const Conditions conditions = read_conditions(args);
-  const auto absolute = absolute_ms(args.integer(time), unit, call.now_ms);
+  const auto absolute = absolute_ms(args.integer(time), unit, call);
   if (!absolute) args.fail(invalid_expire_time(call));
   if (!args.ok()) return call.reply.error(args.error());
   const std::int64_t deadline = *absolute;
@@ -98,13 +98,13 @@ void pexpireat(Call& call) { expire_generic(call, kMillisecondsSinceEpoch); }
 void ttl_generic(Call& call, TimeUnit unit) {
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
-    call.miss();
+    call.miss(call.key.bytes);
     return call.reply.integer(-2);
   }
   call.hit();
   if (header.deadline_ms == cache::kNoDeadline) return call.reply.integer(-1);
   const std::int64_t time_ms = unit.absolute
-                                   ? header.deadline_ms
+                                   ? call.wall_clock().shown_at(header.deadline_ms)
                                    : std::max<std::int64_t>(header.deadline_ms - call.now_ms, 0);
   call.reply.integer((time_ms + unit.unit_ms / 2) / unit.unit_ms);
 }

@@ -31,7 +31,7 @@ void exists(Call& call) {
   for (const std::string_view name : call.args) {
     cache::EntryHeader header;
     const bool there = call.cache().peek(call.cache().key(name), call.now_ms, &header);
-    there ? call.hit() : call.miss();
+    there ? call.hit() : call.miss(name);
     if (there) ++found;
   }
   call.reply.integer(found);
@@ -44,6 +44,7 @@ std::string_view kind_name(cache::Kind kind) {
 void type(Call& call) {
   cache::EntryHeader header;
   const bool found = call.cache().peek(call.key, call.now_ms, &header);
+  found ? call.hit() : call.miss(call.key.bytes);
   call.reply.simple(found ? kind_name(header.kind) : "none");
 }
 
@@ -142,6 +143,7 @@ Changed<bool> rename_string(Call& call, std::span<const cache::Key> keys,
   if (holds_order(target)) return Failure{kWrongType};
   const auto status = target.assign(cache::Kind::kString, value, deadline);
   if (const Failure failure = assign_failure(status, target.key())) return failure;
+  call.events().notify(KeyspaceEvents::kNew, "new", keys[1].bytes);
   slots(0).erase();
   call.events().notify(KeyspaceEvents::kGeneric, "rename_from", keys[0].bytes);
   call.events().notify(KeyspaceEvents::kGeneric, "rename_to", keys[1].bytes);

@@ -132,10 +132,12 @@ template <class Change>
 // Stores a string and announces it as `event`. `value` must not overlap the stored one.
 [[nodiscard]] inline Failure put_string(Call& call, cache::Slot& slot, std::string_view value,
                                         std::int64_t deadline_ms, std::string_view event) {
+  const bool is_new = !slot.exists();
   const auto status = slot.assign(cache::Kind::kString, value, deadline_ms);
   if (status != cache::AssignStatus::kStored) [[unlikely]] {
     return assign_failure(status, slot.key());
   }
+  if (is_new) call.events().notify(KeyspaceEvents::kNew, "new", slot.key());
   call.events().notify(KeyspaceEvents::kString, event, slot.key());
   return {};
 }

@@ -99,7 +99,11 @@ void apply(Call& call, const OrderEvent& event, std::string_view event_name) {
   const orders::OrderResult result = call.orders().apply(event, call.now_ms);
   call.reactor.context.counters.order_outcomes[static_cast<std::size_t>(result.outcome)].add(1);
   if (!orders::order_applied(result.outcome)) return refuse(call, event, result);
-  if (!result.replayed) call.events().notify(KeyspaceEvents::kGeneric, event_name, event.order_id);
+  if (!result.replayed) {
+    const bool created = result.outcome == OrderOutcome::kCreated;
+    if (created) call.events().notify(KeyspaceEvents::kNew, "new", event.order_id);
+    call.events().notify(KeyspaceEvents::kGeneric, event_name, event.order_id);
+  }
   call.reply.map(4);
   call.reply.bulk("outcome");
   call.reply.bulk(orders::order_outcome_name(result.outcome));
@@ -114,6 +118,7 @@ void apply(Call& call, const OrderEvent& event, std::string_view event_name) {
 // Reads the options and applies the event, unless they are wrong.
 void read_and_apply(Call& call, Arguments& args, OrderEvent& event, std::string_view event_name) {
   event.order_id = call.key.bytes;
+  event.wall_ahead_ms = call.wall_clock().ahead_ms();
   read_options(args, call, &event);
   if (!args.ok()) return call.reply.error(args.error());
   apply(call, event, event_name);
@@ -150,7 +155,7 @@ bool read_order(Call& call, orders::Order* order) {
     call.hit();
     return true;
   }
-  call.miss();
+  call.miss(call.key.bytes);
   cache::EntryHeader header;
   const bool other =
       call.cache().peek(call.key, call.now_ms, &header) && header.kind == cache::Kind::kString;
@@ -172,7 +177,7 @@ void get(Call& call) {
   call.reply.bulk("updated_ms");
   call.reply.integer(order.updated_ms);
   call.reply.bulk("deadline_ms");
-  call.reply.integer(expires ? order.deadline_ms : -1);
+  call.reply.integer(expires ? call.wall_clock().shown_at(order.deadline_ms) : -1);
   call.reply.bulk("ttl_ms");
   call.reply.integer(expires ? std::max<std::int64_t>(order.deadline_ms - call.now_ms, 0) : -1);
 }

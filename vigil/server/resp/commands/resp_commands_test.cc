@@ -19,6 +19,7 @@
 namespace vigil::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -289,6 +290,48 @@ TEST_F(RespCommandsTest, ExpiryOptionsAndErrors) {
   EXPECT_EQ(run("EXISTS a"), ":0\r\n");
 }
 
+TEST_F(RespCommandsTest, DatesFollowASteppedWallClockAndPeriodsDoNot) {
+  constexpr std::int64_t kHour_ms = 3'600'000;
+  for (const std::int64_t step_ms : {2 * kHour_ms, -kHour_ms, 24 * kHour_ms, std::int64_t{1000}}) {
+    const std::int64_t now_ms = server_.now_ms();
+    run("SET before x PX 60000");
+    run("ORDER.PUT order:" + std::to_string(step_ms) + " pending {} PX 60000");
+    const std::int64_t wall_ms = now_ms + step_ms;
+    server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = wall_ms});
+
+    EXPECT_EQ(run("PTTL before"), ":60000\r\n");
+    EXPECT_EQ(run("PEXPIRETIME before"), ":" + std::to_string(wall_ms + 60'000) + "\r\n");
+    const std::string date = std::to_string(wall_ms + 60'000);
+    for (const std::string& set :
+         {"SET k v PXAT " + date, "GETEX k PXAT " + date, "PEXPIREAT k " + date}) {
+      run("SET k v");
+      run(set);
+      EXPECT_EQ(run("PTTL k"), ":60000\r\n") << set;
+      EXPECT_EQ(run("PEXPIRETIME k"), ":" + date + "\r\n") << set;
+    }
+    EXPECT_EQ(run("PEXPIREAT k " + std::to_string(wall_ms - 1)), ":1\r\n");
+    EXPECT_EQ(run("EXISTS k"), ":0\r\n");
+
+    const std::string id = " order:" + std::to_string(step_ms);
+    EXPECT_THAT(run("ORDER.GET" + id),
+                AllOf(HasSubstr(":" + date), HasSubstr(":" + std::to_string(now_ms))));
+    run("ORDER.PUT" + id + " pending {}");
+    EXPECT_THAT(run("ORDER.GET" + id), HasSubstr(":" + std::to_string(wall_ms)));
+    server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = now_ms});
+  }
+}
+
+TEST_F(RespCommandsTest, ADateLongAgoIsOverHoweverFarTheWallClockIsAhead) {
+  const std::int64_t now_ms = server_.now_ms();
+  server_.state().wall_clock.follow({.unix_ms = now_ms, .wall_ms = 2 * now_ms});
+  for (const std::string& date : {std::string("1"), std::string("2000"), std::to_string(now_ms)}) {
+    EXPECT_EQ(run("SET k v PXAT " + date), "+OK\r\n");
+    EXPECT_EQ(run("EXISTS k"), ":0\r\n");
+    run("ORDER.PUT o pending {} PXAT " + date);
+    EXPECT_EQ(run("ORDER.GET o"), kNull);
+  }
+}
+
 TEST_F(RespCommandsTest, AnExpiredKeyIsGoneAndAnnounced) {
   RespTestClient subscriber(server_);
   EXPECT_EQ(run("CONFIG SET notify-keyspace-events Ex"), "+OK\r\n");
@@ -332,6 +375,45 @@ TEST_F(RespCommandsTest, KeyspaceEventsNameWhatHappened) {
   EXPECT_EQ(events_of("ORDER.PUT k pending x"), "order.put ");
   EXPECT_EQ(events_of("ORDER.TRANSITION k paid"), "order.transition ");
   EXPECT_EQ(events_of("DEL k"), "del ");
+
+  run("CONFIG SET notify-keyspace-events KnA");
+  EXPECT_EQ(events_of("SET k 1"), "new set ");
+  EXPECT_EQ(events_of("SET k 1"), "set ");
+  EXPECT_EQ(events_of("RENAME k other"), "rename_from ");
+  EXPECT_EQ(events_of("RENAME other k"), "new rename_to ");
+  for (const std::string creates :
+       {"INCR k", "APPEND k 1", "SETRANGE k 1 x", "SETNX k v", "SETEX k 10 v", "GETSET k v",
+        "MSET k v", "MSETNX k v", "INCRBYFLOAT k 1", "ORDER.PUT k pending x"}) {
+    run("DEL k");
+    server_.deliver();
+    EXPECT_THAT(events_of(creates), StartsWith("new ")) << creates;
+  }
+}
+
+TEST_F(RespCommandsTest, AReadThatFindsNothingIsAnEventOfItsOwn) {
+  RespTestClient subscriber(server_);
+  run_as(subscriber, "PSUBSCRIBE __keyevent@0__:keymiss");
+  const auto misses_of = [&](const std::string& request) {
+    run(request);
+    const std::string bytes = subscriber.received();
+    int misses = 0;
+    for (std::size_t at = 0; (at = bytes.find("pmessage", at)) != std::string::npos; ++at) ++misses;
+    return misses;
+  };
+  EXPECT_EQ(misses_of("GET a"), 0);
+  run("CONFIG SET notify-keyspace-events EA");
+  EXPECT_EQ(misses_of("GET a"), 0);
+  run("CONFIG SET notify-keyspace-events Em");
+  for (const std::string read :
+       {"GET a", "STRLEN a", "GETRANGE a 0 1", "TTL a", "PEXPIRETIME a", "TYPE a", "GETEX a",
+        "GETDEL a", "GETSET a 1", "DEL a", "SET a 1 GET", "DEL a"}) {
+    EXPECT_EQ(misses_of(read), read == "DEL a" ? 0 : 1) << read;
+  }
+  EXPECT_EQ(misses_of("MGET a b"), 2);
+  EXPECT_EQ(misses_of("EXISTS a b a"), 3);
+  run("SET a 1");
+  EXPECT_EQ(misses_of("MGET a b"), 1);
+  EXPECT_EQ(misses_of("INCR c"), 0);
 }
 
 TEST_F(RespCommandsTest, OrdersHaveVersionsAndStatuses) {
@@ -441,6 +523,26 @@ TEST_F(RespCommandsTest, RepliesCanBeSwitchedOff) {
   EXPECT_EQ(run("GET a"), bulk("1"));
 }
 
+TEST_F(RespCommandsTest, PushesAreNoRepliesThatCouldBeSwitchedOff) {
+  const auto confirmed = [](std::string_view what, std::string_view name, int count) {
+    return "*3\r\n" + bulk(what) + bulk(name) + ":" + std::to_string(count) + "\r\n";
+  };
+  run("CLIENT REPLY OFF");
+  EXPECT_EQ(run("SUBSCRIBE c"), confirmed("subscribe", "c", 1));
+  EXPECT_EQ(run("PSUBSCRIBE p"), confirmed("psubscribe", "p", 2));
+  EXPECT_EQ(run("SUBSCRIBE"), "");
+  RespTestClient other(server_);
+  run_as(other, "PUBLISH c hi");
+  EXPECT_EQ(client_.received(), "*3\r\n" + bulk("message") + bulk("c") + bulk("hi"));
+  EXPECT_EQ(run("PUNSUBSCRIBE p"), confirmed("punsubscribe", "p", 1));
+  EXPECT_EQ(run("UNSUBSCRIBE c"), confirmed("unsubscribe", "c", 0));
+  EXPECT_EQ(run("PING"), "");
+  EXPECT_EQ(run("CLIENT REPLY ON"), "+OK\r\n");
+  EXPECT_EQ(run("CLIENT REPLY SKIP"), "");
+  EXPECT_EQ(run("SUBSCRIBE c"), confirmed("subscribe", "c", 1));
+  EXPECT_EQ(run("PING"), "*2\r\n" + bulk("pong") + bulk(""));
+}
+
 TEST_F(RespCommandsTest, KillClosesOtherClientsOnTheirReactor) {
   RespTestClient other(server_);
   EXPECT_EQ(run("CLIENT KILL ID 2"), ":1\r\n");
@@ -497,6 +599,41 @@ TEST_F(RespCommandsTest, PublishReachesSubscribers) {
             "*4\r\n" + bulk("news") + ":1\r\n" + bulk("none") + ":0\r\n");
   EXPECT_EQ(run("PUBSUB NUMPAT"), ":1\r\n");
   EXPECT_EQ(run("PUBLISH other hi"), ":0\r\n");
+}
+
+TEST_F(RespCommandsTest, ASubscribersOwnMessageComesBeforeTheReply) {
+  run("HELLO 3");
+  run("SUBSCRIBE w");
+  const std::string message = ">3\r\n" + bulk("message") + bulk("w") + bulk("hi");
+  const std::string left = ">3\r\n" + bulk("unsubscribe") + bulk("w") + ":0\r\n";
+  EXPECT_EQ(run("PUBLISH w hi"), message + ":1\r\n");
+  EXPECT_EQ(client_.received(), "");
+  EXPECT_EQ(client_.send("PUBLISH w hi\r\nUNSUBSCRIBE w\r\nPUBLISH w hi\r\n"),
+            message + ":1\r\n" + left + ":0\r\n");
+}
+
+TEST_F(RespCommandsTest, ASubscribersOwnEventComesBeforeTheReply) {
+  run("CONFIG SET notify-keyspace-events E$g");
+  run("HELLO 3");
+  run("PSUBSCRIBE __keyevent*");
+  const auto event = [](std::string_view name, std::string_view key) {
+    return ">4\r\n" + bulk("pmessage") + bulk("__keyevent*") +
+           bulk("__keyevent@0__:" + std::string(name)) + bulk(key);
+  };
+  EXPECT_EQ(client_.send("SET k v\r\nDEL k\r\nPING\r\n"),
+            event("set", "k") + "+OK\r\n" + event("del", "k") + ":1\r\n+PONG\r\n");
+}
+
+TEST_F(RespCommandsTest, AMessageIsNotLostToALaterUnsubscribe) {
+  RespTestClient other(server_);
+  for (const bool resp3 : {false, true}) {
+    if (resp3) run("HELLO 3");
+    const std::string push = resp3 ? ">3\r\n" : "*3\r\n";
+    run("SUBSCRIBE w");
+    EXPECT_EQ(run_as(other, "PUBLISH w hi"), ":1\r\n");
+    EXPECT_EQ(run("UNSUBSCRIBE w"), push + bulk("message") + bulk("w") + bulk("hi") + push +
+                                        bulk("unsubscribe") + bulk("w") + ":0\r\n");
+  }
 }
 
 TEST_F(RespCommandsTest, ServerCommands) {

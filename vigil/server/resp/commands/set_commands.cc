@@ -129,6 +129,7 @@ void set_with_options(Call& call, std::string_view value, const SetOptions& opti
     const auto old = stored_string(slot);
     const bool had_value = old.has_value();
     if (options.get && had_value) old_value.assign(*old);
+    if (options.get && !had_value) call.announce_miss(slot);
     if (!condition_holds(options, old)) return Found{had_value, false};
     const Failure failure = options.keep_ttl && had_value
                                 ? put_string(call, slot, value, slot.deadline_ms(), "set")
@@ -137,7 +138,10 @@ void set_with_options(Call& call, std::string_view value, const SetOptions& opti
     return Found{had_value, true};
   });
   if (!found) return;
-  if (options.get) return found->had_value ? call.reply.bulk(old_value) : call.reply.null();
+  if (options.get) {
+    found->had_value ? call.hit() : call.count_miss();
+    return found->had_value ? call.reply.bulk(old_value) : call.reply.null();
+  }
   found->stored ? call.reply.ok() : call.reply.null();
 }
 
@@ -200,7 +204,7 @@ void getex(Call& call) {
   // Redis looks at the key between the syntax of the options and the time.
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
-    call.miss();
+    call.miss(call.key.bytes);
     return call.reply.null();
   }
   if (header.kind != cache::Kind::kString) return call.wrong_type();
@@ -216,7 +220,7 @@ void getex(Call& call) {
     return true;
   });
   if (!found) return;
-  *found ? call.hit() : call.miss();
+  *found ? call.hit() : call.miss(call.key.bytes);
   *found ? call.reply.bulk(value) : call.reply.null();
 }
 

@@ -20,7 +20,7 @@ void get(Call& call) {
   if (read == StringRead::kFound) [[likely]]
     return call.hit();
   if (read == StringRead::kWrongKind) return call.wrong_type();
-  call.miss();
+  call.miss(call.key.bytes);
   call.reply.null();
 }
 
@@ -30,7 +30,7 @@ void mget(Call& call) {
     if (append_string(call, call.cache().key(name)) == StringRead::kFound) {
       call.hit();
     } else {
-      call.miss();
+      call.miss(name);
       call.reply.null();
     }
   }
@@ -42,12 +42,12 @@ void get_and_change(Call& call, Change change) {
   std::string& old_value = call.reactor.scratch;
   const auto found = change_string(call, [&](cache::Slot& slot) -> Changed<bool> {
     const auto old = stored_string(slot);
-    if (old) old_value.assign(*old);
+    old ? static_cast<void>(old_value.assign(*old)) : call.announce_miss(slot);
     if (const Failure failure = change(slot, old.has_value())) return failure;
     return old.has_value();
   });
   if (!found) return;
-  *found ? call.hit() : call.miss();
+  *found ? call.hit() : call.count_miss();
   *found ? call.reply.bulk(old_value) : call.reply.null();
 }
 
@@ -71,7 +71,7 @@ void getdel(Call& call) {
 void strlen_of(Call& call) {
   cache::EntryHeader header;
   if (!call.cache().peek(call.key, call.now_ms, &header)) {
-    call.miss();
+    call.miss(call.key.bytes);
     return call.reply.integer(0);
   }
   if (header.kind != cache::Kind::kString) return call.wrong_type();
@@ -153,7 +153,7 @@ void getrange(Call& call) {
   const StringRead read = read_string(call, call.key, append_range);
   if (read == StringRead::kFound) return call.hit();
   if (read == StringRead::kWrongKind) return call.wrong_type();
-  call.miss();
+  call.miss(call.key.bytes);
   call.reply.bulk({});
 }
 
