@@ -14,6 +14,7 @@
 #include "vigil/tools/gate/gate_command.h"
 #include "vigil/tools/layers/layers_command.h"
 #include "vigil/tools/race/race_command.h"
+#include "vigil/tools/terminal.h"
 #include "vigil/tools/triage/triage_command.h"
 
 namespace {
@@ -63,18 +64,28 @@ int run(std::span<const char* const> arguments) {
     std::fputs(help().c_str(), stdout);
     return vigil::tools::kClean;
   }
-  if (!name.empty()) std::fprintf(stderr, "vigil: unknown command \"%s\"\n\n", arguments.front());
+  if (!name.empty()) {
+    vigil::tools::complain("vigil", "unknown command \"" + std::string(name) + "\"");
+    std::fputs("\n", stderr);
+  }
   std::fputs(help().c_str(), stderr);
   return vigil::tools::kUsage;
+}
+
+// What was said may not have been kept: a full disk, a device that takes nothing.
+int check_output(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  vigil::tools::complain("vigil", "the standard output cannot be written");
+  return vigil::tools::kInternal;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return run({argv + 1, argv + argc});
+    return check_output(run({argv + 1, argv + argc}));
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "vigil: internal error: %s\n", error.what());
+    vigil::tools::complain("vigil", std::string("internal error: ") + error.what());
     return vigil::tools::kInternal;
   }
 }

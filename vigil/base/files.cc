@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -62,13 +63,72 @@ bool write_all(int file, std::string_view content) {
   return true;
 }
 
-Result<void> write_in_place(const std::string& path, int flags, std::string_view content) {
-  Descriptor file(path.c_str(), O_WRONLY | O_CREAT | flags, kNewFileMode);
-  if (!file.is_open() || !write_all(file.number(), content) || !file.close()) {
+// While a regular file is written, a signal that asks the program to end waits: it would leave a
+// part of the content, or a file beside the target.
+class SignalsWait {
+ public:
+  SignalsWait() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGQUIT}) sigaddset(&ending, signal);
+    ::pthread_sigmask(SIG_BLOCK, &ending, &before_);
+  }
+  ~SignalsWait() {
+    const int saved = errno;
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = saved;
+  }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+// A regular file gets its space before its old content goes: a full disk leaves that as it is.
+bool overwrite(int file, std::string_view content) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return false;
+  if (!S_ISREG(status.st_mode)) return write_all(file, content);
+  const SignalsWait signals_wait;
+  const auto size = static_cast<off_t>(content.size());
+  if (size > status.st_size) {
+    const int error = ::posix_fallocate(file, status.st_size, size - status.st_size);
+    if (error != 0) {
+      // What was added so far is no content.
+      if (::ftruncate(file, status.st_size) == 0) errno = error;
+      return false;
+    }
+  }
+  return write_all(file, content) && ::ftruncate(file, size) == 0 && ::fsync(file) == 0;
+}
+
+Result<void> write_in_place(const std::string& path, std::string_view content) {
+  Descriptor file(path.c_str(), O_WRONLY | O_CREAT, kNewFileMode);
+  if (!file.is_open() || !overwrite(file.number(), content) || !file.close()) {
     return unwritable(path, errno);
   }
   return {};
 }
+
+// What was added is taken away again if not all of it could be.
+bool append(int file, std::string_view content) {
+  struct stat before {};
+  if (::fstat(file, &before) != 0) return false;
+  if (!S_ISREG(before.st_mode)) return write_all(file, content);
+  const SignalsWait signals_wait;
+  if (write_all(file, content)) return true;
+  const int why = errno;
+  const off_t end = ::lseek(file, 0, SEEK_CUR);
+  struct stat after {};
+  const bool is_last = ::fstat(file, &after) == 0 && end == after.st_size;
+  if (is_last && ::ftruncate(file, before.st_size) != 0) return false;
+  errno = why;
+  return false;
+}
+
+// Why a folder may take no new file although the file in it can be written.
+bool takes_no_new_file(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
 // A file beside `target` that no one else has; the number tells apart files of one process.
 std::string name_beside(const std::string& target, int number) {
@@ -121,23 +181,29 @@ Result<void> write_file(const std::string& path, std::string_view content) {
   struct stat old {};
   const bool exists = ::stat(target.c_str(), &old) == 0;
   const bool is_replaceable = exists ? S_ISREG(old.st_mode) : !std::filesystem::is_symlink(path);
-  if (!is_replaceable) return write_in_place(path, O_TRUNC, content);
+  if (!is_replaceable) return write_in_place(path, content);
   if (exists && ::access(target.c_str(), W_OK) != 0) return unwritable(path, errno);
+  const SignalsWait signals_wait;
   for (int number = 0; number < kNamesMax; ++number) {
     const std::string beside = name_beside(target, number);
     Descriptor file(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL, kNewFileMode);
     if (!file.is_open() && errno == EEXIST) continue;
-    if (!file.is_open()) break;
+    if (!file.is_open() && takes_no_new_file(errno)) break;
+    if (!file.is_open()) return unwritable(path, errno);
     if (replace(&file, beside, target, exists ? &old : nullptr, content)) return {};
     const int why = errno;
     ::unlink(beside.c_str());
     return unwritable(path, why);
   }
-  return write_in_place(path, O_TRUNC, content);
+  return write_in_place(path, content);
 }
 
 Result<void> append_file(const std::string& path, std::string_view content) {
-  return write_in_place(path, O_APPEND, content);
+  Descriptor file(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, kNewFileMode);
+  if (!file.is_open() || !append(file.number(), content) || !file.close()) {
+    return unwritable(path, errno);
+  }
+  return {};
 }
 
 }  // namespace vigil

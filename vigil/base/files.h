@@ -22,6 +22,8 @@
 namespace vigil {
 
 inline constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
+// Of what people write: a policy, rules, suppressions.
+inline constexpr std::size_t kConfigurationBytesMax = std::size_t{32} << 20;
 
 // Pipes and devices are read to their end.
 [[nodiscard]] Result<std::string> read_file(const std::string& path,
@@ -29,10 +31,12 @@ inline constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
 
 // Puts a new file in the place of the old one, with the old one's permissions; a symbolic link
 // stays and its target is replaced. What is no regular file (/dev/stdout, a pipe, a link to
-// nothing), or stands in a folder that takes no new file, is written in place.
+// nothing), or stands in a folder that takes no new file, is written in place. A signal that ends
+// the program (SIGHUP, SIGINT, SIGTERM, SIGQUIT) waits until a regular file is written.
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view content);
 
-// Adds to the end of the file, which is made if there is none.
+// Adds to the end of the file, which is made if there is none; all of the content or nothing,
+// unless another program adds to it at the same time.
 [[nodiscard]] Result<void> append_file(const std::string& path, std::string_view content);
 
 }  // namespace vigil

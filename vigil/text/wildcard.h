@@ -5,7 +5,8 @@
 // in their names. Redis's patterns, which clients send, are another language (classes, escapes) and
 // stay with the server that speaks it: vigil/server/resp/glob.h.
 //
-// Thread safety: a pure function. Complexity: O(pattern * text), whatever the pattern.
+// Thread safety: a pure function. Complexity: O(pattern + text) without ? and with the case of
+// letters, else O(pattern * text).
 #pragma once
 
 #include <string_view>

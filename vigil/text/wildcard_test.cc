@@ -77,5 +77,34 @@ TEST(WildcardTest, ManyAsterisksDoNotMultiplyTheWork) {
   EXPECT_FALSE(wildcard_match(pattern + "b", std::string(20'000, 'a')));
 }
 
+// The definition, without thought for its cost.
+bool model(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern[0] == '*') {
+    return model(pattern.substr(1), text) || (!text.empty() && model(pattern, text.substr(1)));
+  }
+  return !text.empty() && (pattern[0] == '?' || pattern[0] == text[0]) &&
+         model(pattern.substr(1), text.substr(1));
+}
+
+// Every pattern of up to 5 and every text of up to 5 out of a few characters.
+TEST(WildcardTest, AgreesWithItsDefinition) {
+  const auto all_of = [](std::string_view letters, std::size_t size_max) {
+    std::vector<std::string> words = {""};
+    for (std::size_t begin = 0, size = 0; size < size_max; ++size) {
+      const std::size_t end = words.size();
+      for (; begin < end; ++begin) {
+        for (const char letter : letters) words.push_back(words[begin] + letter);
+      }
+    }
+    return words;
+  };
+  for (const std::string& pattern : all_of("ab*?", 5)) {
+    for (const std::string& text : all_of("ab", 5)) {
+      ASSERT_EQ(wildcard_match(pattern, text), model(pattern, text)) << pattern << " " << text;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vigil::text

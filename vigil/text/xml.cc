@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/text/xml.h"
 
-#include "vigil/text/utf8.h"
+#include "vigil/text/visible.h"
 
 namespace vigil::text {
 
 std::string xml_text(std::string_view bytes) {
   std::string text;
-  for (const char c : valid_utf8(bytes)) {
+  for (const char c : visible_lines(bytes)) {
     switch (c) {
       case '&':
         text += "&amp;";
@@ -22,7 +22,7 @@ std::string xml_text(std::string_view bytes) {
         text += "&quot;";
         break;
       default:
-        text += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? '?' : c;
+        text += c;
     }
   }
   return text;

@@ -10,8 +10,8 @@
 
 namespace vigil::text {
 
-// `bytes` with `& < > "` escaped, repaired to UTF-8, and `?` for the control characters that XML
-// cannot hold even escaped.
+// `bytes` with `& < > "` escaped, repaired to UTF-8, and `?` for hidden characters (visible.h): XML
+// cannot hold control characters and non-characters even escaped. Line feeds and tabs stay.
 [[nodiscard]] std::string xml_text(std::string_view bytes);
 
 }  // namespace vigil::text

@@ -12,6 +12,7 @@
 #include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
 #include "vigil/tools/options/options.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 namespace {
@@ -97,7 +98,7 @@ int run_advise(std::span<const char* const> arguments) {
   std::string help;
   const Result<Question> question = parse_question(arguments, help);
   if (!question) {
-    std::fprintf(stderr, "vigil advise: %s\n", question.error().message.c_str());
+    complain("vigil advise", question.error());
     return kUsage;
   }
   if (!help.empty()) {
@@ -109,7 +110,7 @@ int run_advise(std::span<const char* const> arguments) {
   MapsResults results;
   results.machine = describe_machine();
   measure_mixes(plan_for(question.value()), maps, progress_on_terminal(), results);
-  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
+  if (has_cursor(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
   std::printf("Machine: %s\n%s", results.machine.c_str(), advice(results, maps).c_str());
   return kClean;
 }

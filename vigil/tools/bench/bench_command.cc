@@ -11,6 +11,7 @@
 
 #include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 
@@ -40,7 +41,7 @@ int execute(const std::vector<std::string>& command) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   execvp(arguments.front(), arguments.data());
-  std::fprintf(stderr, "vigil bench: cannot run %s: %s\n", arguments.front(), std::strerror(errno));
+  complain("vigil bench", "cannot run " + command.front() + ": " + std::strerror(errno));
   return kInternal;
 }
 
@@ -49,11 +50,10 @@ int run_server(std::span<const char* const> arguments) {
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   const std::optional<fs::path> script = find_bench_script(program);
   if (!script) {
-    std::fprintf(
-        stderr,
-        "vigil bench server: scripts/bench_server.py is in no folder above %s; run it from "
-        "the source tree: python3 scripts/bench_server.py --vigild %s\n",
-        program.c_str(), (program.parent_path() / "vigild").c_str());
+    complain("vigil bench server",
+             "scripts/bench_server.py is in no folder above " + program.string() +
+                 "; run it from the source tree: python3 scripts/bench_server.py --vigild " +
+                 (program.parent_path() / "vigild").string());
     return kUsage;
   }
   return execute(bench_server_command(*script, program, arguments));
@@ -91,8 +91,7 @@ int run_bench(std::span<const char* const> arguments) {
   if (what == "server") return run_server(arguments.subspan(1));
   const bool asked = what == "--help" || what == "-h";
   if (!asked && !what.empty()) {
-    std::fprintf(stderr, "vigil bench: unknown subject \"%s\"; known: maps, server\n",
-                 arguments.front());
+    complain("vigil bench", "unknown subject \"" + std::string(what) + "\"; known: maps, server");
     return kUsage;
   }
   std::fputs(kHelp, asked ? stdout : stderr);

@@ -103,7 +103,6 @@ class EvidenceMaker {
     evidence_.truncated = target_.is_truncated();
     const std::vector<UnwoundStack> stacks = target_.unwind_all();
     for (const UnwoundStack& stack : stacks) add_thread(stack, is_live);
-    if (stacks.empty()) evidence_.warnings.emplace_back("no thread could be read");
     find_collisions();
     add_death();
     warn_about_unknown_maps();
@@ -234,6 +233,10 @@ Result<report::Evidence> read_core_evidence(const std::string& path, const CoreO
   evidence.path = path;
   evidence.format = "core";
   EvidenceMaker(target->get(), &evidence).run(false);
+  if (evidence.threads.empty()) {
+    return Error{"it holds no thread that can be read" +
+                 std::string(evidence.truncated ? "; the file is cut off" : "")};
+  }
   return evidence;
 }
 

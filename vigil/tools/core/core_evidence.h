@@ -35,7 +35,7 @@ namespace vigil::tools {
 bool is_core(std::string_view head);
 
 struct CoreOptions {
-  std::string executable;  // empty: the one that the core names
+  std::string executable;  // empty: the one that the core names. Another program is an Error
 };
 
 Result<report::Evidence> read_core_evidence(const std::string& path, const CoreOptions& options);

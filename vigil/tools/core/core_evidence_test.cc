@@ -334,11 +334,39 @@ TEST(CoreEvidenceTest, ACoreWithoutItsProgramIsSaid) {
   EXPECT_THAT(all_warnings(*evidence), HasSubstr("--executable FILE"));
 }
 
-TEST(CoreEvidenceTest, AnotherBuildIsSaid) {
-  const Result<Evidence> evidence =
-      read_core_evidence(workshop().core(kGcc), {workshop().program(kGccPlain)});
+TEST(CoreEvidenceTest, AnotherProgramThanTheCoresIsRefused) {
+  for (const std::string& other :
+       {workshop().program(kGccPlain), std::string("/bin/sh"), std::string("/proc/self/exe")}) {
+    const Result<Evidence> evidence = read_core_evidence(workshop().core(kGcc), {other});
+    ASSERT_FALSE(evidence) << other;
+    EXPECT_THAT(evidence.error().message, HasSubstr("is not the program that left the core"));
+  }
+}
+
+TEST(CoreEvidenceTest, AnotherBuildInThePlaceOfTheProgramIsSaid) {
+  const std::string program = workshop().path("rebuilt");
+  ASSERT_TRUE(run("cp " + workshop().program(kGcc) + " " + program));
+  const std::string core = workshop().path("rebuilt.core");
+  {
+    const Crowd crowd(program);
+    ASSERT_TRUE(crowd.is_ready());
+    ASSERT_TRUE(
+        run("gdb -nx -batch -p " + std::to_string(crowd.process()) + " -ex 'gcore " + core + "'"));
+  }
+  ASSERT_TRUE(run("cp --remove-destination " + workshop().program(kGccPlain) + " " + program));
+  const Result<Evidence> evidence = read_core_evidence(core, {});
   ASSERT_TRUE(evidence) << evidence.error().message;
   EXPECT_THAT(all_warnings(*evidence), HasSubstr("is another build than the one"));
+}
+
+TEST(CoreEvidenceTest, SplitDebugInformationThatIsNotThereIsSaid) {
+  const std::string flags = "g++ -g -O2 -gsplit-dwarf";
+  const std::string core = workshop().core(flags);
+  ASSERT_TRUE(read_core_evidence(core, {}));
+  ASSERT_TRUE(run("rm -f " + workshop().path("*.dwo") + " *.dwo"));
+  const Result<Evidence> evidence = read_core_evidence(core, {});
+  ASSERT_TRUE(evidence) << evidence.error().message;
+  EXPECT_THAT(all_warnings(*evidence), HasSubstr("was built with -gsplit-dwarf, and "));
 }
 
 TEST(CoreEvidenceTest, ACutOffCoreGivesWhatItHas) {

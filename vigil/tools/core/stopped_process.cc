@@ -3,13 +3,17 @@
 
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 #include <string>
+
+#include "vigil/base/files.h"
 
 namespace vigil::tools {
 
@@ -26,9 +30,55 @@ std::vector<pid_t> threads_of(pid_t process) {
   return threads;
 }
 
+// What /proc/PID/stat says after the name, which may hold blanks and brackets.
+struct ProcessFacts {
+  char state = '?';
+  unsigned flags = 0;
+};
+
+ProcessFacts facts_of(pid_t process) {
+  ProcessFacts facts;
+  const Result<std::string> stat = read_file("/proc/" + std::to_string(process) + "/stat");
+  const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+  if (name_end == std::string::npos) return facts;
+  std::istringstream fields(stat->substr(name_end + 1));
+  std::string skipped;  // ppid, pgrp, session, tty, its group
+  fields >> facts.state;
+  for (int i = 0; i < 5; ++i) fields >> skipped;
+  fields >> facts.flags;
+  return facts;
+}
+
+bool has_ended(pid_t thread) {
+  const int saved = errno;
+  const char state = facts_of(thread).state;
+  errno = saved;
+  return state == 'Z' || state == 'X';
+}
+
+// Why nobody can look into a process; or empty.
+std::string never_stopped(pid_t process) {
+  constexpr unsigned kKernelThread = 0x00200000;  // PF_KTHREAD
+  if (process == getpid() || process == getppid()) return "is this program itself";
+  const ProcessFacts facts = facts_of(process);
+  if (has_ended(process)) {
+    return "has ended and is a zombie: it has no memory to look into; its parent must wait for it";
+  }
+  if ((facts.flags & kKernelThread) != 0) return "is a thread of the kernel, no program";
+  return {};
+}
+
 Error why_not(pid_t process, int error) {
   const std::string who = "process " + std::to_string(process);
+  if (const std::string never = never_stopped(process); !never.empty()) {
+    return Error{who + " " + never};
+  }
   if (error == ESRCH) return Error{"there is no " + who + " (any more)"};
+  if (process == 1 && error == EPERM) {
+    return Error{who +
+                 " is init, the first process of this system or container: only root outside "
+                 "of the container may stop it"};
+  }
   if (error == EPERM) {
     return Error{"no permission to stop " + who +
                  ": run as its user or as root; inside a container add the capability "
@@ -54,14 +104,14 @@ Result<std::unique_ptr<StoppedProcess>> StoppedProcess::stop(pid_t process) {
 Result<void> StoppedProcess::seize_new_threads(std::size_t* seized) {
   const std::size_t known = threads_.size();
   for (const pid_t id : threads_of(process_)) {
-    const auto is_known = [id](const Thread& thread) { return thread.id == id; };
-    if (std::any_of(threads_.begin(), threads_.end(), is_known)) continue;
+    if (known_.contains(id)) continue;
     if (ptrace(PTRACE_SEIZE, id, nullptr, nullptr) != 0) {
-      if (errno == ESRCH) continue;  // it ended meanwhile
+      if (errno == ESRCH || has_ended(id)) continue;  // meanwhile, or before its process did
       return why_not(process_, errno);
     }
     ptrace(PTRACE_INTERRUPT, id, nullptr, nullptr);
     threads_.push_back({id, 0});
+    known_.insert(id);
   }
   *seized = threads_.size() - known;
   for (std::size_t i = known; i < threads_.size(); ++i) await_stop(&threads_[i]);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "vigil/base/result.h"
@@ -40,6 +41,7 @@ class StoppedProcess {
 
   const pid_t process_;
   std::vector<Thread> threads_;
+  std::unordered_set<pid_t> known_;  // seen before, ended or not
 };
 
 }  // namespace vigil::tools

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/core/target.h"
 
+#include <dwarf.h>
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <gelf.h>
 #include <sys/procfs.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +17,11 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string_view>
+
+#include "vigil/tools/core/program_file.h"
+#include "vigil/tools/isolation/isolated_reader.h"
 
 namespace vigil::tools {
 
@@ -120,6 +126,52 @@ bool is_other_build(Dwfl_Module* module, const std::string& path) {
   return is_other;
 }
 
+// The first file of split debug information that a unit names and that is not at hand; or empty.
+std::string missing_split_file(Dwarf* dwarf) {
+  Dwarf_CU* unit = nullptr;
+  std::uint8_t type = 0;
+  Dwarf_Die root;
+  Dwarf_Die split_root;
+  while (dwarf_get_units(dwarf, unit, &unit, nullptr, &type, &root, &split_root) == 0) {
+    if (type != DW_UT_skeleton || dwarf_tag(&split_root) == DW_TAG_compile_unit) continue;
+    Dwarf_Attribute name;
+    if (dwarf_attr(&root, DW_AT_dwo_name, &name) == nullptr &&
+        dwarf_attr(&root, DW_AT_GNU_dwo_name, &name) == nullptr) {
+      continue;
+    }
+    const char* const text = dwarf_formstring(&name);
+    return text == nullptr ? "its .dwo file" : text;
+  }
+  return {};
+}
+
+// From the order of the kernel to that of DWARF (System V ABI for x86-64, figure 3.36).
+std::array<Dwarf_Word, kRegisters> registers_of(const elf_gregset_t& kernel) {
+  user_regs_struct r = {};
+  static_assert(sizeof r == sizeof(elf_gregset_t));
+  std::memcpy(&r, kernel, sizeof r);
+  return {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+          r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip};
+}
+
+int add_module_bytes(Dwfl_Module* module, void** /*data*/, const char* name, Dwarf_Addr /*base*/,
+                     void* sum) {
+  const char* file = nullptr;
+  dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, &file, nullptr);
+  struct stat status = {};
+  if (stat(file != nullptr ? file : name, &status) == 0) {
+    *static_cast<std::uint64_t*>(sum) += static_cast<std::uint64_t>(status.st_size);
+  }
+  return DWARF_CB_OK;
+}
+
+// Of the files, as far as they are at hand.
+std::uint64_t bytes_of_modules(Dwfl* dwfl) {
+  std::uint64_t sum = 0;
+  dwfl_getmodules(dwfl, add_module_bytes, &sum, 0);
+  return sum;
+}
+
 int collect_thread(Dwfl_Thread* thread, void* argument) {
   static_cast<std::vector<UnwoundStack>*>(argument)->push_back(unwind(thread));
   return DWARF_CB_OK;
@@ -133,27 +185,60 @@ Target::~Target() {
   if (file_ >= 0) close(file_);
 }
 
+struct Target::CoreCallbacks {
+  static Target& target_of(void* argument) { return *static_cast<Target*>(argument); }
+
+  static pid_t next_thread(Dwfl* /*dwfl*/, void* argument, void** position) {
+    std::vector<CoreThread>& threads = target_of(argument).threads_;
+    CoreThread* const next =
+        *position == nullptr ? threads.data() : static_cast<CoreThread*>(*position) + 1;
+    if (next == threads.data() + threads.size()) return 0;
+    *position = next;
+    return next->id;
+  }
+
+  static bool read_memory(Dwfl* /*dwfl*/, Dwarf_Addr address, Dwarf_Word* word, void* argument) {
+    const std::optional<std::uint64_t> value = target_of(argument).read_from_segment(address);
+    if (value) *word = *value;
+    return value.has_value();
+  }
+
+  static bool set_registers(Dwfl_Thread* thread, void* position) {
+    return dwfl_thread_state_registers(thread, 0, kRegisters,
+                                       static_cast<CoreThread*>(position)->registers.data());
+  }
+
+  static constexpr Dwfl_Thread_Callbacks kTable = {next_thread,   nullptr, read_memory,
+                                                   set_registers, nullptr, nullptr};
+};
+
 Result<std::unique_ptr<Target>> Target::open_core(const std::string& path,
                                                   const std::string& executable) {
   elf_version(EV_CURRENT);
   std::unique_ptr<Target> target(new Target);
-  const Result<void> headers = target->read_headers(path);
-  if (!headers) return headers.error();
+  if (Result<void> read = target->read_headers(path); !read) return read.error();
   target->read_notes(path);
   if (!executable.empty()) {
-    if (!std::filesystem::exists(executable)) return Error{"there is no file " + executable};
+    if (Result<void> checked = check_program(executable); !checked) return checked.error();
     target->program_ = executable;
   }
-  target->dwfl_ = dwfl_begin(&kCoreCallbacks);
-  const char* program = executable.empty() ? nullptr : executable.c_str();
-  if (target->dwfl_ == nullptr || dwfl_core_file_report(target->dwfl_, target->elf_, program) < 0 ||
-      dwfl_report_end(target->dwfl_, nullptr, nullptr) != 0) {
-    return target->unreadable(path, "its list of files");
-  }
-  target->process_ = dwfl_core_file_attach(target->dwfl_, target->elf_);
-  if (target->process_ < 0) return target->unreadable(path, "its threads");
-  target->judge_modules(executable);
+  if (Result<void> done = target->report_modules(path, executable); !done) return done.error();
+  if (Result<void> judged = target->judge_modules(executable); !judged) return judged.error();
   return target;
+}
+
+Result<void> Target::report_modules(const std::string& path, const std::string& executable) {
+  dwfl_ = dwfl_begin(&kCoreCallbacks);
+  const char* const program = executable.empty() ? nullptr : executable.c_str();
+  if (dwfl_ == nullptr || dwfl_core_file_report(dwfl_, elf_, program) < 0 ||
+      dwfl_report_end(dwfl_, nullptr, nullptr) != 0) {
+    return unreadable(path, "its list of files");
+  }
+  allow_for_bytes(bytes_of_modules(dwfl_));
+  if (!dwfl_attach_state(dwfl_, elf_, process_, &CoreCallbacks::kTable, this)) {
+    return unreadable(path, "its threads");
+  }
+  return {};
 }
 
 Error Target::unreadable(const std::string& path, const std::string& what) const {
@@ -173,15 +258,22 @@ Result<void> Target::read_headers(const std::string& path) {
   }
   if (header.e_machine != EM_X86_64) return Error{path + ": not a core file of x86-64"};
   std::size_t count = 0;
+  std::size_t held = 0;
+  const char* const bytes = elf_rawfile(elf_, &held);
   elf_getphdrnum(elf_, &count);
   std::uint64_t wanted = header.e_phoff + std::uint64_t{header.e_phnum} * header.e_phentsize;
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Phdr segment;
     if (gelf_getphdr(elf_, static_cast<int>(i), &segment) == nullptr) break;
     wanted = std::max(wanted, segment.p_offset + segment.p_filesz);
-    if (segment.p_type != PT_LOAD || segment.p_filesz == 0) continue;
-    segments_.push_back({segment.p_vaddr, segment.p_vaddr + segment.p_filesz, segment.p_offset});
+    if (segment.p_type != PT_LOAD || bytes == nullptr || segment.p_offset >= held) continue;
+    const std::uint64_t size = std::min<std::uint64_t>(segment.p_filesz, held - segment.p_offset);
+    if (segment.p_vaddr + size <= segment.p_vaddr) continue;
+    segments_.push_back({segment.p_vaddr, segment.p_vaddr + size, bytes + segment.p_offset});
   }
+  std::sort(segments_.begin(), segments_.end(),
+            [](const Segment& a, const Segment& b) { return a.begin < b.begin; });
+  allow_for_bytes(held);
   const auto size = static_cast<std::uint64_t>(facts.st_size);
   if (wanted > size) {
     is_truncated_ = true;
@@ -196,10 +288,16 @@ void Target::read_notes(const std::string& path) {
   Death death;
   for_each_note(elf_, [&](GElf_Word type, const char* data, std::size_t size) {
     if (type == NT_AUXV) entry_ = entry_of(data, size);
-    // The thread that died comes first.
-    if (type == NT_PRSTATUS && death.thread == 0) {
+    if (type == NT_PRSTATUS) {
       const auto status = read_as<elf_prstatus>(data, size);
-      if (status) death = {status->pr_cursig, status->pr_pid, 0};
+      if (!status) return;
+      // The thread that died comes first.
+      if (threads_.empty()) death = {status->pr_cursig, status->pr_pid, 0};
+      threads_.push_back({status->pr_pid, registers_of(status->pr_reg)});
+    }
+    if (type == NT_PRPSINFO) {
+      const auto process = read_as<elf_prpsinfo>(data, size);
+      if (process) process_ = process->pr_pid;
     }
     if (type == NT_SIGINFO && death.address == 0) {
       const auto info = read_as<siginfo_t>(data, size);
@@ -211,6 +309,7 @@ void Target::read_notes(const std::string& path) {
   for_each_note(elf_, [&](GElf_Word type, const char* data, std::size_t size) {
     if (type == NT_FILE && program_.empty()) program_ = mapped_path(data, size, entry_);
   });
+  if (process_ <= 0 && !threads_.empty()) process_ = threads_.front().id;
   if (program_.empty()) warnings_.push_back(path + " does not say which program it is of");
   // A debugger's snapshot of a living process names no signal, or the one that stopped it.
   const bool is_death = death.signal == SIGSEGV || death.signal == SIGBUS ||
@@ -219,28 +318,41 @@ void Target::read_notes(const std::string& path) {
   if (is_death) death_ = death;
 }
 
-void Target::judge_modules(const std::string& executable) {
-  if (program_.empty()) return;
+Result<void> Target::judge_modules(const std::string& executable) {
+  if (program_.empty()) return {};
   Dwfl_Module* module = dwfl_addrmodule(dwfl_, entry_);
   if (!std::filesystem::exists(program_)) {
     warnings_.push_back("the program " + program_ +
                         " is not here: its functions are shown as addresses; give the file with "
                         "--executable FILE");
-    return;
+    return {};
+  }
+  if (!executable.empty() && (module == nullptr || is_other_build(module, program_))) {
+    return Error{executable + " is not the program that left the core, or another build of it"};
   }
   if (module == nullptr) {
     warnings_.push_back("the program " + program_ +
                         " does not fit the core: its functions are shown as addresses");
-    return;
+    return {};
+  }
+  if (is_other_build(module, program_)) {
+    warnings_.push_back(program_ +
+                        " is another build than the one that left the core; give the right file "
+                        "with --executable FILE");
+    return {};
   }
   GElf_Addr bias = 0;
-  if (is_other_build(module, program_)) {
-    warnings_.push_back(program_ + " is another build than the one that left the core" +
-                        (executable.empty() ? "; give the right file with --executable FILE" : ""));
-    return;
-  }
   Elf* elf = dwfl_module_getelf(module, &bias);
-  if (elf == nullptr || dwfl_module_getdwarf(module, &bias) != nullptr) return;
+  if (elf == nullptr) return {};
+  if (Dwarf* const dwarf = dwfl_module_getdwarf(module, &bias); dwarf != nullptr) {
+    const std::string missing = missing_split_file(dwarf);
+    if (!missing.empty()) {
+      warnings_.push_back(program_ + " was built with -gsplit-dwarf, and " + missing +
+                          " is not here: no inlined functions, maps have no names; put the .dwo "
+                          "files where they were built, or the .dwp file beside the program");
+    }
+    return {};
+  }
   warnings_.push_back(has_section(elf, SHT_SYMTAB)
                           ? program_ +
                                 " has no debug information: no source lines, no inlined "
@@ -249,6 +361,7 @@ void Target::judge_modules(const std::string& executable) {
                                 " is stripped: its functions are shown as addresses; put "
                                 "its debug file beside it, or give the unstripped file with "
                                 "--executable FILE");
+  return {};
 }
 
 Result<std::unique_ptr<Target>> Target::attach(pid_t process) {
@@ -266,6 +379,7 @@ Result<std::unique_ptr<Target>> Target::attach(pid_t process) {
     return Error{"process " + std::to_string(process) + ": cannot read its memory map: " +
                  (reported > 0 ? std::strerror(reported) : dwfl_text())};
   }
+  allow_for_bytes(bytes_of_modules(target->dwfl_));
   std::error_code error;
   const std::string link = "/proc/" + std::to_string(process) + "/exe";
   target->program_ = std::filesystem::read_symlink(link, error).string();
@@ -288,14 +402,18 @@ std::optional<std::uint64_t> Target::read_word(std::uint64_t address) const {
 }
 
 std::optional<std::uint64_t> Target::read_from_core(std::uint64_t address) const {
-  for (const Segment& segment : segments_) {
-    if (address < segment.begin || address + 8 > segment.end) continue;
-    std::uint64_t value = 0;
-    const auto offset = static_cast<off_t>(segment.file_offset + (address - segment.begin));
-    if (pread(file_, &value, sizeof value, offset) != sizeof value) return std::nullopt;
-    return value;
-  }
+  if (const std::optional<std::uint64_t> value = read_from_segment(address)) return value;
   return read_from_module(address);
+}
+
+std::optional<std::uint64_t> Target::read_from_segment(std::uint64_t address) const {
+  auto after = std::upper_bound(
+      segments_.begin(), segments_.end(), address,
+      [](std::uint64_t wanted, const Segment& segment) { return wanted < segment.begin; });
+  if (after == segments_.begin()) return std::nullopt;
+  const Segment& segment = *std::prev(after);
+  return read_as<std::uint64_t>(segment.bytes, segment.end - segment.begin,
+                                address - segment.begin);
 }
 
 // Code and constants are not in the core: they are in the files.

@@ -8,6 +8,7 @@
 #include <elfutils/libdwfl.h>
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,18 +52,29 @@ class Target {
   [[nodiscard]] std::optional<std::uint64_t> read_word(std::uint64_t address) const;
 
  private:
+  // Memory that the core holds.
   struct Segment {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    std::uint64_t file_offset = 0;
+    const char* bytes = nullptr;
   };
+  // A thread of the core with its registers, by DWARF number.
+  struct CoreThread {
+    pid_t id = 0;
+    std::array<Dwarf_Word, kRegisters> registers;
+  };
+  // What libdwfl calls; its own reader of cores searches all segments and all earlier reads for
+  // each word, which is the square of the threads.
+  struct CoreCallbacks;
 
   Target() = default;
   Result<void> read_headers(const std::string& path);
   [[nodiscard]] Error unreadable(const std::string& path, const std::string& what) const;
   void read_notes(const std::string& path);
-  void judge_modules(const std::string& executable);
+  Result<void> report_modules(const std::string& path, const std::string& executable);
+  Result<void> judge_modules(const std::string& executable);
   [[nodiscard]] std::optional<std::uint64_t> read_from_core(std::uint64_t address) const;
+  [[nodiscard]] std::optional<std::uint64_t> read_from_segment(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::uint64_t> read_from_module(std::uint64_t address) const;
 
   int file_ = -1;
@@ -70,7 +82,8 @@ class Target {
   Dwfl* dwfl_ = nullptr;
   pid_t process_ = 0;
   std::unique_ptr<StoppedProcess> stopped_;
-  std::vector<Segment> segments_;
+  std::vector<Segment> segments_;  // ascending
+  std::vector<CoreThread> threads_;
   std::string program_;
   std::uint64_t entry_ = 0;  // an address inside the program
   std::optional<Death> death_;

@@ -7,6 +7,7 @@
 #include "vigil/text/json_document.h"
 #include "vigil/text/json_writer.h"
 #include "vigil/text/utf8.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/suppression.h"
 
 namespace vigil::tools::gate {
@@ -98,7 +99,7 @@ std::string Baseline::to_json() const {
     json.end_object();
     separator = ",\n";
   }
-  return text + "\n]}\n";
+  return text::visible_json(text) + "\n]}\n";
 }
 
 }  // namespace vigil::tools::gate

@@ -79,13 +79,15 @@ Error system_error(std::string_view what) {
   return Error{std::string(what).append(": ").append(std::strerror(errno))};
 }
 
-void write_all(int to, std::string_view bytes) {
+bool write_all(int to, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(to, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;  // nobody listens any more; the command decides what that means
+    // Nobody listens any more: the command decides what that means.
+    if (written < 0) return errno == EPIPE;
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
+  return true;
 }
 
 // One of the command's two output streams.
@@ -120,7 +122,9 @@ struct Stream {
         return;
       }
       const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-      write_all(to, bytes);
+      if (!write_all(to, bytes) && !error) {
+        error = system_error("cannot pass on what the command prints");
+      }
       (*on_output)(bytes);
     }
   }

@@ -7,8 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
-#include <memory>
+#include <fstream>
+#include <system_error>
+
+#include "vigil/tools/isolation/isolated_reader.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -170,9 +175,14 @@ bool go_build_has_race(Elf_Scn* section) {
   return text.find("build\t-race=true") != std::string_view::npos;
 }
 
-}  // namespace
+bool is_elf(const std::string& path) {
+  std::array<char, SELFMAG> magic = {};
+  std::ifstream file(path, std::ios::binary);
+  file.read(magic.data(), magic.size());
+  return file.gcount() == SELFMAG && std::memcmp(magic.data(), ELFMAG, SELFMAG) == 0;
+}
 
-Instrumentation instrumentation_of(const std::string& path) {
+Instrumentation read_instrumentation(const std::string& path) {
   const ElfFile file(path);
   bool is_go = false;
   const bool go_race =
@@ -188,6 +198,23 @@ Instrumentation instrumentation_of(const std::string& path) {
       });
   if (!has_symbol) return Instrumentation::kNone;
   return is_go ? Instrumentation::kGoRaceDetector : Instrumentation::kThreadSanitizer;
+}
+
+}  // namespace
+
+// libelf reads a file that may be damaged: in a process of its own.
+Instrumentation instrumentation_of(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error) || !is_elf(path)) return Instrumentation::kNone;
+  Result<IsolatedReader> reader = IsolatedReader::start([&path](std::string_view) {
+    return Result<std::string>(std::string(1, static_cast<char>(read_instrumentation(path))));
+  });
+  const Result<std::string> answer = reader ? reader->ask("") : Result<std::string>(reader.error());
+  if (!answer || answer->size() != 1) return Instrumentation::kNone;
+  const char value = answer->front();
+  return value >= 0 && value <= static_cast<char>(Instrumentation::kGoRaceDetector)
+             ? static_cast<Instrumentation>(value)
+             : Instrumentation::kNone;
 }
 
 std::optional<std::string> proof_of_command(const std::vector<std::string>& arguments,

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
 
 #include "vigil/base/clock.h"
@@ -14,17 +13,18 @@
 #include "vigil/tools/command.h"
 #include "vigil/tools/gate/gate_options.h"
 #include "vigil/tools/gate/output/outputs.h"
+#include "vigil/tools/input/project_folder.h"
 #include "vigil/tools/output_file.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 namespace {
 
-namespace fs = std::filesystem;
 using gate::GateOptions;
 using gate::Verdict;
 
 int report_error(int exit_code, const Error& error) {
-  std::fprintf(stderr, "vigil gate: %s\n", error.message.c_str());
+  complain("vigil gate", error);
   return exit_code;
 }
 
@@ -38,19 +38,6 @@ std::string first_set(std::initializer_list<const char*> names) {
     if (std::string value = environment(name); !value.empty()) return value;
   }
   return {};
-}
-
-// The checkout that the CI system names, else the repository that the working folder lies in.
-fs::path root_of(const GateOptions& options) {
-  std::error_code error;
-  fs::path here = fs::current_path(error);
-  fs::path root = options.root;
-  if (root.empty()) root = first_set({"GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"});
-  if (!root.empty()) return fs::absolute(root, error).lexically_normal();
-  for (fs::path folder = here; folder != folder.root_path(); folder = folder.parent_path()) {
-    if (fs::exists(folder / ".git", error)) return folder;
-  }
-  return here;
 }
 
 std::string run_id_of(const GateOptions& options) {
@@ -67,11 +54,16 @@ std::chrono::year_month_day today_of(const GateOptions& options) {
       std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())));
 }
 
+// The text of the policy, the built-in one if no file is given.
+Result<std::string> policy_text_of(const std::string& file) {
+  if (file.empty()) return std::string(gate::Policy::default_text());
+  return read_file(file, kConfigurationBytesMax);
+}
+
 Result<gate::Policy> policy_of(const std::string& file) {
-  if (file.empty()) return gate::Policy::defaults();
-  const Result<std::string> text = read_file(file);
+  const Result<std::string> text = policy_text_of(file);
   if (!text) return text.error();
-  return gate::Policy::parse(*text, file);
+  return gate::Policy::parse(*text, file.empty() ? "default_policy.toml" : file);
 }
 
 Result<layers::Rules> layers_of(const std::string& file) {
@@ -82,7 +74,7 @@ Result<layers::Rules> layers_of(const std::string& file) {
 Result<gate::Suppressions> suppressions_of(const std::vector<std::string>& files) {
   gate::Suppressions suppressions;
   for (const std::string& file : files) {
-    const Result<std::string> text = read_file(file);
+    const Result<std::string> text = read_file(file, kConfigurationBytesMax);
     if (!text) return text.error();
     if (Result<void> added = suppressions.add(*text, file); !added) return added.error();
   }
@@ -149,7 +141,7 @@ Result<void> write_files(const GateOptions& options, const Verdict& verdict, boo
 // The standard output belongs to the wrapped command, and to --json -.
 void print(const GateOptions& options, const Verdict& verdict, bool on_github) {
   std::FILE* const stream = options.command.empty() && options.json_file != "-" ? stdout : stderr;
-  std::string text = gate::to_text(verdict, {.colour = isatty(fileno(stream)) == 1});
+  std::string text = gate::to_text(verdict, {.colour = has_colour(fileno(stream))});
   if (on_github) text.insert(0, gate::to_annotations(verdict));
   std::fwrite(text.data(), 1, text.size(), stream);
 }
@@ -181,7 +173,7 @@ Result<Configuration> configuration_of(const GateOptions& options) {
 int judge(const GateOptions& options) {
   Result<Configuration> configuration = configuration_of(options);
   if (!configuration) return report_error(kUsage, configuration.error());
-  const gate::SourcePaths paths(root_of(options));
+  const gate::SourcePaths paths(input::project_root(options.root));
   gate::Intake intake(configuration->rules, paths, environment);
   if (Result<void> done = take_in(options, &intake); !done) {
     return report_error(kUsage, done.error());
@@ -228,18 +220,17 @@ int run_explain(std::span<const char* const> arguments) {
     return kClean;
   }
   const gate::ExplainOptions& options = invocation->options;
-  const Result<gate::Policy> policy = policy_of(options.policy_file);
+  // Read once: it may be a pipe.
+  const Result<std::string> toml = policy_text_of(options.policy_file);
+  if (!toml) return report_error(kUsage, toml.error());
+  const Result<gate::Policy> policy = gate::Policy::parse(*toml, options.policy_file);
   if (!policy) return report_error(kUsage, policy.error());
   if (!options.stage.empty()) {
     const Result<gate::StagePolicy> stage = policy->stage(options.stage);
     if (!stage) return report_error(kUsage, stage.error());
   }
-  std::string text = gate::explain(*policy, options.stage);
-  if (options.toml) {
-    text = options.policy_file.empty() ? std::string(gate::Policy::default_text())
-                                       : *read_file(options.policy_file);
-  }
-  std::fputs(text.c_str(), stdout);
+  const std::string text = options.toml ? *toml : gate::explain(*policy, options.stage);
+  std::fwrite(text.data(), 1, text.size(), stdout);
   return kClean;
 }
 
@@ -256,7 +247,7 @@ int check_verdicts(std::span<const char* const> files, bool (*holds)(const gate:
     const Result<gate::PastVerdict> past = gate::past_verdict_from_json(*text, file);
     if (!past) return report_error(kUsage, past.error());
     const bool good = holds(*past);
-    std::printf("vigil gate: %s: %s\n", past->stage.c_str(),
+    std::printf("vigil gate: %s: %s\n", output_line(past->stage).c_str(),
                 good ? "yes" : std::string(if_not).c_str());
     if (!good) exit_code = kFindings;
   }

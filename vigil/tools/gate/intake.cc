@@ -13,6 +13,7 @@
 #include "vigil/tools/evidence/log_reader.h"
 #include "vigil/tools/gate/ctest_log.h"
 #include "vigil/tools/gate/scan_results.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -144,7 +145,7 @@ class Intake::EvidenceSink : public evidence::Sink {
 
 void Intake::add_log(const std::string& path, const std::string& format) {
   input::OnProgress on_progress;
-  if (isatty(STDERR_FILENO) == 1) on_progress = show_progress;
+  if (has_cursor(STDERR_FILENO)) on_progress = show_progress;
   const std::size_t inputs_before = inputs_.size();
   note_unread(path, inputs_before, input::for_each_part(path, on_progress, [&](input::Part& part) {
                 return add_log_part(part, format);
@@ -300,6 +301,8 @@ void Intake::add_log_paths(fs::file_time_type start) {
 }
 
 std::vector<std::string> expand_glob(const std::string& pattern) {
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(pattern, error))) return {pattern};
   glob_t matches = {};
   std::vector<std::string> files;
   if (glob(pattern.c_str(), 0, nullptr, &matches) == 0) {

@@ -100,8 +100,8 @@ class Intake {
   std::optional<CommandOutcome> command_;
 };
 
-// The files that the pattern names, sorted; none if there is none. Only *, ? and [] in it are
-// special.
+// The file of exactly that name, else the files that the pattern names, sorted; none if there is
+// none. Only *, ? and [] in it are special.
 std::vector<std::string> expand_glob(const std::string& pattern);
 
 }  // namespace vigil::tools::gate

@@ -6,6 +6,7 @@
 
 #include "vigil/base/check.h"
 #include "vigil/text/toml_reader.h"
+#include "vigil/text/visible.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -38,7 +39,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string explain_stage(const StagePolicy& stage) {
-  std::string text = stage.name + ": " + stage.detector + "\n";
+  std::string text = text::visible_text(stage.name + ": " + stage.detector) + "\n";
   switch (stage.event_chains_to_block) {
     case 0:
       text += "  races: reported, none blocks\n";
@@ -57,7 +58,7 @@ std::string explain_stage(const StagePolicy& stage) {
   }
   if (!stage.scan_rules_to_block.empty()) {
     text += "  static analysis: results of these rules block at any level: " +
-            joined(stage.scan_rules_to_block) + "\n";
+            text::visible_text(joined(stage.scan_rules_to_block)) + "\n";
   }
   return text;
 }

@@ -2,7 +2,8 @@
 #include "vigil/tools/gate/source_paths.h"
 
 #include <cstddef>
-#include <system_error>
+#include <optional>
+#include <utility>
 
 namespace vigil::tools::gate {
 
@@ -12,23 +13,21 @@ namespace fs = std::filesystem;
 constexpr std::size_t kFoldersMax = 32;
 
 std::string SourcePaths::relative(const std::string& file) const {
-  if (root_.empty() || file.empty()) return file;
+  if (project_.path().empty() || file.empty()) return file;
   auto [position, is_new] = known_.try_emplace(file);
   if (is_new) position->second = look_up(file);
   return position->second;
 }
 
 std::string SourcePaths::look_up(const std::string& file) const {
-  const fs::path path = fs::path(file).lexically_normal();
-  if (path.is_relative()) return path.generic_string();
-  const fs::path below = path.lexically_relative(root_);
-  if (!below.empty() && *below.begin() != "..") return below.generic_string();
-  std::string text = path.generic_string();
+  const std::string text = fs::path(file).lexically_normal().generic_string();
+  if (!text.starts_with('/')) return text;
+  if (std::optional<std::string> below = project_.below(text)) return *std::move(below);
   std::size_t folders = 0;
   for (std::size_t slash = text.find('/'); slash != std::string::npos && folders < kFoldersMax;
        slash = text.find('/', slash + 1), ++folders) {
-    std::error_code error;
-    if (fs::is_regular_file(root_ / text.substr(slash + 1), error)) return text.substr(slash + 1);
+    const std::string tail = text.substr(slash + 1);
+    if (project_.holds(tail)) return tail;
   }
   return text;
 }

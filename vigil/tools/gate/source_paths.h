@@ -14,19 +14,21 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "vigil/tools/input/project_folder.h"
+
 namespace vigil::tools::gate {
 
 class SourcePaths {
  public:
   // Empty: file names stay as they are.
-  explicit SourcePaths(std::filesystem::path root) : root_(std::move(root)) {}
+  explicit SourcePaths(std::filesystem::path root) : project_(std::move(root)) {}
 
   [[nodiscard]] std::string relative(const std::string& file) const;
 
  private:
   [[nodiscard]] std::string look_up(const std::string& file) const;
 
-  std::filesystem::path root_;
+  input::ProjectFolder project_;
   mutable std::unordered_map<std::string, std::string> known_;
 };
 

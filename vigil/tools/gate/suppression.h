@@ -26,6 +26,18 @@
 
 namespace vigil::tools::gate {
 
+// The functions of an issue's sides as patterns know them: as reported, and as function_key() has
+// them.
+struct FunctionNames {
+  struct Names {
+    std::string reported;
+    std::string key;
+  };
+  explicit FunctionNames(const Issue& issue);
+
+  std::vector<Names> sides;
+};
+
 struct Suppression {
   std::vector<std::string> functions;
   std::string rule;
@@ -37,7 +49,7 @@ struct Suppression {
   std::string origin;  // "suppressions.toml:12"
   std::uint64_t uses = 0;
 
-  [[nodiscard]] bool matches(const Issue& issue) const;
+  [[nodiscard]] bool matches(const Issue& issue, const FunctionNames& functions) const;
   [[nodiscard]] bool is_expired(std::chrono::year_month_day today) const { return today > expires; }
 };
 
@@ -47,6 +59,7 @@ class Suppressions {
   Result<void> add(std::string_view toml, std::string_view name);
 
   // Marks what is suppressed and counts uses. An expired suppression suppresses nothing.
+  // Complexity: linear in the texts of both and in the suppressions that fit, or nearly so.
   void apply(std::chrono::year_month_day today, std::vector<Issue>* issues);
 
   [[nodiscard]] const std::vector<Suppression>& all() const { return all_; }

@@ -112,5 +112,45 @@ TEST(DateTest, ReadsWhatItWrites) {
   }
 }
 
+TEST(SuppressionTest, ManyThatDifferLittleAreFoundByWhatIsTheirOwn) {
+  const std::string common(3000, 'x');
+  std::string toml;
+  constexpr int kCount = 3000;
+  for (int i = 0; i < kCount; ++i) {
+    toml += "[[suppression]]\nfunctions = [\"*" + common + std::to_string(i) +
+            "_*\"]\nowner = \"o\"\nreason = \"r\"\nexpires = 2027-01-31\n";
+  }
+  toml +=
+      "[[suppression]]\nfunctions = [\"*\"]\nowner = \"o\"\nreason = \"r\"\n"
+      "expires = 2020-01-31\n";
+  Suppressions suppressions;
+  ASSERT_TRUE(suppressions.add(toml, "many.toml"));
+  std::vector<Issue> issues;
+  for (int i = 0; i < 40; ++i) {
+    issues.push_back(
+        testing_issues::read_write("f" + common + std::to_string(i * 7) + "_y", "Set"));
+  }
+  suppressions.apply(kToday, &issues);
+  for (const Issue& issue : issues) EXPECT_EQ(issue.status, Issue::Status::kSuppressed);
+  EXPECT_EQ(suppressions.all()[7].uses, 1U);
+  EXPECT_EQ(suppressions.all()[8].uses, 0U);
+  EXPECT_EQ(suppressions.all().back().uses, 40U);  // expired, and tried without a run
+}
+
+TEST(SuppressionTest, AnOwnerOrReasonThatNobodySeesIsNone) {
+  for (const char* const blank : {"", " ", "\t ", "\u00A0", "\u2003", "\u200B", "\u3000\u2060"}) {
+    for (const char* const key : {"owner", "reason"}) {
+      const std::string other = std::string(key) == "owner" ? "reason" : "owner";
+      Suppressions suppressions;
+      const Result<void> added =
+          suppressions.add("[[suppression]]\nrule = \"x\"\nexpires = 2027-01-31\n" + other +
+                               " = \"o\"\n" + key + " = \"" + blank + "\"\n",
+                           "s.toml");
+      ASSERT_FALSE(added) << key << " \"" << blank << "\"";
+      EXPECT_THAT(added.error().message, HasSubstr("a suppression needs"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vigil::tools::gate

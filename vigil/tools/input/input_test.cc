@@ -38,19 +38,22 @@ struct Read {
   std::string error;
 };
 
-Read read(const std::string& bytes) {
+Read read(const std::string& bytes, const PartLimits& limits = {}) {
   Read result;
   std::istringstream stream(bytes);
   StreamSource source(stream);
-  const Result<void> done = for_each_part(source, "in", [&](Part& part) -> Result<void> {
-    TextInput text(part.content);
-    std::string& kept = result.texts[part.name];
-    while (!text.ahead().empty()) {
-      kept.append(text.ahead());
-      text.take(text.ahead().size());
-    }
-    return text.error() ? *text.error() : Result<void>();
-  });
+  const Result<void> done = for_each_part(
+      source, "in",
+      [&](Part& part) -> Result<void> {
+        TextInput text(part.content);
+        std::string& kept = result.texts[part.name];
+        while (!text.ahead().empty()) {
+          kept.append(text.ahead());
+          text.take(text.ahead().size());
+        }
+        return text.error() ? *text.error() : Result<void>();
+      },
+      limits);
   if (!done) result.error = done.error().message;
   return result;
 }
@@ -116,7 +119,8 @@ TEST(PartsTest, ArchivesAreReadFileByFile) {
 
 TEST(PartsTest, ArchivesWithinArchivesAreReadToALimit) {
   std::string bytes = packed({{"log", "text\n"}}, "raw", "gzip");
-  for (int depth = 1; depth < kDepthMax; ++depth) bytes = packed({{"in", bytes}}, "zip", "");
+  for (int depth = 1; depth < PartLimits().depth; ++depth)
+    bytes = packed({{"in", bytes}}, "zip", "");
   EXPECT_THAT(read(bytes).texts, ElementsAre(Pair("in/in/in/in", "text\n")));
   EXPECT_THAT(read(packed({{"in", bytes}}, "zip", "")).error, HasSubstr("more than 4 deep"));
 }
@@ -135,6 +139,33 @@ TEST(PartsTest, WhatIsCutShortIsAnError) {
       }
     }
   }
+}
+
+TEST(PartsTest, WhatExpandsWithoutEndIsAnErrorAtEveryLevel) {
+  EXPECT_EQ(PartLimits().expanded_bytes, std::uint64_t{4} << 30);
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  const PartLimits limits = {.expanded_bytes = 2 * kMebibyte};
+  const std::string zeros(3 * kMebibyte, '\0');
+  for (const char* filter : kFilters) {
+    EXPECT_THAT(read(packed({{"log", zeros}}, "raw", filter), limits).error,
+                HasSubstr("expands to more than 2 MiB"))
+        << filter;
+  }
+  // The parts count together, and so do the levels.
+  const std::string small(kMebibyte, 'x');
+  EXPECT_EQ(read(packed({{"a", small}}, "zip", ""), limits).error, "");
+  EXPECT_THAT(read(packed({{"a", small}, {"b", small}, {"c", small}}, "zip", ""), limits).error,
+              HasSubstr("expands to more than 2 MiB"));
+  const std::string inner = packed({{"a", small + small.substr(1)}}, "raw", "gzip");
+  EXPECT_EQ(read(inner, limits).error, "");
+  EXPECT_THAT(read(packed({{"in", inner}}, "zip", ""), limits).error,
+              HasSubstr("expands to more than 2 MiB"));
+}
+
+TEST(PartsTest, AnArchiveHasSoManyFilesAndNoMore) {
+  const Files files = {{"a", "1\n"}, {"b", "2\n"}, {"c", "3\n"}};
+  EXPECT_EQ(read(packed(files, "zip", ""), {.parts = 3}).error, "");
+  EXPECT_THAT(read(packed(files, "zip", ""), {.parts = 2}).error, HasSubstr("more than 2 files"));
 }
 
 TEST(PartsTest, NamesInAnArchiveCannotSpeakToATerminal) {

@@ -42,14 +42,14 @@ struct Expansion {
 
 class ExpandedSource : public ByteSource {
  public:
-  ExpandedSource(ByteSource& source, Expansion* expansion)
-      : source_(source), expansion_(*expansion) {}
+  ExpandedSource(ByteSource& source, std::uint64_t bytes_max, Expansion* expansion)
+      : source_(source), bytes_max_(bytes_max), expansion_(*expansion) {}
 
   Result<std::string_view> read() override {
     Result<std::string_view> piece = source_.read();
     if (piece) expansion_.bytes += piece->size();
-    if (piece && expansion_.bytes > kExpandedBytesMax) {
-      piece = Error{"expands to more than " + std::to_string(kExpandedBytesMax >> 30) + " GiB"};
+    if (piece && expansion_.bytes > bytes_max_) {
+      piece = Error{"expands to more than " + std::to_string(bytes_max_ >> 20) + " MiB"};
     }
     is_at_end_ = !piece || piece->empty();
     return piece;
@@ -58,21 +58,22 @@ class ExpandedSource : public ByteSource {
 
  private:
   ByteSource& source_;
+  std::uint64_t bytes_max_;
   Expansion& expansion_;
   bool is_at_end_ = false;
 };
 
 class Walk {
  public:
-  explicit Walk(const PartVisitor& visit) : visit_(visit) {}
+  Walk(const PartVisitor& visit, const PartLimits& limits) : visit_(visit), limits_(limits) {}
 
   Result<void> walk(const std::string& name, ByteSource& bytes, int depth, bool is_in_archive) {
     HeadedSource source(bytes);
     const std::string_view head = source.head();
     const std::optional<Archive::Format> format = Archive::format_of(head);
     if (!format && !is_gzip(head)) return leaf(name, source, depth, is_in_archive);
-    if (depth == kDepthMax) {
-      return Error{name + ": archives within archives, more than " + std::to_string(kDepthMax) +
+    if (depth == limits_.depth) {
+      return Error{name + ": archives within archives, more than " + std::to_string(limits_.depth) +
                    " deep"};
     }
     if (format) return walk_archive(name, source, *format, depth, is_in_archive);
@@ -82,8 +83,8 @@ class Walk {
 
  private:
   Result<void> leaf(const std::string& name, HeadedSource& source, int depth, bool is_in_archive) {
-    if (++expansion_.parts > kPartsMax) {
-      return Error{name + ": an archive of more than " + std::to_string(kPartsMax) + " files"};
+    if (++expansion_.parts > limits_.parts) {
+      return Error{name + ": an archive of more than " + std::to_string(limits_.parts) + " files"};
     }
     Part part{name, is_in_archive, depth > 0, source};
     if (Result<void> visited = visit_(part); !visited) {
@@ -110,7 +111,7 @@ class Walk {
   // A visitor may leave a part unread, such as an image; damage behind it is damage all the same.
   Result<void> walk_content(const std::string& name, ByteSource& content, int depth,
                             bool is_in_archive) {
-    ExpandedSource source(content, &expansion_);
+    ExpandedSource source(content, limits_.expanded_bytes, &expansion_);
     Result<void> done = walk(name, source, depth + 1, is_in_archive);
     while (done && !source.is_at_end()) {
       const Result<std::string_view> piece = source.read();
@@ -120,22 +121,24 @@ class Walk {
   }
 
   const PartVisitor& visit_;
+  const PartLimits& limits_;
   Expansion expansion_;
 };
 
 }  // namespace
 
 Result<void> for_each_part(const std::string& path, const OnProgress& on_progress,
-                           const PartVisitor& visit) {
+                           const PartVisitor& visit, const PartLimits& limits) {
   const std::string name = path == "-" ? "standard input" : path;
   Result<std::unique_ptr<FileSource>> file = FileSource::open(path);
   if (!file) return Error{name + ": " + file.error().message};
   ReportingSource source(**file, on_progress);
-  return for_each_part(source, name, visit);
+  return for_each_part(source, name, visit, limits);
 }
 
-Result<void> for_each_part(ByteSource& source, const std::string& name, const PartVisitor& visit) {
-  return Walk(visit).walk(name, source, 0, false);
+Result<void> for_each_part(ByteSource& source, const std::string& name, const PartVisitor& visit,
+                           const PartLimits& limits) {
+  return Walk(visit, limits).walk(name, source, 0, false);
 }
 
 }  // namespace vigil::tools::input

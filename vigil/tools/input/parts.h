@@ -10,8 +10,7 @@
 //     return text.error() ? *text.error() : Result<void>();
 //   });
 //
-// Limits: kDepthMax archives or compressions within each other; kExpandedBytesMax bytes and
-// kPartsMax files come out of one input.
+// Limits: PartLimits, of one input.
 //
 // Thread safety: none. Memory: some pieces per level.
 // Errors: what is left of an input after damage is unread; the Error says why, and in which file.
@@ -26,9 +25,11 @@
 
 namespace vigil::tools::input {
 
-inline constexpr int kDepthMax = 4;
-inline constexpr std::uint64_t kExpandedBytesMax = std::uint64_t{4} << 30;
-inline constexpr std::uint64_t kPartsMax = 100'000;
+struct PartLimits {
+  int depth = 4;                                          // of archives and compressions
+  std::uint64_t expanded_bytes = std::uint64_t{4} << 30;  // that come out of them, at all levels
+  std::uint64_t parts = 100'000;
+};
 
 struct Progress {
   std::uint64_t bytes_read = 0;
@@ -48,7 +49,8 @@ using PartVisitor = std::function<Result<void>(Part& part)>;
 
 // `path` may be "-" for the standard input.
 Result<void> for_each_part(const std::string& path, const OnProgress& on_progress,
-                           const PartVisitor& visit);
-Result<void> for_each_part(ByteSource& source, const std::string& name, const PartVisitor& visit);
+                           const PartVisitor& visit, const PartLimits& limits = {});
+Result<void> for_each_part(ByteSource& source, const std::string& name, const PartVisitor& visit,
+                           const PartLimits& limits = {});
 
 }  // namespace vigil::tools::input

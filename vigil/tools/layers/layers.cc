@@ -122,7 +122,7 @@ const Rules& Rules::defaults() {
 }
 
 Result<Rules> Rules::with_defaults(const std::string& path) {
-  const Result<std::string> text = read_file(path);
+  const Result<std::string> text = read_file(path, kConfigurationBytesMax);
   if (!text) return text.error();
   Result<Rules> rules = parse(*text, path);
   if (!rules) return rules;

@@ -8,6 +8,7 @@
 #include "vigil/tools/command.h"
 #include "vigil/tools/layers/layers.h"
 #include "vigil/tools/layers/plain_name.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 
@@ -41,10 +42,10 @@ int print() {
 int check(const char* path) {
   const Result<Rules> rules = Rules::with_defaults(path);
   if (!rules) {
-    std::fprintf(stderr, "vigil layers: %s\n", rules.error().message.c_str());
+    complain("vigil layers", rules.error());
     return kFindings;
   }
-  std::printf("%s: %zu rules, before %zu built-in ones\n", path,
+  std::printf("%s: %zu rules, before %zu built-in ones\n", output_line(path).c_str(),
               rules->rules().size() - Rules::defaults().rules().size(),
               Rules::defaults().rules().size());
   return kClean;
@@ -53,7 +54,7 @@ int check(const char* path) {
 int explain(const char* function, const char* file) {
   const report::Frame frame{.function = function, .file = file, .module = {}};
   const layers::Rule* rule = Rules::defaults().match(frame);
-  std::printf("%s: %s", layers::plain_name(function).c_str(),
+  std::printf("%s: %s", output_line(layers::plain_name(function)).c_str(),
               std::string(layers::to_string(Rules::defaults().layer_of(frame))).c_str());
   if (rule == nullptr) {
     std::printf(" (no rule matches)\n");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/race/campaign.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -17,17 +19,40 @@ constexpr double kNanosecondsPerSecond = 1e9;
 // What the runtime exits with if it does not understand its options.
 constexpr int kRefused = 2;
 
-Error not_instrumented(const RaceOptions& options, const ScheduleOutcome& outcome) {
-  std::string message =
-      options.program.front() +
-      " wrote no record: it was not built for the race runtime. Compile and link it with `vigil "
-      "race cc` or `vigil race cxx`, or link vigil::race in CMake";
+// An error is one line.
+std::string on_one_line(std::string_view output) {
+  while (output.ends_with('\n')) output.remove_suffix(1);
+  std::string text(output);
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 3) {
+    text.replace(at, 1, " | ");
+  }
+  return text;
+}
+
+// Why a program that was built for the runtime may not have got as far as its first record.
+std::string limit_on_memory() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  return "the address space is limited to " + std::to_string(limit.rlim_cur >> 20) +
+         " MiB (ulimit -v), and the race runtime reserves more than that for its shadow memory: "
+         "run "
+         "it without this limit, or limit the memory of a control group instead";
+}
+
+Error without_record(const RaceOptions& options, const ScheduleOutcome& outcome) {
+  std::string message = options.program.front() + " wrote no record: ";
+  const std::string limited = limit_on_memory();
+  message +=
+      !limited.empty()
+          ? limited
+          : "it was not built for the race runtime. Compile and link it with `vigil race cc` "
+            "or `vigil race cxx`, or link vigil::race in CMake";
   if (outcome.signal != 0) {
     message += " (it was ended by signal " + std::to_string(outcome.signal) + ")";
   } else if (outcome.exit_status != 0) {
     message += " (it exited with " + std::to_string(outcome.exit_status) + ")";
   }
-  if (!outcome.output.empty()) message += ". It printed:\n" + outcome.output;
+  if (!outcome.output.empty()) message += ". It printed: " + on_one_line(outcome.output);
   return Error{message};
 }
 
@@ -127,8 +152,8 @@ Result<ScheduleResult> Campaign::examine(ScheduleOutcome outcome, bool has_outpu
   if (!result.recording.started()) {
     const bool refused = has_output && result.outcome.exit_status == kRefused &&
                          result.outcome.output.starts_with("vigil race: ");
-    if (refused) return Error{result.outcome.output};
-    return not_instrumented(options_, result.outcome);
+    if (refused) return Error{on_one_line(result.outcome.output)};
+    return without_record(options_, result.outcome);
   }
   name_findings(&result);
   add_end_of_process(&result);

@@ -16,6 +16,7 @@
 #include "vigil/tools/race/compiler.h"
 #include "vigil/tools/race/installation.h"
 #include "vigil/tools/race/race_command.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -59,13 +60,14 @@ int become(std::vector<std::string> command) {
   for (std::string& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   execvp(arguments.front(), arguments.data());
-  std::fprintf(stderr, "vigil race: cannot run the compiler %s: %s\n", arguments.front(),
-               std::strerror(errno));
+  complain("vigil race",
+           "cannot run the compiler " + command.front() + ": " + std::strerror(errno));
   return kUsage;
 }
 
 int compile(Language language, std::span<const char* const> arguments) {
   const Defaults defaults = defaults_of(language);
+  const std::string own_name = std::string("vigil race ") + defaults.command;
   std::vector<std::string> own(arguments.begin(), arguments.end());
   if (own.empty() || (own.size() == 1 && (own[0] == "--help" || own[0] == "-h"))) {
     std::fprintf(own.empty() ? stderr : stdout, kHelp, defaults.command, defaults.variable,
@@ -83,18 +85,15 @@ int compile(Language language, std::span<const char* const> arguments) {
   toolchain.family = family_of(toolchain.compiler);
   const CompilerSteps steps = compiler_steps(own);
   if (steps.makes_program && steps.is_static) {
-    std::fprintf(
-        stderr,
-        "vigil race %s: the race runtime stands between a program and its shared C library: "
-        "link without -static\n",
-        defaults.command);
+    complain(own_name,
+             "the race runtime stands between a program and its shared C library: link without "
+             "-static");
     return kUsage;
   }
   if (steps.makes_program) {
     const Result<std::filesystem::path> runtime = find_runtime(own_program());
     if (!runtime) {
-      std::fprintf(stderr, "vigil race %s: %s\n", defaults.command,
-                   runtime.error().message.c_str());
+      complain(own_name, runtime.error());
       return kUsage;
     }
     toolchain.runtime = runtime->string();

@@ -93,7 +93,7 @@ std::string Expectation::divergence(const ScheduleResult& result) const {
 
 Result<Expectation> read_expectation(RaceOptions* options) {
   if (options->file.empty()) return Expectation{};
-  const Result<std::string> text = read_file(options->file);
+  const Result<std::string> text = read_file(options->file, kConfigurationBytesMax);
   if (!text) return text.error();
   return is_replay_file(*text) ? from_replay_file(*text, options) : from_report(*text, options);
 }

@@ -22,6 +22,7 @@
 #include "vigil/tools/race/replay_file.h"
 #include "vigil/tools/race/shell_words.h"
 #include "vigil/tools/race/text_report.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -153,7 +154,6 @@ class Minimizer {
     part.decisions = decision_lines(decisions);
     const Result<ScheduleResult> result = campaign_.run_one(part);
     if (!result) error_ = result.error();
-    if (!result) error_ = result.error();
     return result && wanted_among(result->findings) != nullptr;
   }
 
@@ -218,7 +218,7 @@ class Minimizer {
   }
 
   void show_progress(std::size_t decisions) {
-    if (isatty(STDERR_FILENO) == 0) return;
+    if (!has_cursor(STDERR_FILENO)) return;
     progress_shown_ = true;
     std::fprintf(stderr, "\r\033[K%d schedules tried, now with %zu decisions", tests_, decisions);
   }
@@ -241,7 +241,7 @@ class Minimizer {
 };
 
 int fail(const Error& error, int code) {
-  std::fprintf(stderr, "vigil race minimize: %s\n", error.message.c_str());
+  complain("vigil race minimize", error);
   return code;
 }
 
@@ -252,11 +252,11 @@ void print_result(const Minimizer& minimizer, const std::string& path, const Rac
               static_cast<unsigned long long>(minimizer.preemptions()),
               minimizer.preemptions() == 1 ? "" : "s", minimizer.tests());
   for (std::size_t i = 0; i < minimizer.steps().size(); ++i)
-    std::printf("  %zu. %s\n", i + 1, minimizer.steps()[i].c_str());
+    std::printf("  %zu. %s\n", i + 1, output_line(minimizer.steps()[i]).c_str());
   std::vector<std::string> words = {"vigil", "race", "replay", path, "--"};
   words.insert(words.end(), options.program.begin(), options.program.end());
-  std::printf("Written to %s. To see it again:\n  %s\n", path.c_str(),
-              shell_command(words).c_str());
+  std::printf("Written to %s. To see it again:\n  %s\n", output_line(path).c_str(),
+              output_line(shell_command(words)).c_str());
 }
 
 }  // namespace
@@ -264,9 +264,8 @@ void print_result(const Minimizer& minimizer, const std::string& path, const Rac
 int run_minimize(std::span<const char* const> arguments) {
   Result<RaceOptions> options = parse_race_options(Subcommand::kMinimize, arguments);
   if (!options) {
-    std::fprintf(stderr,
-                 "vigil race minimize: %s\n`vigil race minimize --help` lists the options.\n",
-                 options.error().message.c_str());
+    complain("vigil race minimize", options.error());
+    std::fputs("`vigil race minimize --help` lists the options.\n", stderr);
     return kUsage;
   }
   if (options->help) {

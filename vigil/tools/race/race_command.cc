@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "vigil/tools/command.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 namespace {
@@ -44,7 +45,8 @@ int run_race(std::span<const char* const> arguments) {
   }
   const bool asked = name == "--help" || name == "-h" || name == "help";
   if (!asked && !name.empty()) {
-    std::fprintf(stderr, "vigil race: unknown command \"%s\"\n\n", arguments.front());
+    complain("vigil race", "unknown command \"" + std::string(name) + "\"");
+    std::fputs("\n", stderr);
   }
   std::fputs(help().c_str(), asked ? stdout : stderr);
   return asked ? kClean : kUsage;

@@ -9,6 +9,7 @@
 #include "vigil/tools/race/expectation.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/race/run_output.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -32,7 +33,7 @@ Exit codes: 0 nothing found, 1 findings, 2 usage, 3 internal or diverged.
 )";
 
 int fail(const Error& error) {
-  std::fprintf(stderr, "vigil race replay: %s\n", error.message.c_str());
+  complain("vigil race replay", error);
   return kUsage;
 }
 
@@ -41,8 +42,8 @@ int fail(const Error& error) {
 int run_replay(std::span<const char* const> arguments) {
   Result<RaceOptions> options = parse_race_options(Subcommand::kReplay, arguments);
   if (!options) {
-    std::fprintf(stderr, "vigil race replay: %s\n`vigil race replay --help` lists the options.\n",
-                 options.error().message.c_str());
+    complain("vigil race replay", options.error());
+    std::fputs("`vigil race replay --help` lists the options.\n", stderr);
     return kUsage;
   }
   if (options->help) {
@@ -67,7 +68,7 @@ int run_replay(std::span<const char* const> arguments) {
   output.close(campaign, &suppressions);
   if (Result<void> written = output.write_files(campaign); !written) return fail(written.error());
   if (const std::string divergence = expectation->divergence(*result); !divergence.empty()) {
-    std::fprintf(stderr, "vigil race replay: DIVERGED: %s\n", divergence.c_str());
+    complain("vigil race replay", "DIVERGED: " + divergence);
     return kInternal;
   }
   return campaign.table().empty() ? kClean : kFindings;

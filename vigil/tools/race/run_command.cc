@@ -9,6 +9,7 @@
 #include "vigil/tools/race/campaign.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/race/run_output.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -43,7 +44,7 @@ void interrupt(int) {
 }
 
 int fail(const Error& error) {
-  std::fprintf(stderr, "vigil race run: %s\n", error.message.c_str());
+  complain("vigil race run", error);
   return kUsage;
 }
 
@@ -52,8 +53,8 @@ int fail(const Error& error) {
 int run_run(std::span<const char* const> arguments) {
   const Result<RaceOptions> options = parse_race_options(Subcommand::kRun, arguments);
   if (!options) {
-    std::fprintf(stderr, "vigil race run: %s\n`vigil race run --help` lists the options.\n",
-                 options.error().message.c_str());
+    complain("vigil race run", options.error());
+    std::fputs("`vigil race run --help` lists the options.\n", stderr);
     return kUsage;
   }
   if (options->help) {

@@ -8,7 +8,9 @@
 #include <ctime>
 
 #include "vigil/report/report_json.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/output_file.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -57,7 +59,7 @@ std::string quoted_output(std::string_view output) {
   output.remove_prefix(begin == 0 ? 0 : begin + 1);
   while (!output.empty()) {
     const std::size_t end = output.find('\n');
-    text.append("    | ").append(output.substr(0, end)).append("\n");
+    text.append(output_line("    | " + std::string(output.substr(0, end)))).append("\n");
     output.remove_prefix(end == std::string_view::npos ? output.size() : end + 1);
   }
   return text + "\n";
@@ -68,7 +70,7 @@ std::string quoted_output(std::string_view output) {
 RunOutput::RunOutput(const RaceOptions& options)
     : options_(options),
       stream_(options.json == "-" ? STDERR_FILENO : STDOUT_FILENO),
-      has_terminal_(isatty(STDERR_FILENO) == 1 && options.schedules > 1) {
+      has_terminal_(has_cursor(STDERR_FILENO) && options.schedules > 1) {
   style_ = style_for(stream_);
 }
 
@@ -110,7 +112,7 @@ void RunOutput::clear_progress() {
 void RunOutput::close(const Campaign& campaign, const Suppressions* suppressions) {
   clear_progress();
   const CampaignTotals& totals = campaign.totals();
-  for (const std::string& note : totals.notes) print("vigil: note: " + note + "\n");
+  for (const std::string& note : totals.notes) print(output_line("vigil: note: " + note) + "\n");
   for (const auto& [status, exits] : totals.exits) {
     print("vigil: note: the program exited with " + std::to_string(status) + " in " +
           counted(exits.count, "schedule", "schedules") + " (first with seed " +
@@ -122,7 +124,7 @@ void RunOutput::close(const Campaign& campaign, const Suppressions* suppressions
             " suppressed\n");
     }
     for (const std::string& line : suppressions->unused())
-      print("vigil: note: this suppression was not needed: " + line + "\n");
+      print(output_line("vigil: note: this suppression was not needed: " + line) + "\n");
   }
   const std::size_t count = campaign.table().findings().size();
   print("vigil: " + (count == 0 ? "no finding" : counted(count, "finding", "findings")) + " in " +
@@ -141,7 +143,7 @@ Result<void> RunOutput::write_files(const Campaign& campaign) const {
   report.virtual_seconds = campaign.totals().virtual_seconds;
   report.program = options_.program;
   report.mode = options_.mode;
-  return write_output(options_.json, report::to_json(report) + "\n");
+  return write_output(options_.json, text::visible_json(report::to_json(report)) + "\n");
 }
 
 }  // namespace vigil::tools::race

@@ -132,7 +132,7 @@ Result<void> Suppressions::add(std::string_view text, std::string_view name) {
 }
 
 Result<void> Suppressions::add_file(const std::string& path) {
-  const Result<std::string> text = read_file(path);
+  const Result<std::string> text = read_file(path, kConfigurationBytesMax);
   if (!text) return text.error();
   return add(*text, path);
 }

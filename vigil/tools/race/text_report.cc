@@ -10,8 +10,10 @@
 #include <string_view>
 
 #include "vigil/text/hex.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/layers/plain_name.h"
 #include "vigil/tools/race/finding_table.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::race {
 namespace {
@@ -26,7 +28,7 @@ using report::Operation;
 using report::Stack;
 using report::Thread;
 
-// Names come from the program: what would move the cursor does not reach the terminal. That a name
+// Names come from the program: what a terminal would obey does not reach it. That a name
 // is in an anonymous namespace is not worth its length.
 std::string printable(std::string_view text) {
   constexpr std::string_view kAnonymous = "(anonymous namespace)::";
@@ -36,12 +38,10 @@ std::string printable(std::string_view text) {
       text.remove_prefix(kAnonymous.size());
       continue;
     }
-    const char c = text.front();
-    const bool moves = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    result.push_back(moves ? '?' : c);
+    result.push_back(text.front());
     text.remove_prefix(1);
   }
-  return result;
+  return text::visible_text(result);
 }
 
 std::string bytes(std::uint64_t size) {
@@ -92,7 +92,7 @@ class Printer {
   std::string print() {
     line(emphasised("vigil: " + headline(finding_), "1;31"));
     if (!finding_.message.empty() && finding_.kind != Kind::kOther)
-      line("  " + printable(finding_.message));
+      line(output_line("  " + printable(finding_.message)));
     for (const Access& access : finding_.accesses) print_access(access);
     print_location();
     print_waiting();
@@ -298,7 +298,7 @@ class Printer {
     if (finding_.scheduling_point != 0)
       text += ", scheduling point " + std::to_string(finding_.scheduling_point);
     line(text + (finding_.replay.empty() ? "." : ". To see it again:"));
-    if (!finding_.replay.empty()) line("    " + printable(finding_.replay));
+    if (!finding_.replay.empty()) line(output_line("    " + printable(finding_.replay)));
   }
 
   const Finding& finding_;
@@ -310,9 +310,7 @@ class Printer {
 
 TextStyle style_for(int file) {
   TextStyle style;
-  const char* const terminal = std::getenv("TERM");
-  const bool capable = terminal != nullptr && std::string_view(terminal) != "dumb";
-  style.colour = isatty(file) == 1 && capable && std::getenv("NO_COLOR") == nullptr;
+  style.colour = has_colour(file);
   std::error_code error;
   style.folder = std::filesystem::current_path(error).string();
   return style;

@@ -2,16 +2,12 @@
 #include "vigil/tools/triage/source_tree.h"
 
 #include <array>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
-#include <utility>
+#include <sstream>
 
 namespace vigil::tools::triage {
 
 namespace {
 
-namespace fs = std::filesystem;
 using report::Operation;
 
 bool is_name(char c) {
@@ -116,7 +112,8 @@ std::optional<SourceAccess> access_in(std::string_view source_line) {
   return access_by_index(source_line);
 }
 
-SourceTree::SourceTree(std::string folder) : folder_(std::move(folder)) {}
+SourceTree::SourceTree(const std::string& folder)
+    : project_(input::project_root(folder)), takes_tails_(!folder.empty()) {}
 
 std::optional<std::string> SourceTree::line(const std::string& file, int number) {
   if (file.empty() || number < 1) return std::nullopt;
@@ -132,31 +129,30 @@ const std::vector<std::string>& SourceTree::lines_of(const std::string& file) {
   if (known != files_.end()) return known->second;
   if (files_.size() == kFilesMax) files_.clear();
   std::vector<std::string>& lines = files_[file];
-  const std::optional<std::string> path = find(file);
-  if (!path) return lines;
-  std::ifstream stream(*path);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  if (spent_ >= kTimeMax) return lines;
+  const auto start = std::chrono::steady_clock::now();
+  if (const std::optional<std::string> content = find(file)) {
+    std::istringstream stream(*content);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  }
+  spent_ += std::chrono::steady_clock::now() - start;
   return lines;
 }
 
 std::optional<std::string> SourceTree::find(const std::string& file) const {
-  const auto is_source = [](const fs::path& path) {
-    std::error_code error;
-    return fs::is_regular_file(path, error) && fs::file_size(path, error) <= kFileBytesMax;
-  };
-  if (folder_.empty()) return is_source(file) ? std::optional(file) : std::nullopt;
+  if (const std::optional<std::string> path = project_.below(file)) {
+    if (std::optional<std::string> content = project_.read(*path, kFileBytesMax)) return content;
+  }
   std::string_view tail = file;
-  while (!tail.empty()) {
-    // No way out of the folder.
-    const fs::path relative = fs::path(tail).lexically_normal().relative_path();
-    const fs::path path = fs::path(folder_) / relative;
-    const bool leaves = !relative.empty() && *relative.begin() == "..";
-    if (!leaves && is_source(path)) return path.string();
+  for (std::size_t folders = 0; takes_tails_ && folders < kFoldersMax; ++folders) {
     const std::size_t slash = tail.find('/');
     if (slash == std::string_view::npos) break;
     tail.remove_prefix(slash + 1);
+    const std::optional<std::string> path = project_.below(std::string(tail));
+    if (!path || tail.starts_with('/')) continue;
+    if (std::optional<std::string> content = project_.read(*path, kFileBytesMax)) return content;
   }
-  return is_source(file) ? std::optional(file) : std::nullopt;
+  return std::nullopt;
 }
 
 }  // namespace vigil::tools::triage

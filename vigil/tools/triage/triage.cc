@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "vigil/tools/core/core_evidence.h"
+#include "vigil/tools/core/isolated_evidence.h"
 #include "vigil/tools/evidence/collector.h"
 #include "vigil/tools/input/parts.h"
 #include "vigil/tools/input/spooled_file.h"
@@ -23,8 +23,8 @@ using evidence::Side;
 // Findings as the Collector folds them, threads as groups.
 class TriageSink : public evidence::Sink {
  public:
-  TriageSink(const std::string& path, const std::string& executable)
-      : findings_(path), namer_(executable) {}
+  TriageSink(const std::string& path, const std::string& executable, const SourceTree& sources)
+      : findings_(path), namer_(executable, sources.project()) {}
 
   void on_format(std::string_view name) override { findings_.on_format(name); }
   void on_finding(report::Finding&& finding) override {
@@ -41,7 +41,10 @@ class TriageSink : public evidence::Sink {
   void on_damage(std::string message) override { findings_.on_damage(std::move(message)); }
   void on_truncated() override { findings_.on_truncated(); }
 
-  [[nodiscard]] report::Evidence take() { return findings_.take(); }
+  [[nodiscard]] report::Evidence take() {
+    for (std::string& warning : namer_.take_warnings()) findings_.on_warning(std::move(warning));
+    return findings_.take();
+  }
   [[nodiscard]] const std::vector<std::string>& damage() const { return findings_.damage(); }
   [[nodiscard]] const GroupTable& groups() const { return groups_; }
 
@@ -159,7 +162,7 @@ class PartReader {
  private:
   Result<void> read_part(input::Part& part) {
     if (is_core(part.content.head())) return read_core(part);
-    TriageSink sink(part.name, options_.executable);
+    TriageSink sink(part.name, options_.executable, sources_);
     evidence::ReadOptions options;
     options.format = options_.format;
     Result<void> read = evidence::read_part(part, options, sink);
@@ -174,13 +177,13 @@ class PartReader {
     const CoreOptions options{options_.executable};
     if (is_plain_file(part, path_)) {
       reports_.push_back(
-          report_of_memory(read_core_evidence(path_, options), path_, rules_, sources_));
+          report_of_memory(read_core_evidence_apart(path_, options), path_, rules_, sources_));
       return {};
     }
     const Result<input::SpooledFile> file = input::SpooledFile::of(part.content);
     if (!file) return file.error();
-    reports_.push_back(
-        report_of_memory(read_core_evidence(file->path(), options), part.name, rules_, sources_));
+    reports_.push_back(report_of_memory(read_core_evidence_apart(file->path(), options), part.name,
+                                        rules_, sources_));
     return {};
   }
 
@@ -200,7 +203,7 @@ std::string kind_name(report::Kind kind) {
 std::vector<InputReport> triage_input(const std::string& path, const TriageOptions& options,
                                       const layers::Rules& rules, SourceTree& sources) {
   if (const std::optional<pid_t> process = process_of(path)) {
-    return {report_of_memory(read_process_evidence(*process), path, rules, sources)};
+    return {report_of_memory(read_process_evidence_apart(*process), path, rules, sources)};
   }
   return PartReader(path, options, rules, sources).read();
 }

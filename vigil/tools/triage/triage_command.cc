@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "vigil/tools/command.h"
+#include "vigil/tools/core/program_file.h"
 #include "vigil/tools/options/options.h"
 #include "vigil/tools/output_file.h"
+#include "vigil/tools/terminal.h"
 #include "vigil/tools/triage/triage.h"
 #include "vigil/tools/triage/triage_json.h"
 #include "vigil/tools/triage/triage_text.h"
@@ -76,8 +78,7 @@ triage::TextStyle style_of_output(bool all) {
   triage::TextStyle style;
   if (all) style.groups_max = SIZE_MAX;
   if (isatty(STDOUT_FILENO) == 0) return style;
-  const char* no_colour = std::getenv("NO_COLOR");
-  style.colour = no_colour == nullptr || *no_colour == '\0';
+  style.colour = has_colour(STDOUT_FILENO);
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) style.columns = size.ws_col;
   return style;
@@ -102,7 +103,7 @@ void clear_progress() { std::fprintf(stderr, "\r\x1b[K"); }
 
 bool write_json(const std::string& path, const std::string& json) {
   const Result<void> written = write_output(path, json);
-  if (!written) std::fprintf(stderr, "vigil triage: %s\n", written.error().message.c_str());
+  if (!written) complain("vigil triage", written.error());
   return written.has_value();
 }
 
@@ -117,7 +118,7 @@ int exit_code_of(const std::vector<InputReport>& reports) {
 }
 
 int run(const Options& options, const layers::Rules& rules) {
-  const bool has_terminal = isatty(STDERR_FILENO) != 0;
+  const bool has_terminal = has_cursor(STDERR_FILENO);
   triage::TriageOptions reading;
   reading.format = options.format;
   reading.executable = options.executable;
@@ -130,9 +131,7 @@ int run(const Options& options, const layers::Rules& rules) {
     std::vector<InputReport> found = triage::triage_input(input, reading, rules, sources);
     if (has_terminal) clear_progress();
     for (InputReport& report : found) {
-      for (const std::string& message : report.damage) {
-        std::fprintf(stderr, "vigil triage: %s\n", message.c_str());
-      }
+      for (const std::string& message : report.damage) complain("vigil triage", message);
       if (options.json != "-" && report.kind != "unreadable") {
         std::fputs(std::exchange(gap, "\n"), stdout);
         std::fputs(triage::to_text(report, rules, style).c_str(), stdout);
@@ -147,7 +146,7 @@ int run(const Options& options, const layers::Rules& rules) {
 }
 
 int usage_error(const std::string& message) {
-  std::fprintf(stderr, "vigil triage: %s\n", message.c_str());
+  complain("vigil triage", message);
   return kUsage;
 }
 
@@ -171,6 +170,11 @@ int run_triage(std::span<const char* const> arguments) {
       known = known || format.name == options.format;
     }
     if (!known) return usage_error("unknown format \"" + options.format + "\"; see --list-formats");
+  }
+  if (!options.executable.empty()) {
+    if (Result<void> checked = check_program(options.executable); !checked) {
+      return usage_error("--executable: " + checked.error().message);
+    }
   }
   if (options.layers.empty()) return run(options, layers::Rules::defaults());
   const Result<layers::Rules> rules = layers::Rules::with_defaults(options.layers);

@@ -2,6 +2,7 @@
 #include "vigil/tools/triage/triage_json.h"
 
 #include "vigil/text/json_writer.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/triage/verdict.h"
 
 namespace vigil::tools::triage {
@@ -28,7 +29,7 @@ class ReportWriter {
     for (const InputReport& input : inputs) write(input);
     json_.end_array();
     json_.end_object();
-    return out_ + "\n";
+    return text::visible_json(out_) + "\n";
   }
 
  private:

@@ -5,7 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "vigil/text/utf8.h"
 #include "vigil/tools/layers/plain_name.h"
+#include "vigil/tools/terminal.h"
 #include "vigil/tools/triage/verdict.h"
 
 namespace vigil::tools::triage {
@@ -27,14 +29,13 @@ std::string count_of(std::uint64_t count, std::string_view what) {
   return text.append(" ").append(what).append(count == 1 ? "" : "s");
 }
 
-// Names of threads and files may hold anything; a terminal must not obey it.
-std::string printable(std::string_view text) {
-  std::string clean(text);
-  for (char& c : clean) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) c = '?';
+// The bytes of so many characters from the start of valid UTF-8.
+std::size_t bytes_of(std::string_view text, std::size_t characters) {
+  std::size_t bytes = 0;
+  while (bytes < text.size() && characters-- > 0) {
+    bytes += text::utf8_character_size(text.substr(bytes));
   }
-  return clean;
+  return bytes;
 }
 
 class TextWriter {
@@ -154,22 +155,30 @@ class TextWriter {
   }
 
   void line(std::string_view text, std::string_view colour = {}) {
-    std::string clean = printable(text);
-    if (style_.columns > 4 && clean.size() > style_.columns) {
-      clean = clean.substr(0, style_.columns - 3) + "...";
+    std::string clean = output_line(text);
+    const std::size_t room = style_.columns > 4 ? bytes_of(clean, style_.columns) : clean.size();
+    if (room < clean.size()) {
+      clean.resize(bytes_of(clean, style_.columns - 3));
+      clean.append("...");
     }
     append(clean, colour);
   }
 
   void paragraph(std::string_view text, std::string_view colour) {
-    std::string clean = printable(text);
-    while (style_.columns > 20 && clean.size() > style_.columns) {
-      std::size_t cut = clean.rfind(' ', style_.columns);
-      if (cut == std::string::npos || cut < 8) cut = style_.columns;
-      append(clean.substr(0, cut), colour);
-      clean = "    " + clean.substr(std::min(clean.size(), cut + 1));
+    constexpr std::string_view kIndent = "    ";
+    const std::string clean = output_line(text);
+    if (style_.columns <= 20) return append(clean, colour);
+    std::string_view rest = clean;
+    for (std::string_view indent; !rest.empty(); indent = kIndent) {
+      const std::size_t room = bytes_of(rest, style_.columns - indent.size());
+      std::size_t cut = room == rest.size() ? room : rest.substr(0, room + 1).rfind(' ');
+      // Nothing but the indentation, or one long word.
+      const bool has_no_blank = cut == std::string_view::npos || cut < 2 * kIndent.size();
+      if (room < rest.size() && has_no_blank) cut = room;
+      append(output_line(std::string(indent).append(rest.substr(0, cut))), colour);
+      rest.remove_prefix(cut);
+      if (rest.starts_with(' ')) rest.remove_prefix(1);
     }
-    append(clean, colour);
   }
 
   void append(std::string_view text, std::string_view colour) {

@@ -9,6 +9,7 @@
 #include "vigil/tools/command.h"
 #include "vigil/tools/options/options.h"
 #include "vigil/tools/output_file.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
 namespace {
@@ -67,7 +68,7 @@ Result<bool> apply_preset(MapsOptions& options, const std::string& name) {
 bool save(const std::string& file, const std::string& text) {
   if (file.empty()) return true;
   const Result<void> written = write_output(file, text);
-  if (!written) std::fprintf(stderr, "vigil bench maps: %s\n", written.error().message.c_str());
+  if (!written) complain("vigil bench maps", written.error());
   return written.has_value();
 }
 
@@ -84,8 +85,7 @@ void measure_go_if_present(const MapsOptions& options, const Progress& progress,
   if (!options.with_go || !options.only.empty()) return;
   const Result<void> measured = measure_go(options.mixes, progress, results);
   if (measured) return;
-  std::fprintf(stderr, "vigil bench maps: Go's maps are left out: %s\n",
-               measured.error().message.c_str());
+  complain("vigil bench maps", "Go's maps are left out: " + measured.error().message);
 }
 
 }  // namespace
@@ -112,10 +112,10 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
        store_flag(&options.with_go, false)},
       {"--no-growth", "", "leave out growth", store_flag(&options.with_growth, false)},
       {"--no-memory", "", "leave out memory", store_flag(&options.with_memory, false)},
-      {"--json", "FILE", "write the results to this file", store_text(&options.json_file)},
-      {"--html", "FILE", "write a page with plots to this file", store_text(&options.html_file)},
+      {"--json", "FILE", "write the results to this file", store_path(&options.json_file)},
+      {"--html", "FILE", "write a page with plots to this file", store_path(&options.html_file)},
       {"--svg", "FILE", "write a picture with a bar per map to this file",
-       store_text(&options.svg_file)},
+       store_path(&options.svg_file)},
   };
   const Result<ParsedArguments> parsed = parse_options(table, arguments, Operands::kNone);
   if (!parsed) return parsed.error();
@@ -140,7 +140,7 @@ Result<MapsOptions> parse_maps_options(std::span<const char* const> arguments, s
 }
 
 Progress progress_on_terminal() {
-  if (isatty(STDERR_FILENO) == 0) return [](const std::string&, double) {};
+  if (!has_cursor(STDERR_FILENO)) return [](const std::string&, double) {};
   return [](const std::string& what, double done) {
     std::fprintf(stderr, "\r\033[K[%3.0f %%] %s", done * 100, what.c_str());
     std::fflush(stderr);
@@ -151,7 +151,7 @@ int run_bench_maps(std::span<const char* const> arguments) {
   std::string help;
   const Result<MapsOptions> options = parse_maps_options(arguments, help);
   if (!options) {
-    std::fprintf(stderr, "vigil bench maps: %s\n", options.error().message.c_str());
+    complain("vigil bench maps", options.error());
     return kUsage;
   }
   if (!help.empty()) {
@@ -169,7 +169,7 @@ int run_bench_maps(std::span<const char* const> arguments) {
     measure_go_if_present(*options, progress, results);
   }
   if (options->with_growth) measure_growth(options->growth, maps, progress, results);
-  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
+  if (has_cursor(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
   std::fputs(to_table(results).c_str(), stdout);
   const bool saved = save(options->json_file, to_json(results)) &&
                      save(options->html_file, to_html(results)) &&

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/output/outputs.h"
 
 namespace vigil::tools::gate {
 namespace {
 
-// GitHub's escapes: %, CR and LF everywhere; ':' and ',' too in properties.
+// GitHub's escapes: % and LF everywhere; ':' and ',' too in properties. Nothing else is hidden.
 std::string escaped(std::string_view bytes, bool is_property) {
   std::string text;
-  for (const char c : bytes) {
+  for (const char c : text::visible_lines(bytes)) {
     switch (c) {
       case '%':
         text += "%25";
-        break;
-      case '\r':
-        text += "%0D";
         break;
       case '\n':
         text += "%0A";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/text/utf8.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/output/outputs.h"
 
 namespace vigil::tools::gate {
@@ -8,13 +8,11 @@ namespace {
 std::string escaped(std::string_view bytes) {
   constexpr std::string_view kSpecial = "\\`*_{}[]()#+!|~";
   std::string text;
-  for (const char c : text::valid_utf8(bytes)) {
+  for (const char c : text::visible_text(bytes)) {
     if (c == '<') {
       text += "&lt;";
     } else if (c == '&') {
       text += "&amp;";
-    } else if (static_cast<unsigned char>(c) < ' ') {
-      text += ' ';
     } else {
       if (kSpecial.find(c) != std::string_view::npos) text += '\\';
       text += c;

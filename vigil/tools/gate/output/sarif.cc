@@ -5,6 +5,7 @@
 #include "vigil/base/version.h"
 #include "vigil/text/hex.h"
 #include "vigil/text/json_writer.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/output/outputs.h"
 
 namespace vigil::tools::gate {
@@ -32,9 +33,10 @@ std::string uri_of(const std::string& file) {
   return uri;
 }
 
+// A viewer shows it: nothing in it is hidden.
 void write_message(text::JsonName key, std::string_view text, JsonWriter* json) {
   json->begin_object(key);
-  json->member("text", text);
+  json->member("text", text::visible_lines(text));
   json->end_object();
 }
 
@@ -55,7 +57,7 @@ void write_location_body(const report::Frame& frame, std::string_view message, J
   if (!frame.function.empty()) {
     json->begin_array("logicalLocations");
     json->begin_object();
-    json->member("fullyQualifiedName", frame.function);
+    json->member("fullyQualifiedName", text::visible_text(frame.function));
     json->member("kind", "function");
     json->end_object();
     json->end_array();
@@ -140,7 +142,7 @@ void write_suppression(const Issue& issue, JsonWriter* json) {
     json->begin_object();
     json->member("kind", "external");
     json->member("status", "accepted");
-    json->member("justification", issue.status_reason);
+    json->member("justification", text::visible_text(issue.status_reason));
     json->end_object();
   }
   json->end_array();
@@ -150,7 +152,7 @@ std::string result_json(const Issue& issue) {
   std::string out;
   JsonWriter json(&out);
   json.begin_object();
-  json.member("ruleId", issue.rule);
+  json.member("ruleId", text::visible_text(issue.rule));
   json.member("level", issue.blocks ? "error" : "warning");
   write_message("message", issue.title, &json);
   write_locations(issue, &json);
@@ -189,7 +191,7 @@ std::string rules_json(const std::set<std::string>& rules) {
   json.begin_array();
   for (const std::string& rule : rules) {
     json.begin_object();
-    json.member("id", rule);
+    json.member("id", text::visible_text(rule));
     std::string name = rule;
     std::replace(name.begin(), name.end(), '-', ' ');
     write_message("shortDescription", name, &json);
@@ -248,8 +250,10 @@ std::string to_sarif(const Verdict& verdict) {
   std::string text = "{\"$schema\":" + json_string(kSchema) + ",\"version\":\"2.1.0\",\"runs\":[{";
   text += "\"tool\":{\"driver\":{\"name\":\"vigil gate\",\"version\":" + json_string(version());
   text += ",\"rules\":" + rules_json(rules) + "}}";
-  text += ",\"automationDetails\":{\"id\":" +
-          json_string("vigil-gate/" + verdict.stage.name + "/" + verdict.run_id) + "}";
+  text +=
+      ",\"automationDetails\":{\"id\":" +
+      json_string(text::visible_text("vigil-gate/" + verdict.stage.name + "/" + verdict.run_id)) +
+      "}";
   text += ",\"invocations\":" + invocation_json(verdict, verdict.issues.size() - taken);
   text += ",\"results\":[\n" + results + "\n]}]}\n";
   return text;

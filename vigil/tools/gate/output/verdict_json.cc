@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/text/json_document.h"
 #include "vigil/text/json_writer.h"
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/output/outputs.h"
 
 namespace vigil::tools::gate {
@@ -96,7 +97,7 @@ std::string to_json(const Verdict& verdict) {
   for (const Issue& issue : verdict.issues) write_issue(issue, &json);
   json.end_array();
   json.end_object();
-  return out + "\n";
+  return text::visible_json(out) + "\n";
 }
 
 Result<PastVerdict> past_verdict_from_json(std::string_view json, std::string_view name) {

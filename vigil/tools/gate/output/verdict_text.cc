@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/tools/gate/output/outputs.h"
+#include "vigil/tools/terminal.h"
 
 namespace vigil::tools::gate {
 namespace {
@@ -26,10 +27,7 @@ class TextWriter {
 
  private:
   void line(std::string_view text) {
-    text_.append("vigil gate: ");
-    // A name from a log must not be able to begin a line of its own.
-    for (const char c : text) text_ += static_cast<unsigned char>(c) < ' ' ? '?' : c;
-    text_ += '\n';
+    text_.append(output_line(std::string("vigil gate: ").append(text))).append("\n");
   }
 
   void painted(std::string_view colour, std::string_view text) {
@@ -82,7 +80,7 @@ class TextWriter {
     add(count_of(verdict, Issue::Status::kSuppressed), " suppressed");
     if (!counts.empty()) counts += ")";
     const bool passed = verdict.outcome == Outcome::kPassed;
-    text_.append("vigil gate: ").append(verdict.stage.name).append(": ");
+    text_.append("vigil gate: ").append(output_line(verdict.stage.name)).append(": ");
     painted(std::string(kBold) + std::string(passed ? kGreen : kRed), to_string(verdict.outcome));
     text_ += counts;
     if (!passed) {
