@@ -59,7 +59,6 @@
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
 #include "vigil/maps/sharded_map.h"
 #include "vigil/stacks/type_name.h"
@@ -151,10 +150,7 @@ class ReadMostlyMap {
   // sees all entries.
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
-    bool goes_on = true;
-    map_.for_each([&](const auto& key, const Value& value) {
-      goes_on = goes_on && maps::internal::visited_goes_on(visitor, key, value);
-    });
+    map_.for_each(visitor);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
   // throws, what was removed so far stays removed.

@@ -62,7 +62,8 @@
 //
 // Invariants (check_invariants):
 //   1. every directory entry leads to the segment of its hash prefix       (internal/directory.h)
-//   2. a used slot's tag is that of its key's hash, and its key is found   (internal/group.h)
+//   2. a used slot's tag is that of its key's hash, and a key that equals itself is found
+//                                                                          (internal/group.h)
 //   3. a key is in at most one slot
 //   4. overflow counts are exact below their maximum, no group is frozen while no lock is held
 //   5. counters equal what is in the table, allocated segments are reachable ones
@@ -146,7 +147,7 @@ struct ShardedMapStats {
 };
 
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
-          ShardedMapTraits kTraits = ShardedMapTraits()>
+          ShardedMapTraits kTraits = ShardedMapTraits{}>
 class ShardedMap {
   static_assert(sizeof(maps::internal::MapRequirements<Key, Value, Hash, Equal>) != 0);
   using Keys = maps::internal::KeyCodec<Key, Hash, Equal>;
@@ -358,9 +359,15 @@ class ShardedMap {
     std::copy_n(value.words(), Layout::kValueWords, words.data() + Layout::kValueAt);
   }
 
+  // An entry whose value was looked at.
+  struct Seen {
+    Place place;
+    Words words;
+  };
   // An empty buffer with room for one segment.
-  static std::vector<Words> segment_buffer() {
-    std::vector<Words> buffer;
+  template <class T>
+  static std::vector<T> segment_buffer() {
+    std::vector<T> buffer;
     buffer.reserve((Table::kSmallestFullGroups + Table::kFullSizes) *
                    maps::internal::kSlotsPerGroup);
     return buffer;

@@ -107,19 +107,25 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
   }
   void retire(const Words& unlinked) noexcept { retire_nodes(shard_, unlinked); }
 
-  // Removes the entries whose slots were copied into `doomed`, which must still be there; of those
-  // whose value changed since, only the ones for which still(const Words&). Returns how many.
+  // Removes the entries of one segment that were seen since this writer began; of those whose value
+  // changed since, only the ones for which still(const Words&). Returns how many. By their places,
+  // not by their keys: a key need not equal itself.
   template <class Still>
-  std::uint64_t erase_all(const std::vector<Words>& doomed, Still&& still) {
+  std::uint64_t erase_all(const std::vector<Seen>& doomed, Still&& still) {
     std::uint64_t erased = 0;
-    for (const Words& words : doomed) {
-      map_.keys_.with_key(words.data(), [&](const auto& key) {
-        const Place place = hold(map_.table_.find(Probe(map_.keys_, key)));
-        if (const Words now = this->words(place); now != words && !still(now)) return let_go();
-        erase(place);
+    for (const Seen& seen : doomed) {
+      hold(seen.place);
+      const Words now = words(seen.place);
+      if (now == seen.words || still(now)) {
+        map_.table_.erase_and_keep_size(shard_, seen.place);
+        if constexpr (kFreezes) frozen_ = Place{};
+        retire(now);
         ++erased;
-      });
+      } else {
+        let_go();
+      }
     }
+    if (erased != 0) map_.table_.shrink(shard_, doomed.front().place.hash);
     return erased;
   }
 
@@ -466,7 +472,7 @@ template <class Visitor>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) const {
   auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
   const MapMark inside(label_, Op::kIterate);
-  std::vector<Words> entries = segment_buffer();
+  std::vector<Words> entries = segment_buffer<Words>();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     const table::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
     entries.clear();
@@ -501,13 +507,13 @@ std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&&
     return result;
   };
   std::uint64_t erased = 0;
-  std::vector<Words> doomed = segment_buffer();
+  std::vector<Seen> doomed = segment_buffer<Seen>();
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     doomed.clear();
     Writer writer(*this, Table::reverse(position), Op::kErase);
     position = table_.for_segment_at(position, [&](const Place& place) {
       const Words words = table_.words(place);
-      if (!expired(words) && matches(words)) doomed.push_back(words);
+      if (!expired(words) && matches(words)) doomed.push_back({place, words});
     });
     erased += writer.erase_all(doomed, matches);
   }
@@ -529,7 +535,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
     -> SweepResult {
   SweepResult result;
   if (!sweep_lock_.try_lock()) return result;
-  std::vector<Words> doomed = segment_buffer();
+  std::vector<Seen> doomed = segment_buffer<Seen>();
   if (shards_.sum(&Counters::with_deadline) == 0) {
     sweep_position_ = 0;
     result.wrapped = true;
@@ -540,7 +546,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
     sweep_position_ = table_.for_segment_at(sweep_position_, [&](const Place& place) {
       const Words words = table_.words(place);
       ++seen;
-      if (expired_at(words, now_ms)) doomed.push_back(words);
+      if (expired_at(words, now_ms)) doomed.push_back({place, words});
     });
     const auto still = [now_ms](const Words& words) { return expired_at(words, now_ms); };
     const std::uint64_t erased = writer.erase_all(doomed, still);

@@ -262,6 +262,11 @@ class Table {
 
   // Removes an entry; its nodes are the caller's to retire. May merge or shrink segments.
   void erase(Shard& shard, const Place& place) noexcept {
+    erase_and_keep_size(shard, place);
+    if (!groups_.load_view(place.group()).tags.match_used()) shrink(shard, place.hash);
+  }
+  // The same, but other places in the segment stay valid: nothing merges or shrinks.
+  void erase_and_keep_size(Shard& shard, const Place& place) noexcept {
     if constexpr (Layout::kHasDeadline) {
       count_deadline(shard, word(place, Layout::kDeadlineAt), -1);
     }
@@ -272,7 +277,17 @@ class Table {
       groups_.remove_overflow(g);
     }
     shard.counters().entries.subtract(1);
-    if (!groups_.load_view(place.group()).tags.match_used()) shrink(shard, place.hash);
+  }
+
+  // Merges and shrinks the segment of `hash` as long as it is far too large. The entry that made it
+  // so is already gone: a failure here (no memory, a Hash that throws) only leaves it large.
+  void shrink(Shard& shard, std::uint64_t hash) noexcept {
+    try {
+      while (merge_with_buddy(shard, hash)) {
+      }
+      shrink_alone(shard, hash);
+    } catch (...) {
+    }
   }
 
   // --- The writer: whole segments ------------------------------------------------------------
@@ -570,27 +585,20 @@ class Table {
     shard.counters().splits.add(1);
   }
 
-  // Merges and shrinks the segment of `hash` as long as it is far too large. The entry that made it
-  // so is already gone: a failure here (no memory, a Hash that throws) only leaves it large.
-  void shrink(Shard& shard, std::uint64_t hash) noexcept {
-    try {
-      while (merge_with_buddy(shard, hash)) {
-      }
-      const Segment segment = directory_.lookup(hash);
-      const std::uint32_t depth = this->depth(segment);
-      const std::uint32_t full = full_groups(hash, depth);
-      const std::uint32_t least =
-          depth == shard.smallest_depth() ? smallest_groups(hash, depth) : full;
-      const std::uint32_t used = used_slots(segment);
-      std::uint32_t groups = segment.groups();
-      for (const std::uint32_t size : {full, full / 2, smallest_groups(hash, depth)}) {
-        const bool smaller = size < groups && size >= least;
-        if (smaller && used <= sparse(size * kSlotsPerGroup)) groups = size;
-      }
-      if (groups != segment.groups()) {
-        resize(shard, segment, collect_hashes({segment}), hash, groups);
-      }
-    } catch (...) {
+  void shrink_alone(Shard& shard, std::uint64_t hash) {
+    const Segment segment = directory_.lookup(hash);
+    const std::uint32_t depth = this->depth(segment);
+    const std::uint32_t full = full_groups(hash, depth);
+    const std::uint32_t least =
+        depth == shard.smallest_depth() ? smallest_groups(hash, depth) : full;
+    const std::uint32_t used = used_slots(segment);
+    std::uint32_t groups = segment.groups();
+    for (const std::uint32_t size : {full, full / 2, smallest_groups(hash, depth)}) {
+      const bool smaller = size < groups && size >= least;
+      if (smaller && used <= sparse(size * kSlotsPerGroup)) groups = size;
+    }
+    if (groups != segment.groups()) {
+      resize(shard, segment, collect_hashes({segment}), hash, groups);
     }
   }
   // The fill below which it pays to shrink; well below the half that a split leaves.
@@ -693,7 +701,9 @@ std::uint64_t Table<KeyCodec, Layout>::check_segment_at(std::uint64_t position,
       ++overflow[g - segment.first()];
     }
     const auto key_is_here = [&](const auto& key) {
-      return find(Probe(codec_, key)).at == Position(group, index);
+      const Probe probe(codec_, key);
+      const bool findable = !probe.needs_confirm() || probe.confirm(words.data());
+      return !findable || find(probe).at == Position(group, index);
     };
     VIGIL_CHECK(codec_.with_key(words.data(), key_is_here),
                 "an entry cannot be found by its key, or is there twice");
