@@ -150,7 +150,7 @@ struct ReadBack {
   return read_back(**directory);
 }
 
-// A server's run: directory, recovery, log.
+// A server's run: directory, recovery from the newest snapshot on, log.
 class TestRun {
  public:
   explicit TestRun(SimulatedDisk& disk, const LogOptions& options = small_log_options())
@@ -186,7 +186,11 @@ class TestRun {
     Result<std::unique_ptr<Directory>> directory = Directory::open(kFolder, disk);
     if (!directory) return directory.error();
     directory_ = std::move(*directory);
-    Result<ReadBack> back = read_back(*directory_);
+    const Result<DirectoryListing> listing = directory_->list();
+    if (!listing) return listing.error();
+    ReadOptions read;
+    if (!listing->snapshots.empty()) read.from = listing->snapshots.back().begin;
+    Result<ReadBack> back = read_back(*directory_, read);
     if (!back) return back.error();
     back_ = std::move(*back);
     Result<std::unique_ptr<Log>> log = Log::open(*directory_, back_.end, options, listener_);
