@@ -38,7 +38,7 @@ class Doom:
             self._replies += 1
             if self._replies == self._snapshot_at:
                 with self._server.resp() as client:
-                    client.send("BGSAVE")
+                    client.call("BGSAVE")
             if self._replies == self._kill_at:
                 self._server.popen.kill()
 
