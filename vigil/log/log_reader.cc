@@ -284,7 +284,8 @@ Result<LogEnd> LogRead::run() {
     const Result<Ending> ending = read(*segment);
     if (!ending) return ending.error();
     end_.last = segment->file;
-    if (*ending == Ending::kContinued && is_last) {
+    // Log::open() removes what is behind an unfinished group before it truncates.
+    if (*ending == Ending::kContinued && is_last && group_.empty()) {
       return damage(
           directory_.path_of(segment_name(position_)), 0,
           "the segment that follows position " + std::to_string(position_) + " is missing");
@@ -295,14 +296,14 @@ Result<LogEnd> LogRead::run() {
 
 // Where the log ends: at the first record of an unfinished group, or at position_.
 Result<LogEnd> LogRead::finish(const ReadSegment& last, Ending ending) {
-  const bool nothing_read = position_ == last.header.first;
+  const bool nothing_read = position_ == last.header.first;  // of `last`
   if (nothing_read && last.header.first_of_run) {
     return damage(last.path, kHeaderBlockBytes, "the first record of a run does not verify");
   }
   for (std::size_t i = index_ + 1; i < segments_.size(); ++i) {
     end_.unused.push_back(segments_[i]);
   }
-  const Result<void> judged = judge_tail(last, ending == Ending::kTruncated);
+  const Result<void> judged = judge_tail(last, ending != Ending::kUnverified);
   if (!judged) return judged.error();
   end_.end = position_;
   end_.last_file_bytes = last.offset_of(position_);
@@ -324,7 +325,7 @@ Result<LogEnd> LogRead::finish(const ReadSegment& last, Ending ending) {
 }
 
 // Torn or damaged? Looks at everything behind the first record that does not verify.
-Result<void> LogRead::judge_tail(const ReadSegment& segment, bool truncated) {
+Result<void> LogRead::judge_tail(const ReadSegment& segment, bool ended) {
   const Position hole = position_;
   const std::uint64_t offset = segment.offset_of(hole);
   std::uint64_t torn_bytes = 0;
@@ -341,15 +342,15 @@ Result<void> LogRead::judge_tail(const ReadSegment& segment, bool truncated) {
     if (tail.last || (is_first && in.header.zero_filled)) {
       torn_bytes += tail.written_end > from ? tail.written_end - from : 0;
     } else if (is_first) {
-      const Result<bool> ended = ends_with_zeroes(*in.content, in.path, from);
-      if (!ended) return ended.error();
-      if (!*ended) torn_bytes += tail.written_end - from;
+      const Result<bool> zeroes = ends_with_zeroes(*in.content, in.path, from);
+      if (!zeroes) return zeroes.error();
+      if (!*zeroes) torn_bytes += tail.written_end - from;
     } else if (in.header.zero_filled) {
       torn_bytes += tail.written_end > from ? tail.written_end - from : 0;
     }
     return {};
   };
-  if (!truncated) {
+  if (!ended) {
     const Result<void> judged = judge(segment, offset);
     if (!judged) return judged.error();
   }
