@@ -273,8 +273,9 @@ TEST_F(DurabilityTest, AnotherNumberOfShardsOrHashRoutesAnew) {
   {
     const auto kept = start();
     check(*kept);
-    EXPECT_EQ(kept->warnings(), (std::vector<std::string>{
-                                    "cache.shards changed from 8 to 32; the data was routed anew"}));
+    EXPECT_EQ(
+        kept->warnings(),
+        (std::vector<std::string>{"cache.shards changed from 8 to 32; the data was routed anew"}));
     ASSERT_TRUE(kept->snapshot());
   }
   options_.cache.shards = 4;

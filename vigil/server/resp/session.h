@@ -96,9 +96,9 @@ class RespSession final : public Session, private Subscriber {
   bool authenticated_;
   bool closing_ = false;
   bool mid_request_ = false;
-  bool wrote_ = false;  // in the running consume()
+  bool wrote_ = false;                                        // in the running consume()
   Durability::Service service_ = Durability::Service::kFull;  // of the running batch
-  std::size_t replied_bytes_ = 0;  // of the output: whole replies
+  std::size_t replied_bytes_ = 0;                             // of the output: whole replies
   Replies replies_ = Replies::kOn;
   Names channels_;
   Names patterns_;

@@ -79,8 +79,7 @@ void pubsub_numpat(Call& call) {
 }
 
 constexpr auto kFamily = CommandFamily::kPubSub;
-constexpr std::uint32_t kSubscribes =
-    Command::kPubSub | Command::kInSubscriber | Command::kLoading;
+constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber | Command::kLoading;
 
 constexpr std::array kPubsubSubcommands = {
     Command{.name = "pubsub|channels",
