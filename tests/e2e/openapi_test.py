@@ -28,7 +28,8 @@ NOT_PROVOKED = {
 }
 # The others need a disk that is slow, full or broken: durability_faults_test.
 NOT_PROVOKED_TYPES = {
-    f"urn:vigil:problem:{name}" for name in ("busy", "loading", "log-behind", "read-only", "no-room")
+    "urn:vigil:problem:" + name
+    for name in ("busy", "loading", "log-behind", "read-only", "no-room")
 }
 
 # Each refused from its header alone, whatever path and method it has: what follows the path.

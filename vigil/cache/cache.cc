@@ -240,8 +240,8 @@ std::uint64_t Cache::scan_records(std::uint32_t shard, std::uint64_t cursor,
   std::string value;
   for (const Index::KeyCopy& entry : entries) {
     EntryHeader header;
-    const bool found = index.read(
-        seeded_hash(entry.key, seed_), entry.key, [&](const EntryReader& reader) {
+    const bool found =
+        index.read(seeded_hash(entry.key, seed_), entry.key, [&](const EntryReader& reader) {
           header = reader.header();
           value.resize(reader.value_size());
           reader.copy_value(value.data());

@@ -8,8 +8,8 @@
 // without expiry events.
 //
 // Thread safety: every member may be called from any thread at any time, except add_observer and
-// set_tombstone_retention (while no other thread writes). Callbacks must not call back into the same
-// Cache; a write that does so is stopped by VIGIL_CHECK.
+// set_tombstone_retention (while no other thread writes). Callbacks must not call back into the
+// same Cache; a write that does so is stopped by VIGIL_CHECK.
 //
 // Consistency: operations on one key are linearizable. Writes to one shard are applied one at a
 // time in one order (shard.h). A read never blocks, takes no lock and writes no shared memory; it
@@ -201,8 +201,8 @@ class Cache {
   using RecordVisitor = std::function<void(const ScannedRecord&)>;
   std::uint64_t scan_records(std::uint32_t shard, std::uint64_t cursor,
                              const RecordVisitor& visit) const;
-  // Versions of keys that are not in the shard start above it. Takes the shard for an instant: every
-  // change that was visible to readers before was told to the observers when this returns.
+  // Versions of keys that are not in the shard start above it. Takes the shard for an instant:
+  // every change that was visible to readers before was told to the observers when this returns.
   [[nodiscard]] std::uint64_t version_floor(std::uint32_t shard);
 
   // --- Statistics and debugging ----------------------------------------------------------------

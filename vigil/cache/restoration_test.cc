@@ -24,9 +24,9 @@ constexpr CacheOptions kOptions{.shards = 4, .memory_limit_bytes = 64 << 20};
 
 void set(Cache& cache, std::string_view key, std::string_view value,
          std::int64_t deadline_ms = kNoDeadline, Kind kind = Kind::kString) {
-  EXPECT_EQ(cache.write(cache.key(key), kNow,
-                        [&](Slot& slot) { slot.assign(kind, value, deadline_ms); }),
-            WriteStatus::kApplied);
+  EXPECT_EQ(
+      cache.write(cache.key(key), kNow, [&](Slot& slot) { slot.assign(kind, value, deadline_ms); }),
+      WriteStatus::kApplied);
 }
 
 std::uint64_t version_after_set(Cache& cache, std::string_view key) {
@@ -37,7 +37,8 @@ std::uint64_t version_after_set(Cache& cache, std::string_view key) {
 }
 
 // What lies in a cache: by shard and key.
-using Content = std::map<std::pair<std::uint32_t, std::string>, std::pair<EntryHeader, std::string>>;
+using Content =
+    std::map<std::pair<std::uint32_t, std::string>, std::pair<EntryHeader, std::string>>;
 
 Content content_of(const Cache& cache) {
   Content content;
@@ -81,27 +82,27 @@ void change_at_random(Cache& cache, Random& random) {
   const std::int64_t deadline_ms =
       random.below(3) == 0 ? kNow + static_cast<std::int64_t>(random.below(1000)) + 1 : kNoDeadline;
   if (random.below(500) == 0) return cache.clear();
-  EXPECT_EQ(cache.write(cache.key(key), kNow,
-                        [&](Slot& slot) {
-                          switch (random.below(5)) {
-                            case 0:
-                              if (slot.has_record()) slot.erase();
-                              break;
-                            case 1:
-                              if (slot.exists()) slot.set_deadline(deadline_ms);
-                              break;
-                            case 2:
-                              slot.bury(slot.next_version(), kNow + 500);
-                              break;
-                            case 3:
-                              slot.sibling(key + "#").assign(Kind::kIdempotency, "answer", kNow + 9);
-                              break;
-                            default:
-                              slot.assign(Kind::kOrder, std::string(random.below(90), 'x'),
-                                          deadline_ms);
-                          }
-                        }),
-            WriteStatus::kApplied);
+  EXPECT_EQ(
+      cache.write(cache.key(key), kNow,
+                  [&](Slot& slot) {
+                    switch (random.below(5)) {
+                      case 0:
+                        if (slot.has_record()) slot.erase();
+                        break;
+                      case 1:
+                        if (slot.exists()) slot.set_deadline(deadline_ms);
+                        break;
+                      case 2:
+                        slot.bury(slot.next_version(), kNow + 500);
+                        break;
+                      case 3:
+                        slot.sibling(key + "#").assign(Kind::kIdempotency, "answer", kNow + 9);
+                        break;
+                      default:
+                        slot.assign(Kind::kOrder, std::string(random.below(90), 'x'), deadline_ms);
+                    }
+                  }),
+      WriteStatus::kApplied);
 }
 
 TEST(RestorationTest, WhatObserversAreToldMakesTheSameCache) {
@@ -237,8 +238,8 @@ TEST(RestorationTest, MoreThanTheMemoryLimitIsSaid) {
   Restoration restoration(cache, kNow);
   AssignStatus status = AssignStatus::kStored;
   for (int i = 0; i < 100 && status == AssignStatus::kStored; ++i) {
-    status = restoration.stored(0, "key:" + std::to_string(i), std::string(60'000, 'x'),
-                                {.version = 1});
+    status =
+        restoration.stored(0, "key:" + std::to_string(i), std::string(60'000, 'x'), {.version = 1});
   }
   EXPECT_EQ(status, AssignStatus::kOutOfMemory);
 }
@@ -259,9 +260,9 @@ TEST(CacheScanRecordsTest, EveryRecordThatStaysIsVisitedWhileOthersAreWritten) {
       const std::string key = "moves:" + std::to_string(i % 3000);
       EXPECT_EQ(cache.write(cache.key(key), kNow,
                             [&](Slot& slot) {
-                              slot.exists() ? slot.erase()
-                                            : static_cast<void>(slot.assign(
-                                                  Kind::kString, key, kNoDeadline));
+                              slot.exists()
+                                  ? slot.erase()
+                                  : static_cast<void>(slot.assign(Kind::kString, key, kNoDeadline));
                             }),
                 WriteStatus::kApplied);
     }

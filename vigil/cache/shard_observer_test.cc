@@ -179,7 +179,7 @@ TEST_F(ShardObserverTest, ClearingIsOneEventPerShard) {
   cache.add_observer(diary);
   cache.clear();
   EXPECT_EQ(events, (Events{"cleared 0 up to v0", "cleared 1 up to v0", "cleared 2 up to v0",
-                             "cleared 3 up to v0"}));
+                            "cleared 3 up to v0"}));
 }
 
 TEST_F(ShardObserverTest, WhatBelongsTogetherIsOneGroup) {

@@ -44,9 +44,7 @@ OrderOutcome outcome_of(cache::AssignStatus status, OrderOutcome stored) {
 }  // namespace
 
 Orders::Orders(cache::Cache& cache, OrderOptions options)
-    : cache_(cache),
-      options_(std::move(options)),
-      idempotency_keys_(options_.idempotency_secret) {
+    : cache_(cache), options_(std::move(options)), idempotency_keys_(options_.idempotency_secret) {
   VIGIL_CHECK(options_.history <= kHistoryMax,
               "at most 64 status changes are remembered per order");
   cache_.set_tombstone_retention(cache::Kind::kOrder, options_.tombstone_retention_ms);

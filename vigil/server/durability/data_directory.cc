@@ -71,8 +71,9 @@ Result<std::vector<std::string>> continue_statuses(const log::Directory& directo
   const Result<std::vector<std::string>> stored = read_statuses(path);
   if (!stored) return stored.error();
   if (stored->empty() && directory.run()) {
-    return Error{path + ": is missing, and without it stored orders have no statuses; restore it "
-                        "from a backup of the folder"};
+    return Error{path +
+                 ": is missing, and without it stored orders have no statuses; restore it "
+                 "from a backup of the folder"};
   }
   std::vector<std::string> lost;
   std::copy_if(stored->begin(), stored->end(), std::back_inserter(lost),
@@ -102,8 +103,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(ServerOptions* option
   Result<std::vector<std::string>> lost = continue_statuses(directory, &options->orders.table);
   if (!lost) return lost.error();
   options->orders.idempotency_secret.assign(directory.secret().begin(), directory.secret().end());
-  return std::unique_ptr<DataDirectory>(
-      new DataDirectory(*std::move(log), *std::move(lost)));
+  return std::unique_ptr<DataDirectory>(new DataDirectory(*std::move(log), *std::move(lost)));
 }
 
 }  // namespace vigil::server

@@ -32,8 +32,8 @@ class Durability::Commits final : public log::CommitListener {
   }
   void failed(std::string_view reason) noexcept override {
     const std::scoped_lock lock(mutex_);
-    listener_.warning(std::string("the log failed, from now on the server only reads: ")
-                          .append(reason));
+    listener_.warning(
+        std::string("the log failed, from now on the server only reads: ").append(reason));
     listener_.failed();
   }
 
@@ -118,12 +118,11 @@ Result<void> Durability::recover_and_open() {
   commits_->committed(log_->committed());
   snapshotter_ = std::make_unique<Snapshotter>(
       directory_->log(), *log_, cache_,
-      Snapshotter::Options{
-          .identity = identity(),
-          .log_bytes = options_.snapshot_log_bytes,
-          .last_begin = std::max(recovered->snapshot_begin, recovered->end.begin),
-          .last_bytes = recovered->snapshot_bytes,
-          .last_ms = recovered->snapshot_time_ms});
+      Snapshotter::Options{.identity = identity(),
+                           .log_bytes = options_.snapshot_log_bytes,
+                           .last_begin = std::max(recovered->snapshot_begin, recovered->end.begin),
+                           .last_bytes = recovered->snapshot_bytes,
+                           .last_ms = recovered->snapshot_time_ms});
   serving_log_.store(log_.get(), std::memory_order_release);
   return {};
 }

@@ -70,8 +70,7 @@ class Applier {
   Result<void> store(std::uint32_t shard, const Record& record) {
     const cache::EntryHeader header{
         .version = record.version, .deadline_ms = record.deadline_ms, .kind = record.kind};
-    const cache::AssignStatus status =
-        restoration_.stored(shard, record.key, record.value, header);
+    const cache::AssignStatus status = restoration_.stored(shard, record.key, record.value, header);
     if (status == cache::AssignStatus::kStored) return {};
     if (status == cache::AssignStatus::kTooLarge) {
       return Error{"a stored record is larger than this version of vigild allows"};
@@ -83,8 +82,7 @@ class Applier {
   [[nodiscard]] Error too_small() const {
     const std::uint64_t limit = cache_.options().memory_limit_bytes;
     const double done = static_cast<double>(progress_.bytes_done.load(std::memory_order_relaxed));
-    const double total =
-        static_cast<double>(progress_.bytes_total.load(std::memory_order_relaxed));
+    const double total = static_cast<double>(progress_.bytes_total.load(std::memory_order_relaxed));
     const double grows = std::max(total / std::max(done, 1.0), 1.05);
     const auto needed = static_cast<std::uint64_t>(static_cast<double>(limit) * grows) / kMiB + 1;
     return Error{"the stored data does not fit into cache.memory_limit, which is " +
@@ -129,7 +127,8 @@ class Applier {
         cursor = cache_.scan_records(shard, cursor, [&](const cache::Cache::ScannedRecord& record) {
           const std::string_view key =
               orders::shard_key(record.header.kind, record.key, record.value);
-          const auto was = static_cast<std::uint32_t>(stable_hash(*hash, key)) & (writer.shards - 1);
+          const auto was =
+              static_cast<std::uint32_t>(stable_hash(*hash, key)) & (writer.shards - 1);
           if (was == cleared) gone.emplace_back(record.key, record.header.version);
         });
       } while (cursor != 0);
@@ -273,8 +272,8 @@ std::string changed_from(const std::string& what, const std::string& before,
 void compare(const log::LogIdentity& before, const log::LogIdentity& now,
              std::vector<std::string>* warnings) {
   if (before.shards != now.shards) {
-    warnings->push_back(changed_from("cache.shards", std::to_string(before.shards),
-                                     std::to_string(now.shards)));
+    warnings->push_back(
+        changed_from("cache.shards", std::to_string(before.shards), std::to_string(now.shards)));
   }
   if (before.hash != now.hash) {
     warnings->push_back(changed_from("cache.hash", before.hash, now.hash));

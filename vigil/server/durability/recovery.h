@@ -48,14 +48,13 @@ struct RecoveryProgress {
 
 struct Recovered {
   log::LogEnd end;
-  log::Position snapshot_begin = 0;   // 0: there was no snapshot
+  log::Position snapshot_begin = 0;  // 0: there was no snapshot
   std::uint64_t snapshot_bytes = 0;
   std::int64_t snapshot_time_ms = 0;  // when it was begun, Unix
   std::vector<std::string> warnings;
 };
 
 [[nodiscard]] Result<Recovered> recover(const log::Directory& directory, cache::Cache& cache,
-                                        const RecoveryOptions& options,
-                                        RecoveryProgress* progress);
+                                        const RecoveryOptions& options, RecoveryProgress* progress);
 
 }  // namespace vigil::server

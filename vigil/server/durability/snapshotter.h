@@ -38,11 +38,11 @@ namespace vigil::server {
 
 struct SnapshotStats {
   bool running = false;
-  std::int64_t started_ms = 0;  // of the running one, Unix
+  std::int64_t started_ms = 0;   // of the running one, Unix
   std::uint64_t done_total = 0;  // in this run of the server
   std::uint64_t failed_total = 0;
-  std::string last_error;       // empty: the last one succeeded
-  std::int64_t last_ms = 0;     // when the last one ended, Unix; 0: there is none
+  std::string last_error;    // empty: the last one succeeded
+  std::int64_t last_ms = 0;  // when the last one ended, Unix; 0: there is none
   std::int64_t last_took_ms = -1;
   std::uint64_t last_bytes = 0;
   std::uint64_t log_bytes_since = 0;  // since the last one began

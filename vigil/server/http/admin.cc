@@ -33,14 +33,21 @@ void write_cache_stats(const cache::Cache& cache, text::JsonWriter* json) {
   json->end_object();
 }
 
+// Why clients should go elsewhere. A log that is behind for a moment is no reason.
+std::optional<Problem> unreadiness(Durability::Service service) {
+  using Service = Durability::Service;
+  if (service == Service::kLoading) return Problem::kLoading;
+  const bool takes_all = service == Service::kFull || service == Service::kBehind;
+  return takes_all ? std::nullopt : std::optional(Problem::kReadOnly);
+}
+
 void write_durability(const ServerState& server, text::JsonWriter* json) {
   const Durability& durability = server.durability;
   const Durability::RecoveryStats recovery = durability.recovery();
   const log::Log* const log = durability.serving_log();
   const log::LogStats stats = log == nullptr ? log::LogStats{} : log->stats();
   const Snapshotter* const snapshotter = durability.snapshotter();
-  const SnapshotStats snapshots =
-      snapshotter == nullptr ? SnapshotStats{} : snapshotter->stats();
+  const SnapshotStats snapshots = snapshotter == nullptr ? SnapshotStats{} : snapshotter->stats();
   json->begin_object("durability");
   json->member("mode", durability.keeps() ? server.options.durability.mode : "off");
   json->member("state", service_name(durability.service()));
@@ -126,7 +133,7 @@ void HttpAdmin::readiness(HttpReply* reply) const {
     reply_problem(Problem::kDraining, "connect to another instance", reply);
     return;
   }
-  if (const std::optional<Problem> problem = problem_of(server_.durability.service())) {
+  if (const std::optional<Problem> problem = unreadiness(server_.durability.service())) {
     reply_problem(*problem, server_.durability.sentence(), reply);
     return;
   }

@@ -38,7 +38,7 @@ constexpr std::array<ProblemSpec, 27> kProblems = {{
     {Problem::kDraining, 503, "draining", "The server is stopping"},
     {Problem::kLoading, 503, "loading", "The server reads its data from disk"},
     {Problem::kLogBehind, 503, "log-behind", "The log is behind; try again"},
-    {Problem::kReadOnly, 503, "read-only", "The log failed: the server only reads"},
+    {Problem::kReadOnly, 503, "read-only", "The server takes no writes"},
     {Problem::kVersionNotSupported, 505, "version-not-supported",
      "The version of HTTP is not served"},
     {Problem::kOutOfMemory, 507, "out-of-memory", "The memory limit is reached"},

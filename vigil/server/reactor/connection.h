@@ -16,9 +16,9 @@
 //   each         -                           kClosed      a broken socket, limit, time-out or kill
 //
 // Replies: a session appends to the output that it is given. What a batch of requests wrote has to
-// be in the log before its replies leave (commit_gate.h, durability.h), and a single reply may come later
-// from another thread (defer_reply()); the replies behind either wait, so that the order of the
-// requests is kept. Sessions may append to output() outside of consume() as well (a pub/sub
+// be in the log before its replies leave (commit_gate.h, durability.h), and a single reply may come
+// later from another thread (defer_reply()); the replies behind either wait, so that the order of
+// the requests is kept. Sessions may append to output() outside of consume() as well (a pub/sub
 // message) and then call request_attention(), so that it is sent before the reactor sleeps.
 //
 // Back-pressure: no request is taken while more than options.output_high_water_bytes of replies or
@@ -63,9 +63,8 @@ class ConnectionHost {
   static constexpr std::size_t kTailCopied = 16 * 1024;  // larger tails are read behind, not copied
 
   ConnectionHost(const ServerOptions& server_options, const Durability& server_durability,
-                 FaultLog& fault_log,
-                 const CoarseClock& coarse_clock, ReactorCounters& reactor_counters,
-                 const std::shared_ptr<Mailbox>& mailbox)
+                 FaultLog& fault_log, const CoarseClock& coarse_clock,
+                 ReactorCounters& reactor_counters, const std::shared_ptr<Mailbox>& mailbox)
       : options(server_options),
         durability(server_durability),
         faults(fault_log),
@@ -177,8 +176,7 @@ class Connection {
   void at_edge(Work work) noexcept;
   [[nodiscard]] bool has_room_for_replies() const {
     return replies_.size() <= host_.options.output_high_water_bytes &&
-           replies_.hold_count() < kHoldsMax &&
-           !(replies_.held() && host_.durability.behind());
+           replies_.hold_count() < kHoldsMax && !(replies_.held() && host_.durability.behind());
   }
 
   // Input.

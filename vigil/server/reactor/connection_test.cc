@@ -99,7 +99,7 @@ class ConnectionTest : public ::testing::Test {
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   LineProtocol protocol_;
   std::deque<ReplyTicket> tickets_;
-  ConnectionHost host_{options_, faults_, clock_, counters_, mailbox_};
+  ConnectionHost host_{options_, durability_, faults_, clock_, counters_, mailbox_};
   std::uint64_t connections_ = 0;
   FileDescriptor peer_;
   std::unique_ptr<Connection> connection_;

@@ -103,7 +103,7 @@ class RespSession final : public Session, private Subscriber {
   bool authenticated_;
   bool closing_ = false;
   bool mid_request_ = false;
-  bool wrote_ = false;  // in the running consume()
+  bool wrote_ = false;                                        // in the running consume()
   Durability::Service service_ = Durability::Service::kFull;  // of the running batch
   std::size_t replied_bytes_ = 0;  // of the output: whole replies
   Output* executing_ = nullptr;    // the output of the running consume()

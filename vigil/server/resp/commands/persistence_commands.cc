@@ -90,11 +90,11 @@ void shutdown(Call& call) {
   if (!save || snapshotter == nullptr) return stop();
   std::shared_ptr<ReplyTicket> ticket = call.session.defer_reply(call.reply.output());
   if (ticket == nullptr) return call.busy();
-  snapshotter->request([ticket, force, &stop, protocol = call.reply.protocol()](
-                           const Result<void>& written) {
-    ticket->complete(written || force ? std::string() : reply_to_save(written, protocol));
-    if (written || force) stop();
-  });
+  snapshotter->request(
+      [ticket, force, &stop, protocol = call.reply.protocol()](const Result<void>& written) {
+        ticket->complete(written || force ? std::string() : reply_to_save(written, protocol));
+        if (written || force) stop();
+      });
 }
 
 constexpr auto kFamily = CommandFamily::kServer;

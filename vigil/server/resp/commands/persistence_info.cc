@@ -18,9 +18,7 @@ class Fields {
   }
   void add(std::string_view name, std::int64_t value) { add(name, std::to_string(value)); }
   void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
-  void add(std::string_view name, bool value) {
-    add(name, std::string_view(value ? "1" : "0"));
-  }
+  void add(std::string_view name, bool value) { add(name, std::string_view(value ? "1" : "0")); }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
@@ -33,7 +31,8 @@ void add_loading(const Durability& durability, Fields* fields) {
   const Durability::RecoveryStats stats = durability.recovery();
   const std::uint64_t done = std::max<std::uint64_t>(stats.bytes_done, 1);
   const std::uint64_t left = stats.bytes_total - std::min(stats.bytes_total, stats.bytes_done);
-  const std::uint64_t percent = stats.bytes_done * 100 / std::max<std::uint64_t>(stats.bytes_total, 1);
+  const std::uint64_t percent =
+      stats.bytes_done * 100 / std::max<std::uint64_t>(stats.bytes_total, 1);
   fields->add("loading_start_time", stats.started_ms / 1000);
   fields->add("loading_total_bytes", stats.bytes_total);
   fields->add("loading_loaded_bytes", stats.bytes_done);
