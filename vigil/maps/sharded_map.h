@@ -11,8 +11,7 @@
 //
 // Requirements: Key can be copied (it is never moved), Value can be moved. Hash takes
 // std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
-// compares two of these. The compiler says so in a sentence (internal/requirements.h). exchange,
-// take and get_or_insert need a Value that can be moved without an exception.
+// compares two of these. The compiler says so in a sentence (internal/requirements.h).
 //
 // Thread safety: every member but construction and destruction may be called from any thread.
 //
@@ -165,8 +164,6 @@ class ShardedMap {
   static constexpr bool kLocked =
       maps::internal::value_kind<Value>() == maps::internal::ValueKind::kLocked;
   static constexpr bool kCopyable = std::is_copy_constructible_v<Value>;
-  // Otherwise returning it might throw when it is too late to keep the old state.
-  static constexpr bool kReturnable = std::is_nothrow_move_constructible_v<Value>;
 
  public:
   using key_type = Key;
@@ -176,7 +173,8 @@ class ShardedMap {
   using lookup_type = typename Keys::Lookup;  // std::string_view for std::string, else const Key&
   using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
-  // Throws std::bad_alloc if the address space cannot be reserved.
+  // Throws std::bad_alloc if the address space cannot be reserved, std::length_error if an option
+  // is too large.
   explicit ShardedMap(const ShardedMapOptions& options = {}, Hash hash = Hash(),
                       Equal equal = Equal());
   // REQUIRES: no other thread uses the map.
@@ -262,7 +260,8 @@ class ShardedMap {
   // `budget` entries. Returns at once if another thread is sweeping.
   SweepResult sweep(std::int64_t now_ms, std::uint64_t budget);
 
-  // Makes room for `entries` in all. A hint; growing is cheap without it.
+  // Makes room for `entries` in all. A hint; growing is cheap without it. Throws std::length_error
+  // at once if that is more than max_entries.
   void reserve(std::uint64_t entries);
 
   // Changes how many writers can work at a time, while readers and writers go on; no entry moves
@@ -335,6 +334,8 @@ class ShardedMap {
     return read(probe, words);
   }
 
+  // get_or_insert() of a key that was absent a moment ago.
+  GetOrInsertResult insert_or_get(lookup_type key, const Value& value, Deadline deadline);
   // insert_or_assign() with all that may be needed.
   bool assign_slow_path(lookup_type key, PreparedValue& value, Deadline deadline);
   // A callback that may not write gets as far as the lock, which stops it.
@@ -384,6 +385,7 @@ class ShardedMap {
   // The first of these are all that readers use.
   Keys keys_;
   const MapClock* clock_;
+  std::uint64_t max_entries_;
   Table table_;
   mutable maps::internal::Shards shards_;
 

@@ -253,13 +253,14 @@ class SnapshotMap {
   // Calls change(Draft&) with a copy of the map, which then becomes the map; returns what it
   // returned.
   template <class Change>
-  auto edit(Change&& change) {
-    return write(
-        Op::kEdit, [](const Map&) { return true; },
-        [&change](Map& map) -> std::invoke_result_t<Change&, Draft&> {
-          Draft draft(map);
-          return change(draft);
-        });
+  std::invoke_result_t<Change&, Draft&> edit(Change&& change) {
+    maps::internal::Garbage garbage;  // destroyed when the lock is released
+    const maps::internal::HeldMap mark(label_, Op::kEdit);
+    const MutexLock lock(writers_);
+    return write_next(garbage, [&change](Map& map) -> std::invoke_result_t<Change&, Draft&> {
+      Draft draft(map);
+      return change(draft);
+    });
   }
 
   // Adds an entry if there is none; returns whether it did.
@@ -363,7 +364,8 @@ class SnapshotMap {
           return true;
         });
   }
-  // Makes room for `entries` in all, in this and later versions.
+  // Makes room for `entries` in all, in this and later versions. Throws std::length_error if no
+  // memory could hold them.
   void reserve(std::uint64_t entries) {
     write(
         Op::kReserve, [](const Map&) { return true; },
@@ -419,11 +421,16 @@ class SnapshotMap {
   template <class Wanted, class Change>
   auto write(Op operation, Wanted&& wanted, Change&& change)
       -> std::invoke_result_t<Change&, Map&> {
-    using Result = std::invoke_result_t<Change&, Map&>;
     maps::internal::Garbage garbage;  // destroyed when the lock is released
     const maps::internal::HeldMap mark(label_, operation);
     const MutexLock lock(writers_);
-    if (!wanted(std::as_const(latest().map))) return Result();
+    if (!wanted(std::as_const(latest().map))) return {};
+    return write_next(garbage, change);
+  }
+  template <class Change>
+  auto write_next(maps::internal::Garbage& garbage, Change&& change)
+      -> std::invoke_result_t<Change&, Map&> VIGIL_REQUIRES(writers_) {
+    using Result = std::invoke_result_t<Change&, Map&>;
     auto next = std::make_unique<Version>(latest().map);
     if constexpr (std::is_void_v<Result>) {
       change(next->map);

@@ -213,10 +213,11 @@ class StripedMap {
       return true;
     });
   }
-  // Makes room for `entries` in all, if the hash spreads them evenly.
+  // Makes room for `entries` in all, if the hash spreads them evenly. Throws std::length_error if
+  // no memory could hold them.
   void reserve(std::uint64_t entries) {
     for_each_stripe(Op::kReserve, [entries](Map& map) {
-      map.reserve((entries + kStripes - 1) / kStripes);
+      map.reserve(entries / kStripes + (entries % kStripes != 0 ? 1 : 0));
       return true;
     });
   }

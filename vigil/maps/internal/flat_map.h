@@ -59,13 +59,13 @@ class FlatMap {
   bool visit(const Probe& probe, Visitor&& visitor) const {
     const Slot* slot = table_.find(probe);
     if (slot == nullptr) return false;
-    visitor(slot->value);
+    visitor(slot->value());
     return true;
   }
   [[nodiscard]] std::optional<Value> get(lookup_type key) const { return get(probe(key)); }
   [[nodiscard]] std::optional<Value> get(const Probe& probe) const {
     const Slot* slot = table_.find(probe);
-    return slot == nullptr ? std::nullopt : std::optional<Value>(std::as_const(slot->value));
+    return slot == nullptr ? std::nullopt : std::optional<Value>(std::as_const(slot->value()));
   }
   [[nodiscard]] bool contains(lookup_type key) const { return contains(probe(key)); }
   [[nodiscard]] bool contains(const Probe& probe) const { return table_.find(probe) != nullptr; }
@@ -88,7 +88,7 @@ class FlatMap {
   template <class V>
   bool insert_or_assign(const Probe& probe, V&& value) {
     if (Slot* slot = table_.find(probe)) {
-      Table::replace(*slot, Value(std::forward<V>(value)));
+      table_.replace(*slot, Value(std::forward<V>(value)));
       return false;
     }
     table_.insert(probe, std::forward<V>(value));
@@ -100,9 +100,9 @@ class FlatMap {
     return get_or_insert(probe(key), value);
   }
   GetOrInsertResult get_or_insert(const Probe& probe, const Value& value) {
-    if (const Slot* slot = table_.find(probe)) return {slot->value, false};
-    GetOrInsertResult result{value, true};
-    table_.insert(probe, value);
+    const Slot* slot = table_.find(probe);
+    GetOrInsertResult result{slot != nullptr ? slot->value() : value, slot == nullptr};
+    if (slot == nullptr) table_.insert(probe, value);
     return result;
   }
 
@@ -117,10 +117,7 @@ class FlatMap {
       table_.insert(probe, std::forward<V>(value));
       return std::nullopt;
     }
-    Value desired(std::forward<V>(value));
-    std::optional<Value> previous(std::move(slot->value));
-    Table::replace(*slot, std::move(desired));
-    return previous;
+    return table_.exchange(*slot, Value(std::forward<V>(value)));
   }
 
   template <class V>
@@ -130,8 +127,8 @@ class FlatMap {
   template <class V>
   bool compare_exchange(const Probe& probe, const Value& expected, V&& desired) {
     Slot* slot = table_.find(probe);
-    if (slot == nullptr || !(std::as_const(slot->value) == expected)) return false;
-    Table::replace(*slot, Value(std::forward<V>(desired)));
+    if (slot == nullptr || !(std::as_const(slot->value()) == expected)) return false;
+    table_.replace(*slot, Value(std::forward<V>(desired)));
     return true;
   }
 
@@ -145,11 +142,11 @@ class FlatMap {
     if (slot == nullptr) return false;
     if constexpr (std::is_nothrow_invocable_v<Change&, Value&> ||
                   !std::is_copy_constructible_v<Value>) {
-      change(slot->value);
+      change(slot->value());
     } else {
-      Value changed(std::as_const(slot->value));
+      Value changed(std::as_const(slot->value()));
       change(changed);
-      Table::replace(*slot, std::move(changed));
+      table_.replace(*slot, std::move(changed));
     }
     return true;
   }
@@ -166,17 +163,18 @@ class FlatMap {
   template <class Predicate>
   bool erase_if(const Probe& probe, Predicate&& predicate) {
     Slot* slot = table_.find(probe);
-    if (slot == nullptr || !predicate(std::as_const(slot->value))) return false;
+    if (slot == nullptr || !predicate(std::as_const(slot->value()))) return false;
     table_.erase(slot);
     return true;
   }
 
   std::optional<Value> take(lookup_type key) { return take(probe(key)); }
   std::optional<Value> take(const Probe& probe) {
-    Slot* slot = table_.find(probe);
-    if (slot == nullptr) return std::nullopt;
-    std::optional<Value> taken(std::move(slot->value));
-    table_.erase(slot);
+    std::optional<Value> taken;  // the only variable returned, so that nothing moves after erase()
+    if (Slot* slot = table_.find(probe)) {
+      taken.emplace(std::move(slot->value()));
+      table_.erase(slot);
+    }
     return taken;
   }
 
@@ -184,7 +182,7 @@ class FlatMap {
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
     table_.for_each_slot([&](const Slot& slot) {
-      return visited_goes_on(visitor, Table::Keys::view(slot.key), slot.value);
+      return visited_goes_on(visitor, Table::Keys::view(slot.key), slot.value());
     });
   }
 
@@ -192,7 +190,7 @@ class FlatMap {
   std::uint64_t erase_if(Predicate&& predicate) {
     std::uint64_t erased = 0;
     table_.for_each_slot([&](Slot& slot) {
-      if (predicate(Table::Keys::view(slot.key), std::as_const(slot.value))) {
+      if (predicate(Table::Keys::view(slot.key), std::as_const(slot.value()))) {
         table_.erase(&slot);
         ++erased;
       }

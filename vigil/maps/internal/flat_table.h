@@ -33,12 +33,15 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "vigil/base/check.h"
 #include "vigil/maps/internal/flat_keys.h"
+#include "vigil/maps/internal/flat_values.h"
 #include "vigil/table/tag_group.h"
 
 namespace vigil::maps::internal {
@@ -74,12 +77,14 @@ class FlatTable {
   using Keys = FlatKeys<Key, Hash, Equal, Allocator>;
   using Probe = typename Keys::Probe;
   using Lookup = typename Keys::Lookup;
-  static_assert(std::is_nothrow_move_constructible_v<Value>,
-                "a Value needs a move constructor that does not throw");
+  using Values = FlatValues<Value, Allocator>;
 
   struct Slot {
     typename Keys::Stored key;
-    Value value;
+    typename Values::Stored stored;
+
+    [[nodiscard]] Value& value() noexcept { return Values::get(stored); }
+    [[nodiscard]] const Value& value() const noexcept { return Values::get(stored); }
   };
 
   FlatTable(Hash hash, Equal equal, const Allocator& allocator)
@@ -133,14 +138,12 @@ class FlatTable {
     if (group.overflow != 0) --limit_;
   }
 
-  // Replaces the value without a moment at which there is none.
-  static void replace(Slot& slot, Value&& value) noexcept {
-    if constexpr (std::is_nothrow_move_assignable_v<Value>) {
-      slot.value = std::move(value);
-    } else {
-      std::destroy_at(&slot.value);
-      std::construct_at(&slot.value, std::move(value));
-    }
+  void replace(Slot& slot, Value&& value) {
+    Values::replace(slot.stored, allocator_, std::move(value));
+  }
+  // Returns the value that was there.
+  std::optional<Value> exchange(Slot& slot, Value&& value) {
+    return Values::exchange(slot.stored, allocator_, std::move(value));
   }
 
   // Calls visit(Slot&) until it returns false; it may erase the slot it was given.
@@ -165,8 +168,9 @@ class FlatTable {
     group_mask_ = size_ = limit_ = 0;
   }
 
-  // Makes room for `entries` in all.
+  // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::size_t entries) {
+    if (entries > kEntriesMax) throw std::length_error("a map cannot hold that many entries");
     const std::size_t groups = groups_for(entries);
     if (groups > group_count()) rehash(groups);
   }
@@ -210,6 +214,11 @@ class FlatTable {
   static std::size_t limit_of(std::size_t groups) noexcept {
     return groups <= 1 ? groups * FlatGroup::kSlots : groups * FlatGroup::kSlots * 7 / 8;
   }
+  // What a table holds that takes all addresses of a process.
+  static constexpr std::size_t kAddresses = std::size_t{1} << 47;
+  static constexpr std::size_t kEntriesMax =
+      std::bit_floor(kAddresses / (sizeof(FlatGroup) + FlatGroup::kSlots * sizeof(Slot))) *
+      FlatGroup::kSlots * 7 / 8;
   static std::size_t groups_for(std::size_t entries) noexcept {
     if (entries <= limit_of(1)) return entries == 0 ? 0 : 1;
     const std::size_t groups = std::bit_ceil((entries * 8 / 7 + 14) / FlatGroup::kSlots);
@@ -304,7 +313,7 @@ class FlatTable {
     Slot* slot = slots_ + claimed.index;
     probe.store(&slot->key, allocator_);
     claimed.has_key = true;
-    ::new (static_cast<void*>(&slot->value)) Value(std::forward<Args>(args)...);
+    Values::store(&slot->stored, allocator_, std::forward<Args>(args)...);
     claimed.table = nullptr;
     ++size_;
     return slot;
@@ -327,7 +336,7 @@ class FlatTable {
       const std::uint64_t hash = kHashIsNoexcept ? keys_.stored_hash(slot.key) : *next_hash++;
       Slot* to = slots + claim(arrays.groups, count - 1, hash);
       std::construct_at(&to->key, std::move(slot.key));
-      std::construct_at(&to->value, std::move(slot.value));
+      std::construct_at(&to->stored, std::move(slot.stored));
       std::destroy_at(&slot);
       return true;
     });
@@ -338,7 +347,7 @@ class FlatTable {
   void copy_entries_of(const FlatTable& other);
   void destroy(Slot& slot) noexcept {
     Keys::destroy(slot.key, allocator_);
-    std::destroy_at(&slot.value);
+    Values::destroy(slot.stored, allocator_);
   }
 
   [[no_unique_address]] Keys keys_;
@@ -362,7 +371,7 @@ void FlatTable<Key, Value, Hash, Equal, Allocator>::copy_entries_of(const FlatTa
       Slot* slot = slots_ + claimed.index;
       Keys::copy(&slot->key, from.key, allocator_);
       claimed.has_key = true;
-      std::construct_at(&slot->value, from.value);
+      Values::store(&slot->stored, allocator_, from.value());
       claimed.table = nullptr;
       ++size_;
       return true;

@@ -176,7 +176,7 @@ class GuardedMap {
     const Write write(guarding_, Op::kClear);
     map_.clear();
   }
-  // Makes room for `entries` in all.
+  // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::uint64_t entries) {
     const Mark mark(label_, Op::kReserve);
     const Write write(guarding_, Op::kReserve);

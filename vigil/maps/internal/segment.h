@@ -44,6 +44,7 @@ class Segment {
   static constexpr std::uint32_t kLastCode = 63;
   static constexpr std::uint32_t kChunkGroups = 128;  // slots of a chunk are whole 4 KiB pages
   static constexpr std::uint32_t kGroupBits = 26;
+  static constexpr std::uint64_t kSlotsMax = std::uint64_t{kSlotsPerGroup} << kGroupBits;
 
   Segment() = default;
   explicit Segment(std::uint32_t bits) noexcept : bits_(bits) {}

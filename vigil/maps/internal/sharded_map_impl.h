@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <stdexcept>
 
 #include "vigil/maps/internal/visitor.h"
 
@@ -148,8 +149,8 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
 namespace maps::internal {
 
 [[nodiscard]] inline std::uint32_t checked_shards(std::uint32_t shards) {
-  VIGIL_CHECK(std::has_single_bit(shards) && shards <= 4096,
-              "ShardedMapOptions::shards must be a power of two, at most 4096");
+  if (shards > Shards::kCountMax) throw std::length_error("a ShardedMap has at most 4096 shards");
+  VIGIL_CHECK(std::has_single_bit(shards), "the number of shards must be a power of two");
   return shards;
 }
 [[nodiscard]] inline std::uint32_t shards_depth(const ShardedMapOptions& options) {
@@ -167,6 +168,9 @@ namespace maps::internal {
 [[nodiscard]] inline std::uint64_t slots_for(const ShardedMapOptions& options) {
   constexpr std::uint64_t kSpare =
       (Shards::kCountMax * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
+  if (options.max_entries > Segment::kSlotsMax / 2) {
+    throw std::length_error("ShardedMapOptions::max_entries is over the limit of this format");
+  }
   return 2 * options.max_entries + kSpare;
 }
 
@@ -184,6 +188,7 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(std::string_view type,
                                                          Hash hash, Equal equal)
     : keys_(std::move(hash), std::move(equal)),
       clock_(options.clock),
+      max_entries_(options.max_entries),
       table_(keys_, maps::internal::slots_for(options), maps::internal::shards_depth(options),
              maps::internal::depth_limit(options)),
       shards_(options.shards),
@@ -345,17 +350,26 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::get_or_insert(lookup_type key
                                                                  const Value& value,
                                                                  Deadline deadline)
     -> GetOrInsertResult {
-  static_assert(kCopyable && kReturnable, "get_or_insert returns a copy of the value");
+  static_assert(kCopyable, "get_or_insert returns a copy of the value");
   if (std::optional<Value> found = get(key)) return {std::move(*found), false};
+  return insert_or_get(key, value, deadline);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+auto ShardedMap<Key, Value, Hash, Equal, kTraits>::insert_or_get(lookup_type key,
+                                                                 const Value& value,
+                                                                 Deadline deadline)
+    -> GetOrInsertResult {
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(value);
-  GetOrInsertResult result{value, true};  // copied before anything changes
   Writer writer(*this, probe.hash(), Op::kGetOrInsert);
-  if (const Place place = writer.find(probe); place.found()) {
-    return {Values::extract(value_words(writer.words(place))), false};
-  }
-  writer.insert(probe, prepared_key, prepared_value, deadline);
+  const Place place = writer.find(probe);
+  // The only variable returned, and made before anything changes: a copy that throws comes first.
+  GetOrInsertResult result{
+      place.found() ? Values::extract(value_words(writer.words(place))) : Value(value),
+      !place.found()};
+  if (!place.found()) writer.insert(probe, prepared_key, prepared_value, deadline);
   return result;
 }
 
@@ -364,18 +378,18 @@ template <class V>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(lookup_type key,
                                                                             V&& value,
                                                                             Deadline deadline) {
-  static_assert(kReturnable, "exchange returns a value after it has changed the map");
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
   Writer writer(*this, probe.hash(), Op::kExchange);
   const Place place = writer.hold(probe);
-  if (!place.found()) {
+  std::optional<Value> old;  // the only variable returned, so that nothing moves after replace()
+  if (place.found()) {
+    old.emplace(Values::extract(value_words(writer.words(place))));
+    writer.replace(place, prepared_value, deadline);
+  } else {
     writer.insert(probe, prepared_key, prepared_value, deadline);
-    return std::nullopt;
   }
-  std::optional<Value> old(Values::extract(value_words(writer.words(place))));
-  writer.replace(place, prepared_value, deadline);
   return old;
 }
 
@@ -424,13 +438,14 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
-  static_assert(kReturnable, "take returns a value after it has changed the map");
   const Probe probe(keys_, key);
   Writer writer(*this, probe.hash(), Op::kTake);
   const Place place = writer.hold(probe);
-  if (!place.found()) return std::nullopt;
-  std::optional<Value> taken(Values::extract(value_words(writer.words(place))));
-  writer.erase(place);
+  std::optional<Value> taken;  // the only variable returned, so that nothing moves after erase()
+  if (place.found()) {
+    taken.emplace(Values::extract(value_words(writer.words(place))));
+    writer.erase(place);
+  }
   return taken;
 }
 
@@ -580,6 +595,9 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired(Op operation)
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::reserve(std::uint64_t entries) {
+  if (entries > max_entries_) {
+    throw std::length_error("reserve() was asked for more than the option max_entries allows");
+  }
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     const Writer writer(*this, Table::reverse(position), Op::kReserve);
     position = table_.reserve_at(writer.shard(), position, entries);

@@ -69,7 +69,8 @@ struct ValueCodec<V, ValueKind::kInline> {
   class Prepared {
    public:
     // Any number for a map of numbers, as in a call of a function that takes a V.
-    template <std::convertible_to<V> From>
+    template <class From>
+    requires std::constructible_from<V, const From&>
     explicit Prepared(const From& from) {
       const V value = static_cast<V>(from);
       std::memcpy(words_.data(), &value, sizeof(V));
