@@ -19,6 +19,7 @@
 #include "vigil/server/config/options.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"
+#include "vigil/server/reactor/load_samples.h"
 #include "vigil/server/reactor/session.h"
 
 namespace vigil::server {
@@ -28,15 +29,22 @@ class Connection;  // connection.h
 struct ServerState {
   explicit ServerState(ServerOptions server_options);
 
+  // Takes one of load_samples.
+  void sample_load(std::int64_t now_ms);
+
   const ServerOptions options;  // threads is resolved: never 0
   cache::Cache cache;
   orders::Orders orders;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
+  LoadSamples load_samples;
   WallClock wall_clock;  // followed by the reactors; translates dates at the edges
   const std::int64_t started_ms;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors
+
+  // Ends the server, as a signal does; set before the first connection.
+  std::function<void()> shut_down = [] {};
 
   // The ports that were bound (port 0 resolved); set before the first connection.
   std::uint16_t resp_port = 0;
