@@ -13,7 +13,10 @@
 #include <string_view>
 
 #include "vigil/apps/demo.h"
+#include "vigil/apps/log_file.h"
 #include "vigil/apps/ready_file.h"
+#include "vigil/apps/service_manager.h"
+#include "vigil/base/standard_descriptors.h"
 #include "vigil/base/version.h"
 #include "vigil/server/config/config.h"
 #include "vigil/server/http/session.h"
@@ -24,7 +27,9 @@ namespace {
 
 using vigil::Result;
 using vigil::apps::Demo;
+using vigil::apps::LogFile;
 using vigil::apps::ReadyFile;
+using vigil::apps::ServiceManager;
 using vigil::server::Config;
 using vigil::server::Invocation;
 using vigil::server::Server;
@@ -39,34 +44,67 @@ int fail(const std::string& message) {
   return kUsage;
 }
 
-void start_log(const std::string& level) {
-  auto logger = spdlog::stderr_color_mt("vigild");
+// To the file, or to standard error; `file` is the file's sink, if there is one.
+Result<void> start_log(const Config& config, std::shared_ptr<LogFile>* file) {
+  std::shared_ptr<spdlog::logger> logger;
+  if (config.log_file.empty()) {
+    logger = spdlog::stderr_color_mt("vigild");
+  } else {
+    Result<std::shared_ptr<LogFile>> opened = LogFile::open(config.log_file);
+    if (!opened) return vigil::Error{"server.log_file: " + opened.error().message};
+    *file = *std::move(opened);
+    logger = std::make_shared<spdlog::logger>("vigild", *file);
+  }
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
-  logger->set_level(spdlog::level::from_str(level));
+  logger->set_level(spdlog::level::from_str(config.log_level));
   spdlog::set_default_logger(std::move(logger));
+  return {};
 }
 
-sigset_t stop_signals() {
+sigset_t awaited_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
 // Blocked before the first thread starts, so that all threads inherit it and await_stop() is the
 // only place where they arrive.
-void block_stop_signals() {
-  const sigset_t signals = stop_signals();
+void block_awaited_signals() {
+  const sigset_t signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // a peer that left is an error of its write
+  signal(SIGUSR1, SIG_IGN);  // have no meaning here, and would end the process
+  signal(SIGUSR2, SIG_IGN);
 }
 
-void await_stop() {
-  const sigset_t signals = stop_signals();
-  int received = 0;
-  sigwait(&signals, &received);
-  spdlog::info("{}: draining; once more ends at once", received == SIGINT ? "SIGINT" : "SIGTERM");
+void reopen_log(LogFile* file) {
+  if (file == nullptr) return spdlog::info("SIGHUP: the log goes to standard error, as before");
+  if (const Result<void> done = file->reopen(); !done) {
+    return spdlog::error("SIGHUP: {}", done.error().message);
+  }
+  spdlog::info("SIGHUP: the log goes on here");
+}
+
+// Returns when a signal says so; keeps the service manager's watchdog quiet meanwhile, as long as
+// every reactor turns.
+void await_stop(Server& server, const ServiceManager& manager, LogFile* log_file) {
+  const sigset_t signals = awaited_signals();
+  const std::int64_t interval_ms = manager.watchdog_interval_ms() / 2;
+  const timespec interval{interval_ms / 1000, interval_ms % 1000 * 1'000'000};
+  for (;;) {
+    const int received = sigtimedwait(&signals, nullptr, interval_ms == 0 ? nullptr : &interval);
+    if (received == SIGHUP) {
+      reopen_log(log_file);
+    } else if (received == SIGINT || received == SIGTERM) {
+      const char* const name = received == SIGINT ? "SIGINT" : "SIGTERM";
+      return spdlog::info("{}: draining; once more ends at once", name);
+    } else if (interval_ms != 0 && server.reactors_turn()) {
+      manager.tell("WATCHDOG=1");
+    }
+  }
 }
 
 // From now on a stop signal ends the process at once, whatever it waits for.
@@ -75,7 +113,8 @@ void exit_on_next_stop_signal() {
   action.sa_handler = [](int) { _exit(kInterrupted); };
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  const sigset_t signals = stop_signals();
+  const sigset_t signals = awaited_signals();
+  signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
@@ -90,8 +129,12 @@ void warn_about(const Config& config) {
 
 int serve(const Invocation& invocation) {
   const Config& config = invocation.config;
-  block_stop_signals();
-  start_log(config.log_level);
+  const ServiceManager manager = ServiceManager::from_environment();
+  block_awaited_signals();
+  std::shared_ptr<LogFile> log_file;
+  if (const Result<void> started = start_log(config, &log_file); !started) {
+    return fail(started.error().message);
+  }
   // SIGQUIT and fatal errors print all threads; GET /debug/threads serves them.
   if (const Result<void> installed = vigil::install_thread_dump({}); !installed) {
     return fail(installed.error().message);
@@ -100,6 +143,8 @@ int serve(const Invocation& invocation) {
 
   Server server(config.server, vigil::server::http_sessions(vigil::server::to_toml(config)));
   server.state().faults.set_sink([](std::string_view line) { spdlog::error("{}", line); });
+  // By the way of the signal, so that main ends too.
+  server.state().shut_down = [] { kill(getpid(), SIGTERM); };
   if (const Result<void> started = server.start(); !started) return fail(started.error().message);
   const std::string resp = server.resp_address();
   const std::string http = server.http_address();
@@ -117,7 +162,9 @@ int serve(const Invocation& invocation) {
 
   std::unique_ptr<Demo> demo;
   if (invocation.demo) demo = std::make_unique<Demo>(server.state());
-  await_stop();
+  manager.tell("READY=1\nSTATUS=serves RESP on " + resp + " and HTTP on " + http);
+  await_stop(server, manager, log_file.get());
+  manager.tell("STOPPING=1\nSTATUS=drains");
   exit_on_next_stop_signal();
   demo.reset();
   server.request_stop();
@@ -137,6 +184,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vigil::open_standard_descriptors();
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

@@ -23,6 +23,8 @@ struct ServerOptions {
   std::uint16_t http_port = 8390;  // 0: a free port
   std::uint32_t threads = 0;       // reactors; 0: one per core this process may use
   int listen_backlog = 511;
+  std::string resp_socket;  // path of a Unix socket beside the port; empty: none
+  std::string http_socket;
 
   // --- Who may use it --------------------------------------------------------------------------
   std::string password;     // of AUTH and HELLO; empty: none is asked for
@@ -58,6 +60,7 @@ struct Config {
   bool allow_unauthenticated = false;
   std::string data_dir;  // holds vigild.ready while the server runs; empty: none
   std::string log_level = "info";
+  std::string log_file;  // empty: standard error
 };
 
 }  // namespace vigil::server
