@@ -11,6 +11,7 @@
 
 #include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/options/unknown_command.h"
 
 namespace vigil::tools {
 
@@ -91,8 +92,9 @@ int run_bench(std::span<const char* const> arguments) {
   if (what == "server") return run_server(arguments.subspan(1));
   const bool asked = what == "--help" || what == "-h";
   if (!asked && !what.empty()) {
-    std::fprintf(stderr, "vigil bench: unknown subject \"%s\"; known: maps, server\n",
-                 arguments.front());
+    const std::string text = unknown_command_text("vigil bench", what, {"maps", "server"});
+    std::fprintf(stderr, "%s\n`vigil bench --help` lists the commands: maps, server.\n",
+                 text.c_str());
     return kUsage;
   }
   std::fputs(kHelp, asked ? stdout : stderr);
