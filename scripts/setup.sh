@@ -21,7 +21,7 @@ test_packages=(
   ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm
   python3 python3-jsonschema python3-junitparser python3-yaml
   libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev libtbb-dev liburcu-dev
-  curl faketime gdb nginx prometheus redis-server redis-tools tcl time wrk
+  curl faketime fish gdb groff nginx prometheus redis-server redis-tools systemd tcl time wrk zsh
 )
 
 is_installed() {

@@ -7,12 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "vigil/base/standard_descriptors.h"
 #include "vigil/base/version.h"
 #include "vigil/tools/advise/advise_command.h"
 #include "vigil/tools/bench/bench_command.h"
 #include "vigil/tools/command.h"
 #include "vigil/tools/gate/gate_command.h"
 #include "vigil/tools/layers/layers_command.h"
+#include "vigil/tools/options/unknown_command.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/terminal.h"
 #include "vigil/tools/triage/triage_command.h"
@@ -64,12 +66,11 @@ int run(std::span<const char* const> arguments) {
     std::fputs(help().c_str(), stdout);
     return vigil::tools::kClean;
   }
-  if (!name.empty()) {
-    vigil::tools::complain("vigil", "unknown command \"" + std::string(name) + "\"");
-    std::fputs("\n", stderr);
+  if (name.empty()) {
+    std::fputs(help().c_str(), stderr);
+    return vigil::tools::kUsage;
   }
-  std::fputs(help().c_str(), stderr);
-  return vigil::tools::kUsage;
+  return vigil::tools::unknown_command("vigil", name, kCommands);
 }
 
 // What was said may not have been kept: a full disk, a device that takes nothing.
@@ -82,6 +83,7 @@ int check_output(int exit_code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vigil::open_standard_descriptors();
   try {
     return check_output(run({argv + 1, argv + argc}));
   } catch (const std::exception& error) {

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program `vigild`: configuration, the server, the demo, signals.
-#include <poll.h>
+// The program `vigild`: configuration, the server, the demo.
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "vigil/apps/demo.h"
+#include "vigil/apps/log_file.h"
 #include "vigil/apps/ready_file.h"
+#include "vigil/apps/service_manager.h"
+#include "vigil/apps/supervisor.h"
+#include "vigil/base/standard_descriptors.h"
 #include "vigil/base/version.h"
 #include "vigil/server/config/config.h"
 #include "vigil/server/durability/data_directory.h"
@@ -33,7 +31,10 @@ namespace {
 
 using vigil::Result;
 using vigil::apps::Demo;
+using vigil::apps::LogFile;
 using vigil::apps::ReadyFile;
+using vigil::apps::ServiceManager;
+using vigil::apps::Supervisor;
 using vigil::server::Config;
 using vigil::server::DataDirectory;
 using vigil::server::Invocation;
@@ -43,90 +44,27 @@ using vigil::server::ServerOptions;
 constexpr int kClean = 0;
 constexpr int kUsage = 2;
 constexpr int kInternal = 3;
-constexpr int kInterrupted = 130;
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "vigild: %s\n", message.c_str());
   return kUsage;
 }
 
-void start_log(const std::string& level) {
-  auto logger = spdlog::stderr_color_mt("vigild");
+// To the file, or to standard error; `file` is the file's sink, if there is one.
+Result<void> start_log(const Config& config, std::shared_ptr<LogFile>* file) {
+  std::shared_ptr<spdlog::logger> logger;
+  if (config.log_file.empty()) {
+    logger = spdlog::stderr_color_mt("vigild");
+  } else {
+    Result<std::shared_ptr<LogFile>> opened = LogFile::open(config.log_file);
+    if (!opened) return vigil::Error{"server.log_file: " + opened.error().message};
+    *file = *std::move(opened);
+    logger = std::make_shared<spdlog::logger>("vigild", *file);
+  }
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
-  logger->set_level(spdlog::level::from_str(level));
+  logger->set_level(spdlog::level::from_str(config.log_level));
   spdlog::set_default_logger(std::move(logger));
-}
-
-sigset_t stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  return signals;
-}
-
-// Blocked before the first thread starts, so that all threads inherit it and Events is the only
-// place where they arrive.
-void block_stop_signals() {
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);  // a peer that left is an error of its write
-}
-
-// What main waits for: the data was read, or a stop signal.
-class Events {
- public:
-  Events() {
-    const sigset_t signals = stop_signals();
-    signals_ = ::signalfd(-1, &signals, SFD_CLOEXEC);
-    loaded_ = ::eventfd(0, EFD_CLOEXEC);
-  }
-  ~Events() {
-    ::close(signals_);
-    ::close(loaded_);
-  }
-  Events(const Events&) = delete;
-  Events& operator=(const Events&) = delete;
-
-  // From any thread, once.
-  void set_loaded(Result<void> result) {
-    result_ = std::move(result);
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(loaded_, &one, sizeof(one)));  // it has room for one
-  }
-
-  // The result of loading; nothing if a signal came first.
-  [[nodiscard]] std::optional<Result<void>> await_loaded() {
-    std::array<pollfd, 2> waited = {{{signals_, POLLIN, 0}, {loaded_, POLLIN, 0}}};
-    while (::poll(waited.data(), waited.size(), -1) < 0) {
-    }
-    if (waited[0].revents != 0) return std::nullopt;
-    std::uint64_t count = 0;
-    static_cast<void>(::read(loaded_, &count, sizeof(count)));  // acquires result_
-    return result_;
-  }
-  void await_stop() const {
-    signalfd_siginfo received{};
-    while (::read(signals_, &received, sizeof(received)) < 0) {
-    }
-    const bool interrupt = received.ssi_signo == SIGINT;
-    spdlog::info("{}: draining; once more ends at once", interrupt ? "SIGINT" : "SIGTERM");
-  }
-
- private:
-  int signals_;
-  int loaded_;
-  Result<void> result_;
-};
-
-// From now on a stop signal ends the process at once, whatever it waits for.
-void exit_on_next_stop_signal() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { _exit(kInterrupted); };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  return {};
 }
 
 void warn_about(const Config& config) {
@@ -147,7 +85,8 @@ Result<std::unique_ptr<DataDirectory>> open_data(ServerOptions* options) {
 }
 
 // Tells the world that the server serves. The file goes when the result does.
-Result<std::unique_ptr<ReadyFile>> announce(const Server& server, const std::string& data_dir) {
+Result<std::unique_ptr<ReadyFile>> announce(const Server& server, const ServiceManager& manager,
+                                            const std::string& data_dir) {
   const std::string resp = server.resp_address();
   const std::string http = server.http_address();
   std::unique_ptr<ReadyFile> file;
@@ -158,13 +97,31 @@ Result<std::unique_ptr<ReadyFile>> announce(const Server& server, const std::str
   }
   std::printf("ready resp=%s http=%s\n", resp.c_str(), http.c_str());
   std::fflush(stdout);
+  manager.tell("READY=1\nSTATUS=serves RESP on " + resp + " and HTTP on " + http);
   return file;
+}
+
+Result<void> start(Server& server, Supervisor& supervisor) {
+  server.state().faults.set_sink([](std::string_view line) { spdlog::error("{}", line); });
+  // By the way of the signal, so that main ends too.
+  server.state().stop_process = [asked = std::make_shared<std::atomic<bool>>(false)] {
+    if (!asked->exchange(true)) ::kill(::getpid(), SIGTERM);  // a second one would end it at once
+  };
+  return server.start({
+      .loaded = [&supervisor](const Result<void>& result) { supervisor.set_loaded(result); },
+      .note = [](std::string_view line) { spdlog::info("{}", line); },
+      .warning = [](std::string_view line) { spdlog::warn("{}", line); },
+  });
 }
 
 int serve(Invocation& invocation) {
   Config& config = invocation.config;
-  block_stop_signals();
-  start_log(config.log_level);
+  const ServiceManager manager = ServiceManager::from_environment();
+  Supervisor::block_signals();
+  std::shared_ptr<LogFile> log_file;
+  if (const Result<void> started = start_log(config, &log_file); !started) {
+    return fail(started.error().message);
+  }
   // SIGQUIT and fatal errors print all threads; GET /debug/threads serves them.
   if (const Result<void> installed = vigil::install_thread_dump({}); !installed) {
     return fail(installed.error().message);
@@ -174,32 +131,26 @@ int serve(Invocation& invocation) {
   Result<std::unique_ptr<DataDirectory>> data = open_data(&config.server);
   if (!data) return fail(data.error().message);
 
-  Events events;
   Server server(config.server, vigil::server::http_sessions(effective_config), *std::move(data));
-  server.state().faults.set_sink([](std::string_view line) { spdlog::error("{}", line); });
-  server.state().stop_process = [asked = std::make_shared<std::atomic<bool>>(false)] {
-    if (!asked->exchange(true)) ::kill(::getpid(), SIGTERM);  // a second one would end it at once
-  };
-  const Result<void> started = server.start({
-      .loaded = [&events](const Result<void>& result) { events.set_loaded(result); },
-      .note = [](std::string_view line) { spdlog::info("{}", line); },
-      .warning = [](std::string_view line) { spdlog::warn("{}", line); },
-  });
-  if (!started) return fail(started.error().message);
+  Supervisor supervisor(server, manager, log_file.get());
+  if (const Result<void> started = start(server, supervisor); !started) {
+    return fail(started.error().message);
+  }
   spdlog::info("vigild {} listens for RESP on {} and HTTP on {}, {} threads", vigil::version(),
                server.resp_address(), server.http_address(), server.state().options.threads);
 
   std::unique_ptr<ReadyFile> ready_file;
   std::unique_ptr<Demo> demo;
-  if (const auto loaded = events.await_loaded(); loaded) {
+  if (const auto loaded = supervisor.await_loaded(); loaded) {
     if (!*loaded) return fail(loaded->error().message);
-    auto announced = announce(server, config.server.data_dir);
+    auto announced = announce(server, manager, config.server.data_dir);
     if (!announced) return fail(announced.error().message);
     ready_file = *std::move(announced);
     if (invocation.demo) demo = std::make_unique<Demo>(server.state());
+    supervisor.await_stop();
   }
-  events.await_stop();
-  exit_on_next_stop_signal();
+  manager.tell("STOPPING=1\nSTATUS=drains");
+  Supervisor::exit_on_next_stop_signal();
   demo.reset();
   server.request_stop();
   server.wait();
@@ -218,6 +169,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vigil::open_standard_descriptors();
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

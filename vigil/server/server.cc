@@ -4,6 +4,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,14 +29,38 @@ struct Server::Impl {
   std::unique_ptr<RespShared> resp;
   std::vector<std::unique_ptr<RespReactor>> resp_reactors;
   std::optional<cache::ExpiryListener> expiry;
+  std::vector<SocketFile> socket_files;
   std::vector<std::thread> threads;
+  std::uint32_t asked = 0;               // reactors, whether they turn
+  std::atomic<std::uint32_t> turned{0};  // of them, since then
+
+  Result<void> listen(const std::string& address, std::uint16_t port, const std::string& path,
+                      Protocol protocol, const ServerState& state, std::uint16_t* bound_port);
 };
+
+// On a port, and on a path if there is one.
+Result<void> Server::Impl::listen(const std::string& address, std::uint16_t port,
+                                  const std::string& path, Protocol protocol,
+                                  const ServerState& state, std::uint16_t* bound_port) {
+  const int backlog = state.options.listen_backlog;
+  auto socket = listen_on(address, port, backlog);
+  if (!socket) return socket.error();
+  *bound_port = local_port(socket->get());
+  reactors.front()->add_listener(std::move(*socket), protocol);
+  if (path.empty()) return {};
+  auto local = listen_on_path(path, backlog);
+  if (!local) return local.error();
+  reactors.front()->add_listener(std::move(local->socket), protocol);
+  socket_files.push_back(std::move(local->file));
+  return {};
+}
 
 Server::Server(ServerOptions options, SessionFactory http_sessions,
                std::unique_ptr<DataDirectory> data)
     : state_(std::make_unique<ServerState>(std::move(options), std::move(data))),
       impl_(std::make_unique<Impl>()) {
   Impl& impl = *impl_;
+  state_->stop_process = [this] { request_stop(); };
   impl.factories.http = std::move(http_sessions);
   impl.factories.resp = [&impl](ReactorContext& context, Connection& connection) {
     return std::make_unique<RespSession>(*impl.resp_reactors[context.reactor], connection);
@@ -76,15 +102,13 @@ Result<void> Server::start(Reports reports) {
   // Sockets beside the connections: listeners, epoll, eventfd and spare per reactor, files.
   raise_open_file_limit(std::uint64_t{options.connections_max} + 64 + 4 * options.threads);
 
-  auto resp = listen_on(options.bind, options.resp_port, options.listen_backlog);
-  if (!resp) return resp.error();
-  state_->resp_port = local_port(resp->get());
-  impl.reactors.front()->add_listener(std::move(*resp), Protocol::kResp);
+  Result<void> resp = impl.listen(options.bind, options.resp_port, options.resp_socket,
+                                  Protocol::kResp, *state_, &state_->resp_port);
+  if (!resp) return resp;
   if (impl.factories.http) {
-    auto http = listen_on(options.bind, options.http_port, options.listen_backlog);
-    if (!http) return http.error();
-    state_->http_port = local_port(http->get());
-    impl.reactors.front()->add_listener(std::move(*http), Protocol::kHttp);
+    Result<void> http = impl.listen(options.bind, options.http_port, options.http_socket,
+                                    Protocol::kHttp, *state_, &state_->http_port);
+    if (!http) return http;
   }
   for (std::size_t i = 0; i < impl.reactors.size(); ++i) {
     impl.threads.emplace_back([&reactor = *impl.reactors[i]] { reactor.run(); });
@@ -113,6 +137,18 @@ void Server::start_durability(Reports reports) {
   listener.note = reports.note ? std::move(reports.note) : nobody;
   listener.warning = reports.warning ? std::move(reports.warning) : nobody;
   state_->durability.start(std::move(listener));
+}
+
+bool Server::reactors_turn() {
+  Impl& impl = *impl_;
+  const auto count = static_cast<std::uint32_t>(impl.reactors.size());
+  if (impl.turned.load(std::memory_order_relaxed) < impl.asked) return false;
+  impl.turned.store(0, std::memory_order_relaxed);
+  impl.asked = count;
+  for (const auto& reactor : impl.reactors) {
+    reactor->mailbox().post([&impl] { impl.turned.fetch_add(1, std::memory_order_relaxed); });
+  }
+  return true;
 }
 
 void Server::request_stop() noexcept {

@@ -49,6 +49,10 @@ class Server {
   // output is flushed, at most for options.drain_timeout_ms.
   void request_stop() noexcept;
 
+  // Whether every reactor has turned since the last call, which asks them again; the first call is
+  // true. By the owning thread: what a watchdog wants to know.
+  [[nodiscard]] bool reactors_turn();
+
   // Returns when all reactors have ended after request_stop(), and the log is closed.
   void wait();
 

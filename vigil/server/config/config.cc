@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kSecretBytesMax = std::size_t{64} << 10;
 
 bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address == "::1" || address == "::ffff:127.0.0.1";
+  return address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
 }
 
 // The first line of a secret file. An empty path means no secret.

@@ -32,6 +32,8 @@ struct ServerOptions {
   std::uint16_t http_port = 8390;  // 0: a free port
   std::uint32_t threads = 0;       // reactors; 0: one per core this process may use
   int listen_backlog = 511;
+  std::string resp_socket;  // path of a Unix socket beside the port; empty: none
+  std::string http_socket;
 
   // --- Who may use it --------------------------------------------------------------------------
   std::string password;     // of AUTH and HELLO; empty: none is asked for
@@ -68,6 +70,7 @@ struct Config {
   std::string admin_token_file;  // its first line becomes server.admin_token
   bool allow_unauthenticated = false;
   std::string log_level = "info";
+  std::string log_file;  // empty: standard error
 };
 
 }  // namespace vigil::server

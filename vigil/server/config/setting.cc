@@ -38,6 +38,14 @@ bool is_address(const std::string& text) {
   return inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
          inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
 }
+// Of the short forms that inet_aton() takes: "127.1".
+std::string address_meant(const std::string& text) {
+  in_addr address{};
+  if (text.empty() || inet_aton(text.c_str(), &address) == 0) return {};
+  std::array<char, INET_ADDRSTRLEN> full{};
+  inet_ntop(AF_INET, &address, full.data(), full.size());
+  return std::string("; did you mean ") + full.data() + "?";
+}
 bool is_event_set(const std::string& text) {
   return text.find_first_not_of("KEg$lshzxetdmnA") == std::string::npos;
 }
@@ -70,13 +78,22 @@ constexpr Setting kSettings[] = {
     {"server.listen_backlog", "--listen-backlog", Form::kInteger, 1, 65535,
      "connections that may wait to be accepted",
      [](Config& c) -> Target { return &c.server.listen_backlog; }},
+    {"server.resp_socket", "--resp-socket", Form::kText, 0, 0,
+     "path of a Unix socket for Redis clients, beside the port",
+     [](Config& c) -> Target { return &c.server.resp_socket; }},
+    {"server.http_socket", "--http-socket", Form::kText, 0, 0,
+     "path of a Unix socket for HTTP, beside the port",
+     [](Config& c) -> Target { return &c.server.http_socket; }},
     {"server.data_dir", "--data-dir", Form::kText, 0, 0,
      "directory that keeps what is written; none: memory only",
      [](Config& c) -> Target { return &c.server.data_dir; }},
     {"server.log_level", "--log-level", Form::kText, 0, 0,
-     "what is logged to standard error",
+     "what is logged",
      [](Config& c) -> Target { return &c.log_level; },
      is_log_level, "debug, info, warning, error or off"},
+    {"server.log_file", "--log-file", Form::kText, 0, 0,
+     "file for the log, opened again on SIGHUP; empty: standard error",
+     [](Config& c) -> Target { return &c.log_file; }},
 
     {"security.password_file", "--password-file", Form::kText, 0, 0,
      "file whose first line is the password of RESP clients and HTTP order requests",
@@ -275,7 +292,8 @@ std::string expectation(const Setting& setting) {
 
 Result<void> assign(const Setting& setting, std::string_view text, Config* config) {
   if (store(setting, text, config)) return {};
-  return Error{"found " + toml_string(text) + ", expected " + expectation(setting)};
+  return Error{"found " + toml_string(text) + ", expected " + expectation(setting) +
+               (setting.accepts == is_address ? address_meant(std::string(text)) : "")};
 }
 
 std::string toml_literal(const Setting& setting, const Config& config) {

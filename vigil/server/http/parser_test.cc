@@ -160,9 +160,9 @@ TEST(HttpParserTest, MalformedInputHasAStatus) {
       {"GET /a b HTTP/1.1\r\n" + host + "\r\n", 400},
       {"G\x01T / HTTP/1.1\r\n" + host + "\r\n", 400},
       {"GET / HTTP/1.1\n" + host + "\n", 400},
-      {"GET / HTTP/2.0\r\n" + host + "\r\n", 400},
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
-      {"GET / HTTP/1.7\r\n" + host + "\r\n", 400},
+      {"GET / HTTP/2.0\r\n" + host + "\r\n", 505},
+      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"GET / HTTP/1.x\r\n" + host + "\r\n", 400},
       {"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\n" + host + "no colon\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\n" + host + host + "\r\n", 400},
@@ -183,7 +183,7 @@ TEST(HttpParserTest, MalformedInputHasAStatus) {
        413},
       {"PUT / HTTP/1.1\r\n" + host + "Expect: tea\r\nContent-Length: 1\r\n\r\n", 417},
       {"GET / HTTP/1.1\r\n" + host + "A: " + std::string(17'000, 'a') + "\r\n\r\n", 431},
-      {"GET /" + std::string(17'000, 'a'), 431},
+      {"GET /" + std::string(17'000, 'a'), 414},
   };
   for (const Malformed& bad : cases) {
     const Conversation result = run(bad.input);

@@ -117,11 +117,15 @@ void Connection::attend() noexcept {
 
 void Connection::drain() noexcept {
   at_edge([&] {
+    const std::uint64_t quiet = host_.counters.bytes_in.value();
     for (int reads = 0; reads < kDrainReadsMax && phase_ == Phase::kOpen; ++reads) {
       const std::uint64_t before = host_.counters.bytes_in.value();
       receive();
       if (host_.counters.bytes_in.value() == before) break;
     }
+    // Nothing came, nothing is under way: there is nothing to wait for.
+    const bool idle = host_.counters.bytes_in.value() == quiet && input_.empty();
+    if (phase_ == Phase::kOpen && idle && replies_.empty()) return close();
     if (phase_ == Phase::kOpen) enter(Phase::kDraining);
     settle();
   });

@@ -49,6 +49,11 @@ class LatencyHistogram {
     sum_ns_.add(nanoseconds * times);
   }
 
+  void reset() noexcept {
+    for (Counter& bucket : buckets_) bucket.set(0);
+    sum_ns_.set(0);
+  }
+
   [[nodiscard]] std::uint64_t bucket(std::uint32_t index) const noexcept {
     return buckets_[index].value();
   }

@@ -177,6 +177,7 @@ void Reactor::refresh_cpu_time() {
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   context_.counters.cpu_ns.set(static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
                                static_cast<std::uint64_t>(time.tv_nsec));
+  if (context_.reactor == 0) server_.sample_load(clock_.unix_ms());
 }
 
 // --- Connections ---------------------------------------------------------------------------------

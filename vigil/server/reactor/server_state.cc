@@ -36,6 +36,19 @@ ServerState::ServerState(ServerOptions server_options,
   for (std::uint32_t i = 0; i < options.threads; ++i) {
     counters.push_back(std::make_unique<ReactorCounters>());
   }
+  sample_load(started_ms);
+}
+
+void ServerState::sample_load(std::int64_t now_ms) {
+  const cache::CacheStats stats = cache.stats();
+  LoadSamples::Sample sample{.taken_ms = now_ms,
+                             .held_bytes = stats.entry_bytes + stats.index_bytes};
+  for (const auto& of_reactor : counters) {
+    for (const Counter& family : of_reactor->commands) sample.requests += family.value();
+    sample.bytes_in += of_reactor->bytes_in.value();
+    sample.bytes_out += of_reactor->bytes_out.value();
+  }
+  load_samples.take(sample);
 }
 
 }  // namespace vigil::server

@@ -20,6 +20,7 @@
 #include "vigil/server/durability/durability.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"
+#include "vigil/server/reactor/load_samples.h"
 #include "vigil/server/reactor/session.h"
 
 namespace vigil::server {
@@ -31,15 +32,20 @@ struct ServerState {
   explicit ServerState(ServerOptions server_options,
                        std::unique_ptr<DataDirectory> data_directory = nullptr);
 
+  // Takes one of load_samples.
+  void sample_load(std::int64_t now_ms);
+
   const ServerOptions options;  // threads is resolved: never 0
   cache::Cache cache;
   orders::Orders orders;
   Durability durability;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
+  LoadSamples load_samples;
   WallClock wall_clock;  // followed by the reactors; translates dates at the edges
   const std::int64_t started_ms;
-  std::function<void()> stop_process;         // what SHUTDOWN does; empty: it is refused
+  // What SHUTDOWN does; set before the first connection. Empty: it is refused.
+  std::function<void()> stop_process;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/resp/clients.h"
 
+#include <algorithm>
+
 namespace vigil::server {
 
 Client::Client(Connection& client_connection, std::uint32_t client_reactor)
@@ -23,15 +25,23 @@ void Clients::remove(Client& client) {
   clients_.erase(client.id);
 }
 
-void Clients::set_name(const Client& client, std::string_view name) {
+bool Clients::is_word(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+void Clients::set(const Client& client, Text which, std::string_view text) {
   const MutexLock lock(mutex_);
-  clients_.at(client.id).name = name;
+  clients_.at(client.id).texts[static_cast<std::size_t>(which)] = text;
 }
 
 std::string Clients::name(const Client& client) const {
   const MutexLock lock(mutex_);
-  const auto entry = clients_.find(client.id);
-  return entry == clients_.end() ? std::string() : entry->second.name;
+  return clients_.at(client.id).texts[static_cast<std::size_t>(Text::kName)];
+}
+
+std::string Clients::describe(const Client& client, std::int64_t now_ms) const {
+  const MutexLock lock(mutex_);
+  return describe_client(client, clients_.at(client.id).texts, now_ms);
 }
 
 std::size_t Clients::size() const {
@@ -39,29 +49,37 @@ std::size_t Clients::size() const {
   return clients_.size();
 }
 
-std::string describe_client(const Client& client, std::string_view name, std::int64_t now_ms) {
+std::string describe_client(const Client& client, const Clients::Texts& texts,
+                            std::int64_t now_ms) {
+  const auto text = [&](Clients::Text which) { return texts[static_cast<std::size_t>(which)]; };
+  const auto number = [](const auto& value) {
+    return std::to_string(value.load(std::memory_order_relaxed));
+  };
   const std::uint32_t channels = client.channels.load(std::memory_order_relaxed);
   const std::uint32_t patterns = client.patterns.load(std::memory_order_relaxed);
   std::string flags;
+  if (client.monitor.load(std::memory_order_relaxed)) flags += 'O';
   if (channels + patterns != 0) flags += 'P';
   if (client.no_evict.load(std::memory_order_relaxed)) flags += 'e';
+  if (client.no_touch.load(std::memory_order_relaxed)) flags += 'T';
   if (flags.empty()) flags = "N";
   const std::int64_t active = client.active_ms.load(std::memory_order_relaxed);
   return "id=" + std::to_string(client.id) + " addr=" + client.address +
          " laddr=" + client.local_address + " fd=" + std::to_string(client.fd) +
-         " name=" + std::string(name) +
+         " name=" + text(Clients::Text::kName) +
          " age=" + std::to_string((now_ms - client.created_ms) / 1000) +
          " idle=" + std::to_string((now_ms - active) / 1000) + " flags=" + flags +
          " db=0 sub=" + std::to_string(channels) + " psub=" + std::to_string(patterns) +
-         " ssub=0 multi=-1 events=r cmd=" + client.last_command.load(std::memory_order_relaxed) +
-         " user=default redir=-1 resp=" +
-         std::to_string(client.protocol.load(std::memory_order_relaxed)) +
-         " reactor=" + std::to_string(client.reactor);
+         " ssub=0 multi=-1 qbuf=" + number(client.unfinished_bytes) +
+         " events=r cmd=" + client.last_command.load(std::memory_order_relaxed) +
+         " user=default redir=-1 resp=" + number(client.protocol) +
+         " lib-name=" + text(Clients::Text::kLibrary) +
+         " lib-ver=" + text(Clients::Text::kVersion) + " reactor=" + std::to_string(client.reactor);
 }
 
-void Clients::for_each(const std::function<void(const Client&, std::string_view)>& visit) const {
+void Clients::for_each(const std::function<void(const Client&, const Texts&)>& visit) const {
   const MutexLock lock(mutex_);
-  for (const auto& [id, registered] : clients_) visit(*registered.client, registered.name);
+  for (const auto& [id, registered] : clients_) visit(*registered.client, registered.texts);
 }
 
 void Clients::kill(std::uint64_t id) {

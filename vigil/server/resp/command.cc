@@ -2,8 +2,6 @@
 #include "vigil/server/resp/command.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 
 #include "vigil/server/resp/number.h"
 
@@ -35,32 +33,6 @@ const Command* Command::find_subcommand(std::string_view own_name) const {
     if (equal_ignoring_case(subcommand.name.substr(own_start), own_name)) return &subcommand;
   }
   return nullptr;
-}
-
-void Call::arity_error() {
-  reply.error("ERR wrong number of arguments for '" + std::string(command.name) + "' command");
-}
-
-void Call::busy() {
-  ++reactor.tally.busy;
-  reply.error(kBusy);
-}
-
-void run_subcommand(Call& call) {
-  constexpr std::size_t kShownMax = 128;
-  const std::string_view name = call.args.front();
-  const Command* const subcommand = call.command.find_subcommand(name);
-  if (subcommand == nullptr) {
-    std::string upper(call.command.name);
-    std::transform(upper.begin(), upper.end(), upper.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    return call.reply.error("ERR unknown subcommand '" + std::string(name.substr(0, kShownMax)) +
-                            "'. Try " + upper + " HELP.");
-  }
-  Call inner{call.session, call.reactor, *subcommand, call.args.subspan(1),
-             call.key,     call.now_ms,  call.reply};
-  if (!subcommand->accepts(call.args.size() + 1)) return inner.arity_error();
-  subcommand->handler(inner);
 }
 
 }  // namespace vigil::server

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Command: one row of the command table, and Call: what its handler works with.
+// Command: one row of the command table.
 //
 //   Command{.name = "incr",
 //           .arity = 2,
@@ -11,29 +11,19 @@
 //           .handler = incr,
 //           .summary = "Adds one to an integer value"}
 //
-// A handler reads all its arguments (arguments.h), checks them once, acts, and writes exactly one
-// reply (none or many for the subscribe family). Errors are replies; handlers do not throw.
-//
-// Thread safety: a Command is constant; a Call belongs to one reactor.
+// What its handler works with: call.h. Thread safety: constant.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "vigil/cache/cache.h"
 #include "vigil/server/reactor/counters.h"
-#include "vigil/server/resp/arguments.h"
 #include "vigil/server/resp/category.h"
-#include "vigil/server/resp/reactor_state.h"
-#include "vigil/server/resp/reply_errors.h"
-#include "vigil/server/resp/writer.h"
 
 namespace vigil::server {
 
-class RespSession;
 struct Call;
 
 using Handler = void (*)(Call&);
@@ -67,9 +57,15 @@ struct Command {
   KeyPositions keys{};
   CommandFamily family = CommandFamily::kUnknown;
   Handler handler = nullptr;
+  // What is done to the keys, in Redis's words: "RW access update"; with a bar between them if the
+  // keys differ.
+  std::string_view access{};
+  std::string_view since{};  // the version of Redis; empty: Redis has no such command
+  std::string_view complexity{};
   std::string_view summary{};
   // Of a command such as CLIENT. Their names are full ("client|kill"), their arity counts both.
   std::span<const Command> subcommands{};
+  std::uint16_t number = 0;  // in its table, which sets it: counts subcommands too
 
   [[nodiscard]] bool has(Flag flag) const { return (flags & flag) != 0; }
   [[nodiscard]] bool accepts(std::size_t arguments) const {
@@ -84,46 +80,5 @@ struct Command {
   // By its name behind the bar, case-insensitive; nullptr if there is none.
   [[nodiscard]] const Command* find_subcommand(std::string_view own_name) const;
 };
-
-// One request being executed.
-struct Call {
-  RespSession& session;
-  RespReactor& reactor;
-  const Command& command;
-  std::span<const std::string_view> args;  // behind the name, or behind both names
-  const cache::Key& key;                   // the first key, if the command has keys
-  std::int64_t now_ms;
-  RespWriter reply;
-
-  [[nodiscard]] cache::Cache& cache() const { return reactor.context.server.cache; }
-  [[nodiscard]] const WallClock& wall_clock() const { return reactor.context.server.wall_clock; }
-  [[nodiscard]] orders::Orders& orders() const { return reactor.context.server.orders; }
-  [[nodiscard]] RespShared& shared() const { return reactor.shared; }
-  [[nodiscard]] KeyspaceEvents& events() const { return reactor.shared.events; }
-
-  // The arguments behind the first one, of a command that begins with its key.
-  [[nodiscard]] Arguments after_key() const { return Arguments(args.subspan(1)); }
-
-  void hit() const { ++reactor.tally.hits; }
-  // A read found nothing at `name`.
-  void miss(std::string_view name) const {
-    events().notify(KeyspaceEvents::kMiss, "keymiss", name);
-    count_miss();
-  }
-  // The two halves of it, for what is read to be changed: the first within the change.
-  void announce_miss(const cache::Slot& slot) const {
-    events().notify(KeyspaceEvents::kMiss, "keymiss", slot.key());
-  }
-  void count_miss() const { ++reactor.tally.misses; }
-
-  void syntax_error() { reply.error(kSyntaxError); }
-  void wrong_type() { reply.error(kWrongType); }
-  void arity_error();
-  // The shard did not take the write.
-  void busy();
-};
-
-// The handler of a command that has nothing but subcommands.
-void run_subcommand(Call& call);
 
 }  // namespace vigil::server

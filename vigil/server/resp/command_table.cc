@@ -11,8 +11,13 @@
 namespace vigil::server {
 
 CommandTable::CommandTable(std::initializer_list<std::span<const Command>> families) {
+  std::size_t count = 0;
   for (const std::span<const Command> family : families) {
-    for (const Command& command : family) insert(command);
+    for (const Command& command : family) count += 1 + command.subcommands.size();
+  }
+  rows_.reserve(count);  // the rows are pointed to
+  for (const std::span<const Command> family : families) {
+    for (const Command& command : family) append(command);
   }
   std::sort(sorted_.begin(), sorted_.end(),
             [](const Command* a, const Command* b) { return a->name < b->name; });
@@ -48,6 +53,20 @@ std::size_t CommandTable::slot(std::string_view name) {
   const std::uint64_t mixed =
       ((head | kLower) * 0x9E3779B97F4A7C15ULL) ^ ((tail | kLower) * 0xC2B2AE3D27D4EB4FULL);
   return (mixed ^ mixed >> 29) * 0x94D049BB133111EBULL >> (64 - kSlotBits);
+}
+
+// With its subcommands, which are counted to its family.
+void CommandTable::append(const Command& command) {
+  const std::size_t first = rows_.size();
+  const auto add = [this](const Command& row, CommandFamily family) {
+    rows_.push_back(row);
+    rows_.back().family = family;
+    rows_.back().number = static_cast<std::uint16_t>(rows_.size() - 1);
+  };
+  for (const Command& subcommand : command.subcommands) add(subcommand, command.family);
+  add(command, command.family);
+  rows_.back().subcommands = std::span(rows_).subspan(first, command.subcommands.size());
+  insert(rows_.back());
 }
 
 void CommandTable::insert(const Command& command) {

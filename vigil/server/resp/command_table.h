@@ -24,7 +24,7 @@ namespace vigil::server {
 
 class CommandTable {
  public:
-  // REQUIRES: the families outlive the table; no name is given twice.
+  // Copies the rows. REQUIRES: no name is given twice.
   explicit CommandTable(std::initializer_list<std::span<const Command>> families);
 
   // Case-insensitive; nullptr if there is none.
@@ -33,6 +33,8 @@ class CommandTable {
   [[nodiscard]] const Command* find_full(std::string_view name) const;
   // All commands, by name.
   [[nodiscard]] std::span<const Command* const> sorted() const { return sorted_; }
+  // All commands and subcommands, by their numbers.
+  [[nodiscard]] std::span<const Command> rows() const { return rows_; }
 
  private:
   static constexpr std::size_t kSlotBits = 9;
@@ -40,8 +42,10 @@ class CommandTable {
   static constexpr std::size_t kNameMax = 32;
 
   static std::size_t slot(std::string_view name);
+  void append(const Command& command);
   void insert(const Command& command);
 
+  std::vector<Command> rows_;  // a command's subcommands come before it
   // Open addressing over the names; at most a third full.
   std::array<const Command*, kSlots> slots_{};
   std::vector<const Command*> sorted_;

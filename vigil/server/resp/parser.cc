@@ -31,6 +31,8 @@ const char* short_header(const char* header, std::uint32_t* number) {
   return digit + 2;
 }
 
+bool is_line_end(const char* at) { return at[0] == '\r' && at[1] == '\n'; }
+
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 
 // Between arguments Redis skips every kind of space, but not every kind ends an argument.
@@ -41,6 +43,22 @@ std::optional<int> hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return std::nullopt;
+}
+
+constexpr char kTlsHandshake = '\x16';
+
+bool begins_inline(char c) {
+  constexpr std::string_view kOtherTypes = "$+-:_#,(!=%~>|";
+  return c != kTlsHandshake && kOtherTypes.find(c) == std::string_view::npos;
+}
+
+// "METHOD target HTTP/1.1": a browser, or a tool that took the wrong port. Its header and body must
+// not be read as commands.
+bool is_http_line(std::string_view line) {
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  return first != last && line.substr(last + 1).starts_with("HTTP/") &&
+         line.find(' ', first + 1) == last;
 }
 
 // Reads one escape sequence of a double-quoted argument; `at` is behind the backslash.
@@ -122,6 +140,10 @@ bool RespParser::parse_whole(std::string_view input, RespArguments& arguments) {
       arguments.views.resize(kept);
       return false;
     }
+    if (!is_line_end(bytes + size)) {
+      arguments.views.resize(kept);
+      return false;
+    }
     arguments.views.emplace_back(bytes, size);
     at = bytes + size + 2;
   }
@@ -134,7 +156,9 @@ RespParser::Status RespParser::parse(std::string_view input, bool authenticated,
   if (arguments_left_ == 0) {
     if (authenticated && scanned_ == 0 && parse_whole(input, arguments)) return Status::kRequest;
     if (input.empty()) return Status::kIncomplete;
-    if (input[0] != '*') return parse_inline(input, arguments);
+    if (input[0] != '*') {
+      return begins_inline(input[0]) ? parse_inline(input, arguments) : fail_foreign(input[0]);
+    }
     std::int64_t count = 0;
     std::size_t end = 0;
     switch (read_length(input, &count, &end)) {
@@ -182,7 +206,9 @@ RespParser::Status RespParser::parse_bulks(std::string_view input, bool authenti
     }
     const auto size = static_cast<std::size_t>(bulk_size_);
     if (position_ + size + 2 > limits_.request_bytes_max) return fail("too big request");
-    if (input.size() - position_ < size + 2) return Status::kIncomplete;
+    const std::string_view behind = input.substr(std::min(position_ + size, input.size()), 2);
+    if (!std::string_view("\r\n").starts_with(behind)) return fail("expected CRLF behind a bulk");
+    if (behind.size() < 2) return Status::kIncomplete;
     spans_.push_back({position_, size});
     position_ += size + 2;
     scanned_ = 0;
@@ -246,6 +272,7 @@ RespParser::Status RespParser::parse_inline(std::string_view input, RespArgument
   if (line.ends_with('\r')) line.remove_suffix(1);
   scanned_ = 0;
   consumed_ = newline + 1;
+  if (is_http_line(line)) return Status::kHttp;
 
   char* out = nullptr;  // an argument is never longer than its text
   for (std::size_t at = 0;;) {
@@ -260,6 +287,12 @@ RespParser::Status RespParser::parse_inline(std::string_view input, RespArgument
     arguments.views.emplace_back(out, static_cast<std::size_t>(end - out));
     out = end;
   }
+}
+
+// Requests are arrays; the other types of RESP are replies or parts of requests.
+RespParser::Status RespParser::fail_foreign(char first) {
+  if (first == kTlsHandshake) return fail("this port speaks RESP without TLS");
+  return fail(std::string("expected '*' or an inline command, got '") + first + "'");
 }
 
 RespParser::Status RespParser::fail(std::string_view reason) {

@@ -49,6 +49,7 @@ class RespParser {
     kRequest,     // arguments were appended (none for an empty request); consumed() bytes are used
     kIncomplete,  // call again with more bytes
     kError,       // error() says why; the stream cannot be read on
+    kHttp,        // the peer speaks HTTP
   };
 
   explicit RespParser(const Limits& limits) : limits_(limits) {}
@@ -76,6 +77,7 @@ class RespParser {
   Status parse_bulks(std::string_view input, bool authenticated);
   Status finish(std::string_view input, RespArguments& arguments);
   Status fail(std::string_view reason);
+  Status fail_foreign(char first);
   // Reads "<length>\r\n" whose first digit is at input[position_ + 1].
   Line read_length(std::string_view input, std::int64_t* value, std::size_t* end);
 

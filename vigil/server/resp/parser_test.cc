@@ -125,6 +125,26 @@ TEST(RespParserTest, ErrorsAreThoseOfRedis) {
   EXPECT_EQ(error_of("*1\r\n$" + long_line), prefix + "too big bulk count string");
 }
 
+TEST(RespParserTest, ABulkEndsWithItsLineEnd) {
+  const std::string error = "ERR Protocol error: expected CRLF behind a bulk";
+  for (const std::string end : {"xx", "\rx", "x\n", "\n\n", "x", "\n"}) {
+    for (const bool authenticated : {true, false}) {
+      EXPECT_EQ(error_of("*2\r\n$4\r\nECHO\r\n$5\r\nhello" + end, authenticated), error);
+      EXPECT_EQ(error_of("*1\r\n$4\r\nPING" + end, authenticated), error);
+    }
+  }
+  EXPECT_EQ(error_of("*1\r\n$4\r\nPING\r"), "");
+}
+
+TEST(RespParserTest, OtherTypesAreNoRequests) {
+  for (const char type : std::string_view("$+-:_#,(!=%~>|")) {
+    EXPECT_EQ(
+        error_of(std::string(1, type) + "1\r\n"),
+        std::string("ERR Protocol error: expected '*' or an inline command, got '") + type + "'");
+  }
+  EXPECT_EQ(error_of("\x16\x03\x01"), "ERR Protocol error: this port speaks RESP without TLS");
+}
+
 TEST(RespParserTest, UnauthenticatedClientsMaySendLittle) {
   const std::string prefix = "ERR Protocol error: ";
   EXPECT_EQ(error_of("*11\r\n", false), prefix + "unauthenticated multibulk length");

@@ -18,10 +18,14 @@ namespace vigil::server {
 
 struct RespReactor {
   RespReactor(ReactorContext& reactor_context, RespShared& resp_shared)
-      : context(reactor_context), shared(resp_shared), random(random_seed()) {}
+      : context(reactor_context),
+        shared(resp_shared),
+        statistics(*resp_shared.command_statistics[reactor_context.reactor]),
+        random(random_seed()) {}
 
   ReactorContext& context;
   RespShared& shared;
+  CommandStatistics& statistics;
   RespBatch batch;
   RespTally tally;
   Random random;        // of RANDOMKEY

@@ -2,10 +2,12 @@
 #include "vigil/server/resp/session.h"
 
 #include <algorithm>
+#include <ctime>
 #include <span>
+#include <vector>
 
 #include "vigil/base/clock.h"
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/call.h"
 #include "vigil/server/resp/command_table.h"
 #include "vigil/server/resp/writer.h"
 
@@ -77,6 +79,7 @@ RespSession::RespSession(RespReactor& reactor, Connection& connection)
 }
 
 RespSession::~RespSession() {
+  stop_monitoring();
   unsubscribe_all();
   reactor_.shared.clients.remove(client_);
 }
@@ -93,14 +96,29 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
     parsed = parse_batch(input.substr(used), batch, &used);
     execute_batch(batch, output);
   }
-  if (parsed == Parsed::kError && !closing_) {
+  if ((parsed == Parsed::kError || parsed == Parsed::kHttp) && !closing_) {
     replied_bytes_ = output.size();
-    RespWriter(output, protocol_).error(parser_.error());
+    parsed == Parsed::kHttp ? refuse_http(output)
+                            : RespWriter(output, protocol_).error(parser_.error());
     ++reactor_.tally.errors;
     closing_ = true;
   }
   mid_request_ = parsed == Parsed::kOutOfInput && used < input.size();
+  client_.unfinished_bytes.store(static_cast<std::uint32_t>(input.size() - used),
+                                 std::memory_order_relaxed);
   return {.bytes = used, .close = closing_, .wrote = wrote_};
+}
+
+// In the peer's own language: curl and browsers show the sentence.
+void RespSession::refuse_http(Output& output) const {
+  const std::uint16_t port = reactor_.context.server.http_port;
+  const std::string text =
+      "This port speaks RESP, the protocol of Redis; HTTP is " +
+      (port == 0 ? std::string("not served") : "served on port " + std::to_string(port)) + ".\n";
+  output.append(
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "Connection: close\r\nContent-Length: ");
+  output.append(std::to_string(text.size()) + "\r\n\r\n" + text);
 }
 
 void RespSession::answer_fault(Output& output) {
@@ -130,7 +148,9 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& 
     const std::size_t first_arg = arguments.views.size();
     const auto status = parser_.parse(input.substr(position), authenticated_, arguments);
     if (status != RespParser::Status::kRequest) {
-      result = status == RespParser::Status::kError ? Parsed::kError : Parsed::kOutOfInput;
+      result = status == RespParser::Status::kError  ? Parsed::kError
+               : status == RespParser::Status::kHttp ? Parsed::kHttp
+                                                     : Parsed::kOutOfInput;
       break;
     }
     position += parser_.consumed();
@@ -177,7 +197,8 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
     execute(batch, request, now_ms, output);
   }
   wrote_ = wrote_ || reactor_.tally.writes != 0;
-  reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
+  reactor_.tally.flush(reactor_.context.counters, reactor_.statistics, batch.size(),
+                       monotonic_ns() - started_ns);
 }
 
 // Inline: it is entered for each request, from one place.
@@ -190,11 +211,13 @@ inline void RespSession::execute(const RespBatch& batch, const Request& request,
   const bool silent = replies_ != Replies::kOn;
   const std::span<const std::string_view> args = batch.args(request);
   const Command* const command = request.command;
-  ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
-                                                                        : CommandFamily::kUnknown)];
+  reactor_.tally.count(command);
   const bool usual = command != nullptr && command->accepts(args.size()) && authenticated_ &&
                      !subscribed && service_ == Durability::Service::kFull;
-  if (usual || !refuse(command, args, output)) [[likely]] {
+  const bool accepted = usual || !refuse(command, args, output);
+  if (accepted) [[likely]] {
+    if (reactor_.shared.monitors.active()) [[unlikely]]
+      show_to_monitors(*command, args);
     client_.last_command.store(command->name.data(), std::memory_order_relaxed);
     if (command->has(Command::kWrite)) ++reactor_.tally.writes;
     Call call{*this,
@@ -206,11 +229,22 @@ inline void RespSession::execute(const RespBatch& batch, const Request& request,
               RespWriter(output, protocol_)};
     command->handler(call);
   }
-  if (is_error(output, replied_bytes_)) ++reactor_.tally.errors;
+  if (is_error(output, replied_bytes_)) [[unlikely]]
+    count_error(accepted, output);
   if (silent || replies_ != Replies::kOn) [[unlikely]]
     silence(command, silent, output);
   if (subscribed && !pushes(command)) [[unlikely]]
     receive_before_reply(output);
+}
+
+// The reply of the request that was executed, or not accepted, is an error.
+void RespSession::count_error(bool accepted, const Output& output) {
+  ++reactor_.tally.errors;
+  reactor_.statistics.count_error(output.view().substr(replied_bytes_ + 1));
+  const Command* const command = reactor_.tally.last();
+  if (command == nullptr) return;
+  CommandStatistics::Row& row = reactor_.statistics.of(*command);
+  (accepted ? row.failed : row.rejected).add(1);
 }
 
 // Takes back the reply of the request that was executed, which CLIENT REPLY forbids.
@@ -300,19 +334,20 @@ std::shared_ptr<ReplyTicket> RespSession::defer_reply(const Output& output) {
 }
 
 bool RespSession::set_name(std::string_view name) {
-  const bool fine =
-      std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
-  if (fine) reactor_.shared.clients.set_name(client_, name);
+  const bool fine = Clients::is_word(name);
+  if (fine) reactor_.shared.clients.set(client_, Clients::Text::kName, name);
   return fine;
 }
 
 void RespSession::reset() {
+  stop_monitoring();
   unsubscribe_all();
   set_protocol(2);
   replies_ = Replies::kOn;
   authenticated_ = reactor_.context.server.options.password.empty();
   client_.no_evict.store(false, std::memory_order_relaxed);
-  reactor_.shared.clients.set_name(client_, {});
+  client_.no_touch.store(false, std::memory_order_relaxed);
+  reactor_.shared.clients.set(client_, Clients::Text::kName, {});
 }
 
 bool RespSession::subscribe(PubSub::Topic topic, std::string_view name) {
@@ -351,7 +386,52 @@ void RespSession::unsubscribe_all() {
 void RespSession::subscriptions_changed() {
   client_.channels.store(static_cast<std::uint32_t>(channels_.size()), std::memory_order_relaxed);
   client_.patterns.store(static_cast<std::uint32_t>(patterns_.size()), std::memory_order_relaxed);
-  connection_.set_subscriber(subscription_count() != 0);
+  connection_.set_subscriber(subscription_count() != 0 || monitoring_);
+}
+
+// --- Monitors ------------------------------------------------------------------------------------
+
+void RespSession::start_monitoring() {
+  if (monitoring_) return;
+  reactor_.shared.monitors.add(reactor_.context.reactor, *this);
+  monitoring_ = true;
+  client_.monitor.store(true, std::memory_order_relaxed);
+  subscriptions_changed();
+}
+
+void RespSession::stop_monitoring() {
+  if (!monitoring_) return;
+  reactor_.shared.monitors.remove(reactor_.context.reactor, *this);
+  monitoring_ = false;
+  client_.monitor.store(false, std::memory_order_relaxed);
+  subscriptions_changed();
+}
+
+// What administers the server is not shown, and of what authenticates only that it did.
+void RespSession::show_to_monitors(const Command& command, std::span<const std::string_view> args) {
+  const Command* shown = &command;
+  if (!command.subcommands.empty() && args.size() > 1) shown = command.find_subcommand(args[1]);
+  if (shown == nullptr || shown->has(Command::kAdmin)) return;
+  std::vector<std::string_view> words(args.begin(), args.end());
+  if (command.has(Command::kNoAuth)) {
+    std::fill(words.begin() + 1, words.end(), std::string_view("(redacted)"));
+  }
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const std::int64_t unix_us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+  reactor_.shared.monitors.show(monitor_line(unix_us, client_.address, words));
+}
+
+// The edge of a connection like consume(): it is another peer that is shown.
+void RespSession::on_line(std::string_view line) noexcept {
+  ReactorContext& context = reactor_.context;
+  const auto write = [&] {
+    RespWriter(connection_.output(), protocol_).simple(line);
+    connection_.request_attention();
+  };
+  const bool written = contain_faults(context.server.faults, context.counters.connection_faults,
+                                      connection_.fault_place(), write);
+  if (!written) connection_.request_kill();
 }
 
 // The edge of a connection like consume(): it is another peer that published.

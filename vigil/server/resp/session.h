@@ -19,13 +19,14 @@
 #include "vigil/server/reactor/connection.h"
 #include "vigil/server/reactor/session.h"
 #include "vigil/server/resp/clients.h"
+#include "vigil/server/resp/monitors.h"
 #include "vigil/server/resp/parser.h"
 #include "vigil/server/resp/pubsub.h"
 #include "vigil/server/resp/reactor_state.h"
 
 namespace vigil::server {
 
-class RespSession final : public Session, private Subscriber {
+class RespSession final : public Session, private Subscriber, private Monitor {
  public:
   using Names = std::set<std::string, std::less<>>;
 
@@ -55,6 +56,8 @@ class RespSession final : public Session, private Subscriber {
   // Leaves a place in `output` for the reply of the running command, to be given later from any
   // thread. Null if the connection has too many of them.
   [[nodiscard]] std::shared_ptr<ReplyTicket> defer_reply(const Output& output);
+  // Shows this client every command from now on, until reset().
+  void start_monitoring();
   // The state of a new connection, as RESET wants it.
   void reset();
 
@@ -70,20 +73,27 @@ class RespSession final : public Session, private Subscriber {
   void unsubscribe_all();
 
  private:
-  enum class Parsed : std::uint8_t { kFull, kOutOfInput, kError };
+  enum class Parsed : std::uint8_t { kFull, kOutOfInput, kError, kHttp };
 
   Parsed parse_batch(std::string_view input, RespBatch& batch, std::size_t* used);
   void add_request(RespBatch& batch, std::size_t first_arg);
   void execute_batch(const RespBatch& batch, Output& output);
   inline void execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
                       Output& output);
+  void refuse_http(Output& output) const;
   // `args` begin with the command's name.
   bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
   // The error of a command that the server cannot execute now; empty if it can.
   [[nodiscard]] std::string unserved(const Command& command,
                                      std::span<const std::string_view> args) const;
+  void count_error(bool accepted, const Output& output);
   void silence(const Command* command, bool was_silent, Output& output);
   void subscriptions_changed();
+
+  // Monitors.
+  void show_to_monitors(const Command& command, std::span<const std::string_view> args);
+  void stop_monitoring();
+  void on_line(std::string_view line) noexcept override;
 
   // Messages. While requests are executed they go between the replies.
   void receive_before_request();
@@ -102,11 +112,12 @@ class RespSession final : public Session, private Subscriber {
   int protocol_ = 2;
   bool authenticated_;
   bool closing_ = false;
+  bool monitoring_ = false;
   bool mid_request_ = false;
   bool wrote_ = false;                                        // in the running consume()
   Durability::Service service_ = Durability::Service::kFull;  // of the running batch
-  std::size_t replied_bytes_ = 0;  // of the output: whole replies
-  Output* executing_ = nullptr;    // the output of the running consume()
+  std::size_t replied_bytes_ = 0;                             // of the output: whole replies
+  Output* executing_ = nullptr;                               // the output of the running consume()
   Replies replies_ = Replies::kOn;
   Names channels_;
   Names patterns_;

@@ -7,12 +7,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "vigil/server/reactor/mailbox.h"
 #include "vigil/server/reactor/server_state.h"
 #include "vigil/server/resp/clients.h"
+#include "vigil/server/resp/command_statistics.h"
 #include "vigil/server/resp/keyspace_events.h"
+#include "vigil/server/resp/monitors.h"
 #include "vigil/server/resp/pubsub.h"
 
 namespace vigil::server {
@@ -26,9 +30,13 @@ struct RespShared {
   ServerState& server;
   const CommandTable& commands;
   const std::vector<Mailbox*> mailboxes;  // one per reactor
+  const std::string run_id;               // of this start: 40 hexadecimal digits
   PubSub pubsub;
   KeyspaceEvents events;
+  Monitors monitors;
   Clients clients;
+  // What each reactor counted, by its index.
+  std::vector<std::unique_ptr<CommandStatistics>> command_statistics;
   // Subtracted from the totals that INFO shows; set by CONFIG RESETSTAT.
   std::atomic<std::uint64_t> hits_at_reset{0};
   std::atomic<std::uint64_t> misses_at_reset{0};

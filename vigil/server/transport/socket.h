@@ -46,8 +46,35 @@ class FileDescriptor {
 // A non-blocking listening socket on a numeric IPv4 or IPv6 address; port 0 picks a free one.
 Result<FileDescriptor> listen_on(const std::string& address, std::uint16_t port, int backlog);
 
+// The file of a listening Unix socket, which goes away with this object, if it is still that
+// socket's.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  explicit SocketFile(std::string path);
+  ~SocketFile();
+  SocketFile(SocketFile&& other) noexcept
+      : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
+  SocketFile& operator=(SocketFile&&) = delete;
+
+ private:
+  std::string path_;  // empty: none
+  std::uint64_t device_ = 0;
+  std::uint64_t inode_ = 0;
+};
+
+struct UnixListener {
+  FileDescriptor socket;
+  SocketFile file;
+};
+// A listening Unix socket. A file of a server that is gone is replaced; one that somebody listens
+// on, or that is no socket, is not.
+Result<UnixListener> listen_on_path(const std::string& path, int backlog);
+
+// 0: not a socket of the internet.
 [[nodiscard]] std::uint16_t local_port(int fd);
-// "127.0.0.1:6390" or "[::1]:6390"; "?:0" if the socket is not connected.
+// "127.0.0.1:6390" or "[::1]:6390", "/run/vigild.sock:0" of a Unix socket, for both its ends; "?:0"
+// if the socket is not connected.
 [[nodiscard]] std::string local_address(int fd);
 [[nodiscard]] std::string peer_address(int fd);
 

@@ -11,6 +11,7 @@
 
 #include "vigil/tools/bench/maps/maps_command.h"
 #include "vigil/tools/command.h"
+#include "vigil/tools/options/unknown_command.h"
 #include "vigil/tools/terminal.h"
 
 namespace vigil::tools {
@@ -91,7 +92,8 @@ int run_bench(std::span<const char* const> arguments) {
   if (what == "server") return run_server(arguments.subspan(1));
   const bool asked = what == "--help" || what == "-h";
   if (!asked && !what.empty()) {
-    complain("vigil bench", "unknown subject \"" + std::string(what) + "\"; known: maps, server");
+    complain("vigil bench", unknown_command_text(what, {"maps", "server"}));
+    std::fputs("`vigil bench --help` lists the commands: maps, server.\n", stderr);
     return kUsage;
   }
   std::fputs(kHelp, asked ? stdout : stderr);

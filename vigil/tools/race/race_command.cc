@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "vigil/tools/command.h"
-#include "vigil/tools/terminal.h"
+#include "vigil/tools/options/unknown_command.h"
 
 namespace vigil::tools {
 namespace {
@@ -44,10 +44,7 @@ int run_race(std::span<const char* const> arguments) {
     if (command.name == name) return command.run(arguments.subspan(1));
   }
   const bool asked = name == "--help" || name == "-h" || name == "help";
-  if (!asked && !name.empty()) {
-    complain("vigil race", "unknown command \"" + std::string(name) + "\"");
-    std::fputs("\n", stderr);
-  }
+  if (!asked && !name.empty()) return unknown_command("vigil race", name, kCommands);
   std::fputs(help().c_str(), asked ? stdout : stderr);
   return asked ? kClean : kUsage;
 }

@@ -3,6 +3,7 @@
 // CLIENT: this connection and the others.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,15 +29,31 @@ void client_setname(Call& call) {
 }
 
 void client_setinfo(Call& call) {
+  constexpr std::array kAttributes = {Choice<Clients::Text>{"lib-name", Clients::Text::kLibrary},
+                                      Choice<Clients::Text>{"lib-ver", Clients::Text::kVersion}};
   Arguments args(call.args);
-  if (args.flag("lib-name") || args.flag("lib-ver")) return call.reply.ok();
-  call.reply.error("ERR Unrecognized option '" + std::string(args.next()) + "'");
+  const auto attribute = args.one_of<Clients::Text>(kAttributes);
+  const std::string_view text = args.next();
+  if (!attribute) {
+    return call.reply.error("ERR Unrecognized option '" + std::string(call.args.front()) + "'");
+  }
+  if (!Clients::is_word(text)) {
+    return call.reply.error("ERR " + std::string(call.args.front()) +
+                            " cannot contain spaces, newlines or special characters.");
+  }
+  call.shared().clients.set(call.session.client(), *attribute, text);
+  call.reply.ok();
+}
+
+// Redis shows the command that asks by its full name.
+void name_this_command(Call& call) {
+  call.session.client().last_command.store(call.command.name.data(), std::memory_order_relaxed);
 }
 
 void client_info(Call& call) {
+  name_this_command(call);
   const Client& client = call.session.client();
-  const std::string name = call.shared().clients.name(client);
-  call.reply.verbatim("txt", describe_client(client, name, call.now_ms) + "\n");
+  call.reply.verbatim("txt", call.shared().clients.describe(client, call.now_ms) + "\n");
 }
 
 // Whether the client belongs to the type (normal, pubsub); nothing for an unknown type.
@@ -92,9 +109,10 @@ void client_list(Call& call) {
   Arguments args(call.args);
   const ListFilter filter = read_list_filter(args, call);
   if (!args.ok()) return call.reply.error(args.error());
+  name_this_command(call);
   std::string lines;
-  call.shared().clients.for_each([&](const Client& client, std::string_view name) {
-    if (filter.accepts(client)) lines += describe_client(client, name, call.now_ms) + "\n";
+  call.shared().clients.for_each([&](const Client& client, const Clients::Texts& texts) {
+    if (filter.accepts(client)) lines += describe_client(client, texts, call.now_ms) + "\n";
   });
   call.reply.verbatim("txt", lines);
 }
@@ -150,7 +168,7 @@ std::int64_t kill_clients(Call& call, const KillFilter& filter) {
   std::vector<Target> targets;
   const Client& me = call.session.client();
   Clients& clients = call.shared().clients;
-  clients.for_each([&](const Client& client, std::string_view) {
+  clients.for_each([&](const Client& client, const Clients::Texts&) {
     if (filter.accepts(client, me)) targets.push_back({client.id, client.reactor});
   });
   for (const Target& target : targets) {
@@ -180,13 +198,16 @@ void client_kill(Call& call) {
   call.reply.integer(kill_clients(call, filter));
 }
 
-void client_no_evict(Call& call) {
+void set_mark(Call& call, std::atomic<bool>& mark) {
   constexpr std::array kOnOff = {Choice<bool>{"on", true}, Choice<bool>{"off", false}};
   const auto on = Arguments(call.args).one_of<bool>(kOnOff);
   if (!on) return call.syntax_error();
-  call.session.client().no_evict.store(*on, std::memory_order_relaxed);
+  mark.store(*on, std::memory_order_relaxed);
   call.reply.ok();
 }
+
+void client_no_evict(Call& call) { set_mark(call, call.session.client().no_evict); }
+void client_no_touch(Call& call) { set_mark(call, call.session.client().no_touch); }
 
 void client_reply(Call& call) {
   using Replies = RespSession::Replies;
@@ -199,6 +220,35 @@ void client_reply(Call& call) {
   if (replies == Replies::kSkipNext && call.session.replies() == Replies::kOff) return;
   call.session.set_replies(*replies);
   if (replies == Replies::kOn) call.reply.ok();
+}
+
+// Nobody waits for anything, so there is nobody to wake.
+void client_unblock(Call& call) {
+  Arguments args(call.args);
+  static_cast<void>(args.integer());  // whose error counts
+  if (args.more()) args.require(args.flag("timeout") || args.flag("error"));
+  args.require(!args.more());
+  if (!args.ok()) return call.reply.error(args.error());
+  call.reply.integer(0);
+}
+
+void client_trackinginfo(Call& call) {
+  call.reply.map(3);
+  call.reply.bulk("flags");
+  call.reply.set(1);
+  call.reply.bulk("off");
+  call.reply.bulk("redirect");
+  call.reply.integer(-1);
+  call.reply.bulk("prefixes");
+  call.reply.array(0);
+}
+
+void client_caching(Call& call) {
+  Arguments args(call.args);
+  if (!args.flag("yes") && !args.flag("no")) return call.syntax_error();
+  call.reply.error(
+      "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+      "OPTOUT mode enabled");
 }
 
 void client_getredir(Call& call) { call.reply.integer(-1); }
@@ -215,18 +265,24 @@ constexpr std::array kClientSubcommands = {
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_id,
+            .since = "5.0.0",
+            .complexity = "O(1)",
             .summary = "Returns the connection's id"},
     Command{.name = "client|getname",
             .arity = 2,
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_getname,
+            .since = "2.6.9",
+            .complexity = "O(1)",
             .summary = "Returns the connection's name"},
     Command{.name = "client|setname",
             .arity = 3,
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_setname,
+            .since = "2.6.9",
+            .complexity = "O(1)",
             .summary = "Names the connection"},
     Command{.name = "client|setinfo",
             .arity = 4,
@@ -239,43 +295,89 @@ constexpr std::array kClientSubcommands = {
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_info,
+            .since = "6.2.0",
+            .complexity = "O(1)",
             .summary = "Describes the connection"},
     Command{.name = "client|list",
             .arity = -2,
             .flags = Command::kAdmin | Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_list,
+            .since = "2.4.0",
+            .complexity = "O(N)",
             .summary = "Describes the connections"},
     Command{.name = "client|kill",
             .arity = -3,
             .flags = Command::kAdmin | Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_kill,
+            .since = "2.4.0",
+            .complexity = "O(N)",
             .summary = "Closes connections"},
     Command{.name = "client|no-evict",
             .arity = 3,
             .flags = Command::kAdmin | Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_no_evict,
+            .since = "7.0.0",
+            .complexity = "O(1)",
             .summary = "Marks the connection; none is ever evicted"},
     Command{.name = "client|reply",
             .arity = 3,
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_reply,
+            .since = "3.2.0",
+            .complexity = "O(1)",
             .summary = "Switches replies off and on"},
     Command{.name = "client|getredir",
             .arity = 2,
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_getredir,
+            .since = "6.0.0",
+            .complexity = "O(1)",
             .summary = "Returns -1: tracking is never redirected"},
     Command{.name = "client|tracking",
             .arity = -3,
             .flags = Command::kLoading,
             .categories = Category::kConnection,
             .handler = client_tracking,
+            .since = "6.0.0",
+            .complexity = "O(1)",
             .summary = "OFF only; there is no tracking"},
+    Command{.name = "client|trackinginfo",
+            .arity = 2,
+            .flags = Command::kLoading,
+            .categories = Category::kConnection,
+            .handler = client_trackinginfo,
+            .since = "6.2.0",
+            .complexity = "O(1)",
+            .summary = "Reports that tracking is off"},
+    Command{.name = "client|caching",
+            .arity = 3,
+            .categories = Category::kConnection,
+            .handler = client_caching,
+            .since = "6.0.0",
+            .complexity = "O(1)",
+            .summary = "An error; there is no tracking"},
+    Command{.name = "client|unblock",
+            .arity = -3,
+            .flags = Command::kAdmin | Command::kLoading,
+            .categories = Category::kConnection,
+            .handler = client_unblock,
+            .since = "5.0.0",
+            .complexity = "O(1)",
+            .summary = "Returns 0; no client is ever blocked"},
+    Command{.name = "client|no-touch",
+            .arity = 3,
+            .flags = Command::kLoading,
+            .categories = Category::kConnection,
+            .handler = client_no_touch,
+            .since = "7.2.0",
+            .complexity = "O(1)",
+            .summary = "Marks the connection; nothing is evicted by age of use"},
+    help_row("client|help"),
 };
 
 constexpr std::array kCommands = {
@@ -283,6 +385,7 @@ constexpr std::array kCommands = {
             .arity = -2,
             .family = CommandFamily::kConnection,
             .handler = run_subcommand,
+            .since = "2.4.0",
             .summary = "Reports on and controls connections",
             .subcommands = kClientSubcommands},
 };

@@ -145,17 +145,24 @@ constexpr std::array kConfigSubcommands = {
             .arity = -3,
             .flags = Command::kAdmin | Command::kLoading,
             .handler = config_get,
+            .since = "2.0.0",
+            .complexity = "O(N)",
             .summary = "Returns the parameters that match patterns"},
     Command{.name = "config|set",
             .arity = -4,
             .flags = Command::kAdmin | Command::kLoading,
             .handler = config_set,
+            .since = "2.0.0",
+            .complexity = "O(N)",
             .summary = "Changes parameters"},
     Command{.name = "config|resetstat",
             .arity = 2,
             .flags = Command::kAdmin | Command::kLoading,
             .handler = config_resetstat,
+            .since = "2.0.0",
+            .complexity = "O(1)",
             .summary = "Starts the counts of INFO at zero again"},
+    help_row("config|help"),
 };
 
 constexpr std::array kCommands = {
@@ -163,6 +170,7 @@ constexpr std::array kCommands = {
             .arity = -2,
             .family = CommandFamily::kServer,
             .handler = run_subcommand,
+            .since = "2.0.0",
             .summary = "Reads and changes the configuration",
             .subcommands = kConfigSubcommands},
 };

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/call.h"
 
 namespace vigil::server {
 

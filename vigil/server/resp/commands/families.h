@@ -7,7 +7,7 @@
 
 #include <span>
 
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/call.h"
 
 namespace vigil::server {
 
@@ -16,6 +16,7 @@ namespace vigil::server {
 [[nodiscard]] std::span<const Command> config_commands();
 [[nodiscard]] std::span<const Command> connection_commands();
 [[nodiscard]] std::span<const Command> expiry_commands();
+[[nodiscard]] std::span<const Command> info_commands();
 [[nodiscard]] std::span<const Command> key_commands();
 [[nodiscard]] std::span<const Command> number_commands();
 [[nodiscard]] std::span<const Command> order_commands();

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "vigil/cache/cache.h"
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/call.h"
 
 namespace vigil::server {
 

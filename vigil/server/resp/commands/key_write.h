@@ -21,7 +21,7 @@
 #include <utility>
 
 #include "vigil/cache/cache.h"
-#include "vigil/server/resp/command.h"
+#include "vigil/server/resp/call.h"
 
 namespace vigil::server {
 

@@ -87,7 +87,10 @@ void shutdown(Call& call) {
   const std::function<void()>& stop = call.shared().server.stop_process;
   if (!stop) return call.reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
   Snapshotter* const snapshotter = call.shared().server.durability.snapshotter();
-  if (!save || snapshotter == nullptr) return stop();
+  if (!save || snapshotter == nullptr) {
+    call.session.close_after_reply();
+    return stop();
+  }
   std::shared_ptr<ReplyTicket> ticket = call.session.defer_reply(call.reply.output());
   if (ticket == nullptr) return call.busy();
   snapshotter->request(
@@ -105,12 +108,16 @@ constexpr std::array kCommands = {
             .flags = Command::kAdmin,
             .family = kFamily,
             .handler = bgsave,
+            .since = "1.0.0",
+            .complexity = "O(N)",
             .summary = "Begins a snapshot"},
     Command{.name = "save",
             .arity = 1,
             .flags = Command::kAdmin,
             .family = kFamily,
             .handler = save,
+            .since = "1.0.0",
+            .complexity = "O(N)",
             .summary = "Writes a snapshot and replies when it is on disk"},
     Command{.name = "lastsave",
             .arity = 1,
@@ -118,12 +125,16 @@ constexpr std::array kCommands = {
             .categories = Category::kAdmin | Category::kDangerous,
             .family = kFamily,
             .handler = lastsave,
+            .since = "1.0.0",
+            .complexity = "O(1)",
             .summary = "Returns when the last snapshot ended"},
     Command{.name = "shutdown",
             .arity = -1,
             .flags = Command::kAdmin | Command::kLoading,
             .family = kFamily,
             .handler = shutdown,
+            .since = "1.0.0",
+            .complexity = "O(N)",
             .summary = "Stops the server in order"},
 };
 

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "vigil/server/resp/call.h"
 #include "vigil/server/resp/commands/test_session.h"
 
 namespace vigil::server {
@@ -384,8 +385,7 @@ TEST_F(RespCommandsTest, KeyspaceEventsNameWhatHappened) {
   for (const std::string creates :
        {"INCR k", "APPEND k 1", "SETRANGE k 1 x", "SETNX k v", "SETEX k 10 v", "GETSET k v",
         "MSET k v", "MSETNX k v", "INCRBYFLOAT k 1", "ORDER.PUT k pending x"}) {
-    run("DEL k");
-    server_.deliver();
+    events_of("DEL k");
     EXPECT_THAT(events_of(creates), StartsWith("new ")) << creates;
   }
 }
@@ -664,11 +664,10 @@ TEST_F(RespCommandsTest, ServerCommands) {
 
 // The e2e test redis_differential compares the whole table with Redis.
 TEST_F(RespCommandsTest, CommandsAreDescribedWithTheirCategories) {
-  EXPECT_EQ(run("COMMAND INFO incr"), "*1\r\n*10\r\n" + bulk("incr") +
-                                          ":2\r\n*3\r\n+write\r\n+denyoom\r\n+fast\r\n"
-                                          ":1\r\n:1\r\n:1\r\n"
-                                          "*3\r\n+@write\r\n+@string\r\n+@fast\r\n"
-                                          "*0\r\n*0\r\n*0\r\n");
+  EXPECT_THAT(run("COMMAND INFO incr"),
+              StartsWith("*1\r\n*10\r\n" + bulk("incr") +
+                         ":2\r\n*3\r\n+write\r\n+denyoom\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+                         "*3\r\n+@write\r\n+@string\r\n+@fast\r\n*0\r\n*1\r\n*6\r\n"));
   EXPECT_THAT(run("COMMAND INFO Client|KILL"),
               HasSubstr("*4\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n+@connection\r\n"));
   EXPECT_THAT(run("COMMAND INFO client"), HasSubstr(bulk("client|kill")));
