@@ -59,7 +59,7 @@ struct CacheOptions {
   std::uint32_t shards = 64;  // power of two, at most 4096
   HashAlgorithm hash = HashAlgorithm::kXxh3;
   std::uint32_t write_queue_capacity = 64;  // waiting writers per shard; power of two, at least 2
-  std::uint64_t memory_limit_bytes = std::uint64_t{24} << 30;
+  std::uint64_t memory_limit_bytes = std::uint64_t{24} << 30;  // at most 32 GiB
 };
 
 // A key with its shard and hash, computed once per request. Refers to the caller's bytes.
@@ -78,7 +78,7 @@ struct CacheStats {
   std::uint64_t handed_over_total = 0;  // writes applied by another thread that held the shard
   std::uint64_t entry_bytes = 0;        // allocated to entries
   std::uint64_t index_bytes = 0;
-  std::uint64_t resident_bytes = 0;  // taken from the arena
+  std::uint64_t resident_bytes = 0;  // what counts to the memory limit
 };
 
 struct ShardStats {
@@ -213,7 +213,10 @@ class Cache {
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
   const MapLabel label_{this, "cache", "vigil::cache::Cache", MapSharing::kConcurrent};
-  std::unique_ptr<Arena> arena_;
+  MemoryBudget budget_;
+  Arena arena_;
+  SegmentPool segments_;
+  std::vector<std::unique_ptr<Slab>> slabs_;
   ShardObservers observers_;
   TombstoneRetention tombstone_retention_ms_{};
   std::unique_ptr<Shard, DestroyShards> shards_;  // an array

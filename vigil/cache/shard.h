@@ -31,8 +31,11 @@
 #include <string_view>
 
 #include "vigil/base/spin_lock.h"
+#include "vigil/cache/arena.h"
 #include "vigil/cache/entry.h"
 #include "vigil/cache/index.h"
+#include "vigil/cache/index_segment.h"
+#include "vigil/cache/memory_budget.h"
 #include "vigil/cache/shard_observer.h"
 #include "vigil/cache/slab.h"
 #include "vigil/cache/timing_wheel.h"
@@ -138,7 +141,15 @@ class Shard {
     std::atomic<std::uint64_t> wheel_bytes{0};
   };
 
-  Shard(Arena& arena, const Options& options);
+  // What the shards of a cache share; it outlives them. A slab serves several shards.
+  struct Memory {
+    MemoryBudget& budget;
+    Arena& arena;
+    SegmentPool& segments;
+    Slab& slab;
+  };
+
+  Shard(const Memory& memory, const Options& options);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -208,8 +219,11 @@ class Shard {
 
   [[nodiscard]] Ref create(const EntryHeader& header, std::string_view key, std::string_view head,
                            std::string_view tail);
+  inline void overwrite(const Slot& slot, const EntryHeader& header, std::string_view head,
+                        std::string_view tail);
   void free_entry(Ref ref, const EntryHeader& header);
   void schedule(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms);
+  void charge_wheel();
   void on_ticket(Ref ref, std::uint32_t ticket, std::int64_t now_ms);
   void count(const EntryHeader& header, std::int64_t by);
 
@@ -218,10 +232,11 @@ class Shard {
   std::uint32_t writers_ = 0;    // inside the shard: 0 or 1, guarded by taken_
   std::optional<MapMark> mark_;  // of the writer, guarded by taken_
 
+  MemoryBudget& budget_;
   Arena& arena_;
+  Slab& slab_;
   Options options_;
   Index index_;
-  Slab slab_;
   TimingWheel wheel_;
   std::uint64_t version_floor_ = 0;  // the highest version among removed entries
   std::string scratch_key_;
