@@ -69,6 +69,7 @@ Cache::Cache(const CacheOptions& options)
       shards_(nullptr, DestroyShards{0}) {
   VIGIL_CHECK(std::has_single_bit(options.shards) && options.shards <= kShardsMax,
               "the number of shards must be a power of two, at most 4096");
+  set_eviction_policy(options.eviction);
   for (std::uint32_t i = 0; i < std::min(options.shards, kSlabsMax); ++i) {
     slabs_.push_back(std::make_unique<Slab>(arena_));
   }
@@ -78,9 +79,9 @@ Cache::Cache(const CacheOptions& options)
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     const std::uint32_t phase = i * (kCascadeTicks / options.shards);
     Slab& slab = *slabs_[i % slabs_.size()];
-    new (shards + i)
-        Shard({budget_, arena_, segments_, slab}, {i, options.write_queue_capacity, phase, seed_,
-                                                   &tombstone_retention_ms_, &observers_, &label_});
+    new (shards + i) Shard({budget_, arena_, segments_, slab},
+                           {i, options.write_queue_capacity, phase, seed_, &tombstone_retention_ms_,
+                            &observers_, &eviction_, &label_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }
@@ -253,11 +254,13 @@ CacheStats Cache::stats() const {
     stats.tombstones += counters.hidden.load(std::memory_order_relaxed);
     stats.with_deadline += counters.with_deadline.load(std::memory_order_relaxed);
     stats.expired_total += counters.expired.load(std::memory_order_relaxed);
+    stats.evicted_total += counters.evicted.load(std::memory_order_relaxed);
     stats.busy_total += counters.busy.load(std::memory_order_relaxed);
     stats.handed_over_total += counters.handed_over.load(std::memory_order_relaxed);
     stats.entry_bytes += counters.entry_bytes.load(std::memory_order_relaxed);
     stats.index_bytes += shard.index().slots() / kBucketSlots * sizeof(Bucket);
   }
+  stats.memory_limit_bytes = budget_.limit();
   stats.resident_bytes = budget_.used();
   return stats;
 }

@@ -131,7 +131,7 @@ Index::Position Index::find_ref(std::uint64_t hash, Ref ref) const {
 bool Index::insert(std::uint64_t hash, Ref ref, Need need) {
   for (;;) {
     Leaf& leaf = leaf_at(position_of(hash));
-    if (place(*leaf.segment, hash, ref)) {
+    if (place(*leaf.segment, hash, ref, era())) {
       ++leaf.used;
       size_.store(size() + 1, std::memory_order_relaxed);
       return true;
@@ -140,7 +140,17 @@ bool Index::insert(std::uint64_t hash, Ref ref, Need need) {
   }
 }
 
-bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
+Era Index::last_use(const Bucket& bucket, std::uint32_t slot) const {
+  return era() == 0 ? Era{0} : pool_.last_use(bucket, slot).load(std::memory_order_relaxed);
+}
+
+// REQUIRES: the bucket is open.
+void Index::fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use) {
+  bucket.set(slot, tag, ref);
+  if (era() != 0) pool_.last_use(bucket, slot).store(last_use, std::memory_order_relaxed);
+}
+
+bool Index::place(Segment& segment, std::uint64_t hash, Ref ref, Era last_use) {
   const std::uint8_t tag = tag_of(hash);
   const std::uint32_t home_index = home_of(hash);
   const std::uint32_t other_index = other_bucket(home_index, tag);
@@ -149,14 +159,14 @@ bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
   for (;;) {
     if (const auto room = home.tags().match_free()) {
       const BucketChange change(home);
-      home.set(room.first(), tag, ref);
+      fill(home, room.first(), tag, ref, last_use);
       return true;
     }
     if (const auto room = other.tags().match_free()) {
       // Before the key appears: a reader that sees 0 can miss only an unfinished insert.
       home.add_overflow();
       const BucketChange change(other);
-      other.set(room.first(), tag, ref);
+      fill(other, room.first(), tag, ref, last_use);
       return true;
     }
     if (!make_room(segment, home_index) && !make_room(segment, other_index)) return false;
@@ -180,7 +190,7 @@ bool Index::make_room(Segment& segment, std::uint32_t bucket) {
     } else {
       to.remove_overflow();
     }
-    to.set(room.first(), tag, ref);
+    fill(to, room.first(), tag, ref, last_use(from, slot));
     from.erase(slot);
     return true;
   }
@@ -240,7 +250,7 @@ void Index::collect(const Segment& segment, std::vector<Moved>* moved) const {
   moved->reserve(first + kSegmentSlots);
   for (const Bucket& bucket : segment.buckets) {
     for (const std::uint32_t slot : bucket.tags().match_used()) {
-      moved->push_back({0, bucket.ref(slot)});
+      moved->push_back({0, bucket.ref(slot), last_use(bucket, slot)});
     }
   }
   for (std::size_t i = first; i < moved->size(); ++i) {
@@ -291,7 +301,7 @@ bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t 
   Segment* segment = take_segment(need);
   if (segment == nullptr) return false;
   const bool fits = std::all_of(moved.begin(), moved.end(), [&](const Moved& item) {
-    return place(*segment, item.hash, item.ref);
+    return place(*segment, item.hash, item.ref, item.last_use);
   });
   if (fits) {
     built->push_back({segment, depth, position, static_cast<std::uint32_t>(moved.size())});

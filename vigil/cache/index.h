@@ -52,9 +52,11 @@
 #include <vector>
 
 #include "vigil/base/hash.h"
+#include "vigil/base/random.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/cache/arena.h"
 #include "vigil/cache/entry.h"
+#include "vigil/cache/eviction.h"
 #include "vigil/cache/index_segment.h"
 
 namespace vigil::cache {
@@ -139,6 +141,22 @@ class Index {
     change();
     position.bucket->close();
   }
+  [[nodiscard]] std::uint64_t hash_of(Ref ref) const;
+
+  // The era that uses are marked with (eviction.h); 0: they are not marked.
+  [[nodiscard]] Era era() const { return era_.load(std::memory_order_relaxed); }
+  void set_era(Era era) { era_.store(era, std::memory_order_relaxed); }
+  void mark_used(Position position) const { mark_used(*position.bucket, position.slot); }
+
+  struct Sampled {
+    Position position;
+    std::uint32_t age;  // in eras since it was last used
+    [[nodiscard]] Ref ref() const { return position.ref(); }
+  };
+  // Calls visit(const Sampled&) for the entries of a random bucket.
+  template <class Visit>
+  void sample(Random& random, Visit&& visit) const;
+
   // Empties the index. Gives each(refs) what it held, which may be freed then; needs no memory.
   using EachRefs = std::function<void(std::span<const Ref>)>;
   void clear(const EachRefs& each);
@@ -177,7 +195,13 @@ class Index {
     return directory->segments[directory->slot(position_of(hash))].load(std::memory_order_acquire);
   }
   [[nodiscard]] Leaf& leaf_at(std::uint32_t position) const;
-  [[nodiscard]] std::uint64_t hash_of(Ref ref) const;
+  void mark_used(const Bucket& bucket, std::uint32_t slot) const {
+    const Era now = era();
+    if (now == 0) [[likely]]
+      return;
+    std::atomic<Era>& last = pool_.last_use(bucket, slot);
+    if (last.load(std::memory_order_relaxed) != now) last.store(now, std::memory_order_relaxed);
+  }
 
   // Looks for the key in one bucket. kTorn: a writer interfered.
   enum class Probe : std::uint8_t { kMiss, kHit, kTorn };
@@ -193,13 +217,16 @@ class Index {
                                std::vector<KeyCopy>* entries) const;
 
   // Placing refs in a segment (published or not).
-  [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref);
+  [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref, Era last_use);
+  void fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use);
+  [[nodiscard]] Era last_use(const Bucket& bucket, std::uint32_t slot) const;
   [[nodiscard]] bool make_room(Segment& segment, std::uint32_t bucket);
 
   // Growing and shrinking.
   struct Moved {
     std::uint64_t hash;
     Ref ref;
+    Era last_use;
   };
   [[nodiscard]] bool split(Leaf& leaf, Need need);
   void merge_if_sparse(const Leaf& leaf);
@@ -220,6 +247,7 @@ class Index {
   SegmentPool& pool_;
   std::uint64_t hash_seed_;
   std::atomic<Directory*> directory_{nullptr};
+  std::atomic<Era> era_{0};
   alignas(64) std::atomic<std::uint64_t> size_{0};  // apart from what every reader loads
   std::atomic<std::uint64_t> segment_count_{0};
   std::vector<std::unique_ptr<Directory>> directories_;  // all of them: readers may be in old ones
@@ -237,7 +265,9 @@ Index::Probe Index::probe(const Bucket& bucket, const Bucket::Snapshot& snapshot
     // The header is trustworthy from here on, so `visit` gets true sizes.
     if (!bucket.unchanged(snapshot.meta)) return Probe::kTorn;
     *result = visit(reader);
-    return bucket.unchanged(snapshot.meta) ? Probe::kHit : Probe::kTorn;
+    if (!bucket.unchanged(snapshot.meta)) return Probe::kTorn;
+    mark_used(bucket, slot);
+    return Probe::kHit;
   }
   return bucket.unchanged(snapshot.meta) ? Probe::kMiss : Probe::kTorn;
 }
@@ -266,6 +296,21 @@ bool Index::read(std::uint64_t hash, std::string_view key, Visit&& visit) const 
       if (outcome == Probe::kTorn || !home.unchanged(at_home.meta)) continue;
     }
     if (segment_for(hash) == segment) return false;
+  }
+}
+
+template <class Visit>
+void Index::sample(Random& random, Visit&& visit) const {
+  const auto position = static_cast<std::uint32_t>(random());
+  const auto number = static_cast<std::uint32_t>(random.below(kSegmentBuckets));
+  Bucket& bucket = leaf_at(position).segment->buckets[number];
+  for (const std::uint32_t slot : bucket.tags().match_used()) {
+    // The home bucket of an entry that lies elsewhere is the other one of its two.
+    const bool is_home = home_of(hash_of(bucket.ref(slot))) == number;
+    Bucket& home = is_home
+                       ? bucket
+                       : leaf_at(position).segment->buckets[other_bucket(number, bucket.tag(slot))];
+    visit(Sampled{{&bucket, &home, slot}, era_age(era(), last_use(bucket, slot))});
   }
 }
 

@@ -32,7 +32,8 @@ void Bucket::start(std::uint32_t sequence) {
 
 SegmentPool::SegmentPool(MemoryBudget& budget)
     : budget_(budget),
-      memory_(reserve_or_die(std::uint64_t{kSegmentsReserved} * sizeof(Segment))) {}
+      memory_(reserve_or_die(std::uint64_t{kSegmentsReserved} * sizeof(Segment))),
+      uses_(reserve_or_die(std::uint64_t{kSegmentsReserved} * kSegmentBuckets * kUsesPerBucket)) {}
 
 Segment* SegmentPool::take(Need need) {
   if (!budget_.take(sizeof(Segment), need)) return nullptr;

@@ -142,6 +142,16 @@ class SegmentPool {
   // REQUIRES: every bucket is open.
   void give_back(Segment* segment);
 
+  // In which era the entry in this slot was last used (eviction.h). Bytes of their own beside the
+  // segments, so that readers may write them; they take memory where they are written.
+  [[nodiscard]] std::atomic<std::uint8_t>& last_use(const Bucket& bucket,
+                                                    std::uint32_t slot) const {
+    const auto at =
+        static_cast<std::size_t>(reinterpret_cast<const char*>(&bucket) - memory_.data());
+    return reinterpret_cast<std::atomic<std::uint8_t>*>(
+        uses_.data())[at / sizeof(Bucket) * kUsesPerBucket + slot];
+  }
+
  private:
   struct Free {
     std::uint32_t number;
@@ -153,8 +163,11 @@ class SegmentPool {
     return reinterpret_cast<Segment*>(memory_.data())[number];
   }
 
+  static constexpr std::size_t kUsesPerBucket = 16;  // of which kBucketSlots are used
+
   MemoryBudget& budget_;
   table::ReservedMemory memory_;
+  table::ReservedMemory uses_;
   SpinLock lock_;
   std::uint32_t next_ VIGIL_GUARDED_BY(lock_) = 0;  // never used from here on
   std::vector<Free> warm_ VIGIL_GUARDED_BY(lock_);

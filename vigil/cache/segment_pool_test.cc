@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/cache/index_segment.h"
-
 #include <gtest/gtest.h>
 
 #include <set>
 #include <vector>
+
+#include "vigil/cache/index_segment.h"
 
 namespace vigil::cache {
 namespace {

@@ -18,6 +18,14 @@ void add(std::atomic<std::uint64_t>& counter, std::int64_t by) {
 // A wheel may hold this many tickets beyond one per entry before it is scrubbed.
 constexpr std::uint64_t kSpareTickets = 1024;
 
+// A write evicts at most so many entries, so that its shard is not kept for long.
+constexpr int kEvictionsMax = 1024;
+
+// A tombstone makes room, sooner or later, and a deletion must not fail for want of it.
+Need need_of(const EntryHeader& header) {
+  return header.kind == Kind::kTombstone ? Need::kRelief : Need::kGrowth;
+}
+
 }  // namespace
 
 // --- Slot --------------------------------------------------------------------------------------
@@ -77,6 +85,7 @@ Shard::Shard(const Memory& memory, const Options& options)
       options_(options),
       index_(memory.arena, memory.segments, options.hash_seed),
       wheel_(options.wheel_phase),
+      random_(options.hash_seed + options.number),
       queue_(options.queue_capacity) {}
 
 void Shard::refuse_reentry() const {
@@ -155,6 +164,7 @@ Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::
   const Index::Position position = index_.find(hash, key);
   if (!position) return {};
   *header = load_header(arena_.at(position.ref()));
+  index_.mark_used(position);
   if (!header->expired(now_ms)) [[likely]]
     return position;
   expire(hash, position, *header, now_ms);
@@ -165,9 +175,7 @@ Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::
 
 Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_view head,
                   std::string_view tail) {
-  // A tombstone makes room, sooner or later, and a deletion must not fail for want of it.
-  const Need need = header.kind == Kind::kTombstone ? Need::kRelief : Need::kGrowth;
-  const Ref ref = slab_.allocate(entry_bytes(header.key_size, header.value_size), need);
+  const Ref ref = slab_.allocate(entry_bytes(header.key_size, header.value_size), need_of(header));
   if (ref == kNullRef) return kNullRef;
   char* entry = arena_.at(ref);
   Word* words = entry_words(entry);
@@ -181,6 +189,30 @@ Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_v
   store_bytes(entry, key_at + header.key_size + static_cast<std::uint32_t>(head.size()), tail);
   add(counters_.entry_bytes, entry_bytes(header.key_size, header.value_size));
   return ref;
+}
+
+Ref Shard::create_for(Slot& slot, const EntryHeader& header, std::string_view head,
+                      std::string_view tail) {
+  Ref ref = create(header, slot.key_, head, tail);
+  if (ref != kNullRef || !options_.eviction->on()) [[likely]]
+    return ref;
+  const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
+  const Ref kept = slot.has_record() ? slot.position_.ref() : kNullRef;
+  for (int i = 0; ref == kNullRef && i < kEvictionsMax && evict_one(bytes, kept, slot.now_ms_);
+       ++i) {
+    ref = create(header, slot.key_, head, tail);
+  }
+  // Evictions move entries within the index.
+  if (kept != kNullRef) slot.position_ = index_.find_ref(slot.hash_, kept);
+  return ref;
+}
+
+bool Shard::insert(Slot& slot, Ref ref, Need need) {
+  // The index of a cache that evicts may use the reserve: its entries do not get more.
+  if (!index_.insert(slot.hash_, ref, options_.eviction->on() ? Need::kRelief : need)) return false;
+  slot.position_ = index_.find_ref(slot.hash_, ref);
+  note_added();
+  return true;
 }
 
 void Shard::free_entry(Ref ref, const EntryHeader& header) {
@@ -210,19 +242,17 @@ AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_vie
   const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
   Ref ref = kNullRef;
   if (!slot.has_record()) {
-    ref = create(header, slot.key_, head, tail);
+    ref = create_for(slot, header, head, tail);
     if (ref == kNullRef) return AssignStatus::kOutOfMemory;
-    const Need need = header.kind == Kind::kTombstone ? Need::kRelief : Need::kGrowth;
-    if (!index_.insert(slot.hash_, ref, need)) {
+    if (!insert(slot, ref, need_of(header))) {
       free_entry(ref, header);
       return AssignStatus::kOutOfMemory;
     }
-    slot.position_ = index_.find_ref(slot.hash_, ref);
   } else {
     const Ref replaced = slot.position_.ref();
     const bool same_class =
         size_class_of(bytes) == size_class_of(entry_bytes(old.key_size, old.value_size));
-    if (!same_class) ref = create(header, slot.key_, head, tail);
+    if (!same_class) ref = create_for(slot, header, head, tail);
     if (ref != kNullRef) {
       index_.replace(slot.position_, ref);
       free_entry(replaced, old);
