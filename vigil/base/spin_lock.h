@@ -65,4 +65,16 @@ class VIGIL_CAPABILITY("mutex") SpinLock {
   std::atomic<std::uint32_t> word_{0};
 };
 
+// Holds a SpinLock for a scope.
+class VIGIL_SCOPED_CAPABILITY SpinGuard {
+ public:
+  explicit SpinGuard(SpinLock& lock) noexcept VIGIL_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~SpinGuard() VIGIL_RELEASE() { lock_.unlock(); }
+  SpinGuard(const SpinGuard&) = delete;
+  SpinGuard& operator=(const SpinGuard&) = delete;
+
+ private:
+  SpinLock& lock_;
+};
+
 }  // namespace vigil

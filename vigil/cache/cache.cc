@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint32_t kShardsMax = 4096;
 
+// Shards share slabs, so that what a size class costs does not grow with their number; not one for
+// all, so that writers seldom wait for each other (slab.h).
+constexpr std::uint32_t kSlabsMax = 16;
+
 // A scan stops after this many buckets per wanted entry, so that one call stays short in a table
 // that is nearly empty.
 constexpr std::size_t kBucketsPerWanted = 10;
@@ -59,17 +63,25 @@ Cache::Cache(const CacheOptions& options)
     : options_(options),
       shard_mask_(options.shards - 1),
       seed_(random_seed()),
-      arena_(std::make_unique<Arena>(options.memory_limit_bytes)),
+      budget_(options.memory_limit_bytes),
+      arena_(budget_),
+      segments_(budget_),
       shards_(nullptr, DestroyShards{0}) {
   VIGIL_CHECK(std::has_single_bit(options.shards) && options.shards <= kShardsMax,
               "the number of shards must be a power of two, at most 4096");
+  set_eviction_policy(options.eviction);
+  for (std::uint32_t i = 0; i < std::min(options.shards, kSlabsMax); ++i) {
+    slabs_.push_back(std::make_unique<Slab>(arena_));
+  }
   // Unowned memory until every shard is constructed; constructing one does not throw.
   auto* shards = static_cast<Shard*>(
       ::operator new (sizeof(Shard) * options.shards, std::align_val_t{alignof(Shard)}));
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     const std::uint32_t phase = i * (kCascadeTicks / options.shards);
-    new (shards + i) Shard(*arena_, {i, options.write_queue_capacity, phase, seed_,
-                                     &tombstone_retention_ms_, &observers_, &label_});
+    Slab& slab = *slabs_[i % slabs_.size()];
+    new (shards + i) Shard({budget_, arena_, segments_, slab},
+                           {i, options.write_queue_capacity, phase, seed_, &tombstone_retention_ms_,
+                            &observers_, &eviction_, &label_});
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }
@@ -278,13 +290,14 @@ CacheStats Cache::stats() const {
     stats.tombstones += counters.hidden.load(std::memory_order_relaxed);
     stats.with_deadline += counters.with_deadline.load(std::memory_order_relaxed);
     stats.expired_total += counters.expired.load(std::memory_order_relaxed);
+    stats.evicted_total += counters.evicted.load(std::memory_order_relaxed);
     stats.busy_total += counters.busy.load(std::memory_order_relaxed);
     stats.handed_over_total += counters.handed_over.load(std::memory_order_relaxed);
     stats.entry_bytes += counters.entry_bytes.load(std::memory_order_relaxed);
     stats.index_bytes += shard.index().slots() / kBucketSlots * sizeof(Bucket);
-    stats.resident_bytes += counters.wheel_bytes.load(std::memory_order_relaxed);
   }
-  stats.resident_bytes += arena_->used_bytes();
+  stats.memory_limit_bytes = budget_.limit();
+  stats.resident_bytes = budget_.used();
   return stats;
 }
 
@@ -302,6 +315,8 @@ ShardStats Cache::shard_stats(std::uint32_t shard) const {
 
 void Cache::check_invariants() const {
   for (std::uint32_t i = 0; i < options_.shards; ++i) shards_.get()[i].check_invariants();
+  for (const auto& slab : slabs_) slab->check_invariants();
+  arena_.check_invariants();
 }
 
 }  // namespace vigil::cache

@@ -44,11 +44,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "vigil/base/hash.h"
 #include "vigil/base/random.h"
 #include "vigil/cache/entry.h"
+#include "vigil/cache/eviction.h"
 #include "vigil/cache/shard.h"
 #include "vigil/cache/shard_observer.h"
 #include "vigil/stacks/map_mark.h"
@@ -59,7 +61,8 @@ struct CacheOptions {
   std::uint32_t shards = 64;  // power of two, at most 4096
   HashAlgorithm hash = HashAlgorithm::kXxh3;
   std::uint32_t write_queue_capacity = 64;  // waiting writers per shard; power of two, at least 2
-  std::uint64_t memory_limit_bytes = std::uint64_t{24} << 30;
+  std::uint64_t memory_limit_bytes = std::uint64_t{24} << 30;  // at most 32 GiB
+  EvictionPolicy eviction = EvictionPolicy::kNoEviction;
 };
 
 // A key with its shard and hash, computed once per request. Refers to the caller's bytes.
@@ -74,11 +77,13 @@ struct CacheStats {
   std::uint64_t with_deadline = 0;  // of those
   std::uint64_t tombstones = 0;     // tombstones and idempotency records
   std::uint64_t expired_total = 0;
+  std::uint64_t evicted_total = 0;  // to make room
   std::uint64_t busy_total = 0;
   std::uint64_t handed_over_total = 0;  // writes applied by another thread that held the shard
   std::uint64_t entry_bytes = 0;        // allocated to entries
   std::uint64_t index_bytes = 0;
-  std::uint64_t resident_bytes = 0;  // taken from the arena
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint64_t resident_bytes = 0;  // what counts to the memory limit
 };
 
 struct ShardStats {
@@ -163,6 +168,24 @@ class Cache {
   // Removes everything, shard by shard.
   void clear();
 
+  // --- Memory --------------------------------------------------------------------------------
+
+  // May be changed at any time. A limit below what is in use refuses, or evicts for, every write
+  // that needs memory until there is room again.
+  void set_memory_limit(std::uint64_t bytes) { budget_.set_limit(bytes); }
+  [[nodiscard]] std::uint64_t memory_limit() const { return budget_.limit(); }
+  void set_eviction_policy(EvictionPolicy policy) {
+    eviction_.policy.store(policy, std::memory_order_relaxed);
+  }
+  [[nodiscard]] EvictionPolicy eviction_policy() const {
+    return eviction_.policy.load(std::memory_order_relaxed);
+  }
+  // Entries of this kind for whose value the guard is true are not evicted. REQUIRES: before the
+  // first write.
+  void set_eviction_guard(Kind kind, Eviction::Guard guard) {
+    eviction_.guards[static_cast<std::size_t>(kind)] = std::move(guard);
+  }
+
   // --- Expiry --------------------------------------------------------------------------------
 
   // Collects entries that are due in shards first, first + stride, ...: at most about `budget`
@@ -231,8 +254,12 @@ class Cache {
   std::uint32_t shard_mask_;
   std::uint64_t seed_;
   const MapLabel label_{this, "cache", "vigil::cache::Cache", MapSharing::kConcurrent};
-  std::unique_ptr<Arena> arena_;
+  MemoryBudget budget_;
+  Arena arena_;
+  SegmentPool segments_;
+  std::vector<std::unique_ptr<Slab>> slabs_;
   ShardObservers observers_;
+  Eviction eviction_;
   TombstoneRetention tombstone_retention_ms_{};
   std::unique_ptr<Shard, DestroyShards> shards_;  // an array
 };

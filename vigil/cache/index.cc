@@ -19,13 +19,11 @@ constexpr std::uint32_t kSparseBelow = kSegmentSlots / 5;
 constexpr std::uint32_t kMergeInterval = 16;
 
 constexpr std::size_t kPrefetchAhead = 12;
-constexpr std::uint32_t kSegmentsPerUnit = kUnitBytes / sizeof(Segment);
 
 // Opens a bucket for a change, unless it is open already because its segment is not published.
 class BucketChange {
  public:
-  explicit BucketChange(Bucket& bucket)
-      : bucket_(bucket), opened_((bucket.meta() & Bucket::kBusy) == 0) {
+  explicit BucketChange(Bucket& bucket) : bucket_(bucket), opened_(!bucket.is_open()) {
     if (opened_) bucket_.open();
   }
   ~BucketChange() {
@@ -41,39 +39,52 @@ class BucketChange {
 
 }  // namespace
 
-void Bucket::reset() {
-  const std::uint32_t kept = meta() & ~kOverflowMask;
-  words_[0].store(0, std::memory_order_release);
-  words_[1].store(std::uint64_t{kept} << 32, std::memory_order_release);
-}
-
-Index::Index(Arena& arena, std::uint64_t hash_seed) : arena_(arena), hash_seed_(hash_seed) {
+Index::Index(Arena& arena, SegmentPool& segments, std::uint64_t hash_seed)
+    : arena_(arena), pool_(segments), hash_seed_(hash_seed) {
+  directories_.push_back(std::make_unique<Directory>(0));
   start();
+  directory_.store(directories_.back().get(), std::memory_order_release);
 }
 
 Index::~Index() {
-  for (const std::uint32_t unit : segment_units_) arena_.release(unit, 1);
+  for (const auto& [position, leaf] : leaves_) retire(leaf->segment);
 }
 
+// One empty segment, named by every slot of the newest directory.
 void Index::start() {
-  auto directory = std::make_unique<Directory>(0);
-  Segment* segment = take_segment();
-  VIGIL_CHECK(segment != nullptr, "the memory limit leaves no room for an empty index");
+  Segment* segment = pool_.take_anyway();
+  count_segments(+1);
   for (Bucket& bucket : segment->buckets) bucket.close();
-  directory->segments[0].store(segment, std::memory_order_relaxed);
   leaves_.clear();
   Leaf* leaf = (leaves_[0] = std::make_unique<Leaf>(Leaf{segment, 0, 0, 0})).get();
-  leaf_slots_.assign(1, leaf);
-  directory_.store(directory.get(), std::memory_order_release);
-  directories_.push_back(std::move(directory));
+  const Directory& directory = *directories_.back();
+  leaf_slots_.assign(directory.size(), leaf);
+  for (std::size_t i = 0; i < directory.size(); ++i) {
+    directory.segments[i].store(segment, std::memory_order_release);
+  }
 }
 
-void Index::clear() {
+void Index::clear(const EachRefs& each) {
   std::vector<Segment*> old;
   for (const auto& [position, leaf] : leaves_) old.push_back(leaf->segment);
   start();
-  for (Segment* segment : old) retire(segment);
+  std::vector<Ref> refs;
+  for (Segment* segment : old) {
+    refs.clear();
+    for (Bucket& bucket : segment->buckets) {
+      bucket.open();
+      for (const std::uint32_t slot : bucket.tags().match_used()) refs.push_back(bucket.ref(slot));
+    }
+    each(refs);
+    retire(segment);
+  }
   size_.store(0, std::memory_order_relaxed);
+}
+
+void Index::count_segments(std::int64_t by) {
+  segment_count_.store(
+      segment_count_.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+      std::memory_order_relaxed);
 }
 
 // --- Finding -----------------------------------------------------------------------------------
@@ -117,19 +128,29 @@ Index::Position Index::find_ref(std::uint64_t hash, Ref ref) const {
 
 // --- Changing ----------------------------------------------------------------------------------
 
-bool Index::insert(std::uint64_t hash, Ref ref) {
+bool Index::insert(std::uint64_t hash, Ref ref, Need need) {
   for (;;) {
     Leaf& leaf = leaf_at(position_of(hash));
-    if (place(*leaf.segment, hash, ref)) {
+    if (place(*leaf.segment, hash, ref, era())) {
       ++leaf.used;
       size_.store(size() + 1, std::memory_order_relaxed);
       return true;
     }
-    if (!split(leaf)) return false;
+    if (!split(leaf, need)) return false;
   }
 }
 
-bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
+Era Index::last_use(const Bucket& bucket, std::uint32_t slot) const {
+  return era() == 0 ? Era{0} : pool_.last_use(bucket, slot).load(std::memory_order_relaxed);
+}
+
+// REQUIRES: the bucket is open.
+void Index::fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use) {
+  bucket.set(slot, tag, ref);
+  if (era() != 0) pool_.last_use(bucket, slot).store(last_use, std::memory_order_relaxed);
+}
+
+bool Index::place(Segment& segment, std::uint64_t hash, Ref ref, Era last_use) {
   const std::uint8_t tag = tag_of(hash);
   const std::uint32_t home_index = home_of(hash);
   const std::uint32_t other_index = other_bucket(home_index, tag);
@@ -138,14 +159,14 @@ bool Index::place(Segment& segment, std::uint64_t hash, Ref ref) {
   for (;;) {
     if (const auto room = home.tags().match_free()) {
       const BucketChange change(home);
-      home.set(room.first(), tag, ref);
+      fill(home, room.first(), tag, ref, last_use);
       return true;
     }
     if (const auto room = other.tags().match_free()) {
       // Before the key appears: a reader that sees 0 can miss only an unfinished insert.
       home.add_overflow();
       const BucketChange change(other);
-      other.set(room.first(), tag, ref);
+      fill(other, room.first(), tag, ref, last_use);
       return true;
     }
     if (!make_room(segment, home_index) && !make_room(segment, other_index)) return false;
@@ -169,7 +190,7 @@ bool Index::make_room(Segment& segment, std::uint32_t bucket) {
     } else {
       to.remove_overflow();
     }
-    to.set(room.first(), tag, ref);
+    fill(to, room.first(), tag, ref, last_use(from, slot));
     from.erase(slot);
     return true;
   }
@@ -195,25 +216,33 @@ void Index::replace(Position position, Ref ref) {
 
 // --- Growing and shrinking ---------------------------------------------------------------------
 
-bool Index::split(Leaf& leaf) {
+bool Index::split(Leaf& leaf, Need need) {
   if (leaf.depth == kDepthMax) return false;
   std::vector<Moved> moved;
   collect(*leaf.segment, &moved);
   Leaf* old = &leaf;
-  return replace_leaves(moved, leaf.depth + 1, leaf.position, {&old, 1});
+  return replace_leaves(moved, leaf.depth + 1, leaf.position, need, {&old, 1});
 }
 
-void Index::merge_if_sparse(Leaf& leaf) {
-  if (leaf.depth == 0 || leaf.used >= kSparseBelow || leaf.used % kMergeInterval != 0) return;
+void Index::merge_if_sparse(const Leaf& leaf) {
+  if (leaf.used % kMergeInterval != 0) return;
+  // What has merged may have waited for this to merge further.
+  const std::uint32_t position = leaf.position;
+  while (merge_with_buddy(leaf_at(position))) {
+  }
+}
+
+bool Index::merge_with_buddy(Leaf& leaf) {
+  if (leaf.depth == 0 || leaf.used >= kSparseBelow) return false;
   Leaf& buddy = leaf_at(leaf.position ^ (1U << (32 - leaf.depth)));
-  if (buddy.depth != leaf.depth || leaf.used + buddy.used >= kMergeBelow) return;
+  if (buddy.depth != leaf.depth || leaf.used + buddy.used >= kMergeBelow) return false;
   std::vector<Moved> moved;
   collect(*leaf.segment, &moved);
   collect(*buddy.segment, &moved);
   const std::array<Leaf*, 2> old{&leaf, &buddy};
   // Without memory for the new segment the two simply stay.
-  static_cast<void>(
-      replace_leaves(moved, leaf.depth - 1, std::min(leaf.position, buddy.position), old));
+  return replace_leaves(moved, leaf.depth - 1, std::min(leaf.position, buddy.position),
+                        Need::kRelief, old);
 }
 
 void Index::collect(const Segment& segment, std::vector<Moved>* moved) const {
@@ -221,7 +250,7 @@ void Index::collect(const Segment& segment, std::vector<Moved>* moved) const {
   moved->reserve(first + kSegmentSlots);
   for (const Bucket& bucket : segment.buckets) {
     for (const std::uint32_t slot : bucket.tags().match_used()) {
-      moved->push_back({0, bucket.ref(slot)});
+      moved->push_back({0, bucket.ref(slot), last_use(bucket, slot)});
     }
   }
   for (std::size_t i = first; i < moved->size(); ++i) {
@@ -235,7 +264,7 @@ void Index::collect(const Segment& segment, std::vector<Moved>* moved) const {
 // Builds the leaves that hold `moved`, of `depth` or deeper, starting at `position`; for a split
 // `depth` is one more than the old leaf's and there are two of them.
 bool Index::replace_leaves(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
-                           std::span<Leaf* const> old) {
+                           Need need, std::span<Leaf* const> old) {
   std::vector<Leaf> built;
   bool ok = true;
   if (depth > old.front()->depth) {
@@ -245,9 +274,10 @@ bool Index::replace_leaves(std::vector<Moved>& moved, std::uint32_t depth, std::
     });
     std::vector<Moved> right(upper, moved.end());
     moved.erase(upper, moved.end());
-    ok = build(moved, depth, position, &built) && build(right, depth, position | half, &built);
+    ok = build(moved, depth, position, need, &built) &&
+         build(right, depth, position | half, need, &built);
   } else {
-    ok = build(moved, depth, position, &built);
+    ok = build(moved, depth, position, need, &built);
   }
   if (!ok) {
     for (const Leaf& leaf : built) retire(leaf.segment);
@@ -266,12 +296,12 @@ bool Index::replace_leaves(std::vector<Moved>& moved, std::uint32_t depth, std::
 
 // Should the keys not fit (a bucket pair may be full although the segment is not), their leaf is
 // split further.
-bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
+bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position, Need need,
                   std::vector<Leaf>* built) {
-  Segment* segment = take_segment();
+  Segment* segment = take_segment(need);
   if (segment == nullptr) return false;
   const bool fits = std::all_of(moved.begin(), moved.end(), [&](const Moved& item) {
-    return place(*segment, item.hash, item.ref);
+    return place(*segment, item.hash, item.ref, item.last_use);
   });
   if (fits) {
     built->push_back({segment, depth, position, static_cast<std::uint32_t>(moved.size())});
@@ -285,8 +315,8 @@ bool Index::build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t 
   });
   std::vector<Moved> right(upper, moved.end());
   moved.erase(upper, moved.end());
-  return build(moved, depth + 1, position, built) &&
-         build(right, depth + 1, position | half, built);
+  return build(moved, depth + 1, position, need, built) &&
+         build(right, depth + 1, position | half, need, built);
 }
 
 void Index::publish(const std::vector<Leaf>& built) {
@@ -322,31 +352,16 @@ void Index::deepen(std::uint32_t depth) {
   }
 }
 
-// Readers that are still in the segment see it busy until it is published again.
+// Readers that are still in the segment see it open until it is published again.
 void Index::retire(Segment* segment) {
   for (Bucket& bucket : segment->buckets) bucket.open();
-  free_segments_.push_back(segment);
-  segment_count_.store(segment_count_.load(std::memory_order_relaxed) - 1,
-                       std::memory_order_relaxed);
+  pool_.give_back(segment);
+  count_segments(-1);
 }
 
-// An empty segment whose buckets are open.
-Segment* Index::take_segment() {
-  if (free_segments_.empty()) {
-    const std::uint32_t unit = arena_.acquire(1);
-    if (unit == 0) return nullptr;
-    segment_units_.push_back(unit);
-    auto* segments = reinterpret_cast<Segment*>(arena_.at(unit * kGranulesPerUnit));
-    for (std::uint32_t i = kSegmentsPerUnit; i-- > 0;) free_segments_.push_back(&segments[i]);
-  }
-  Segment* segment = free_segments_.back();
-  free_segments_.pop_back();
-  for (Bucket& bucket : segment->buckets) {
-    bucket.open();
-    bucket.reset();
-  }
-  segment_count_.store(segment_count_.load(std::memory_order_relaxed) + 1,
-                       std::memory_order_relaxed);
+Segment* Index::take_segment(Need need) {
+  Segment* segment = pool_.take(need);
+  if (segment != nullptr) count_segments(+1);
   return segment;
 }
 
@@ -415,7 +430,7 @@ void Index::check_invariants() const {
     std::array<std::uint32_t, kSegmentBuckets> away{};
     for (std::uint32_t b = 0; b < kSegmentBuckets; ++b) {
       const Bucket& bucket = leaf->segment->buckets[b];
-      VIGIL_CHECK((bucket.meta() & Bucket::kBusy) == 0, "index: a published bucket is open");
+      VIGIL_CHECK(!bucket.is_open(), "index: a published bucket is open");
       for (const std::uint32_t slot : bucket.tags().match_used()) {
         const Ref ref = bucket.ref(slot);
         const std::uint64_t hash = hash_of(ref);

@@ -4,10 +4,7 @@
 // readers that take no lock and write no memory.
 //
 // Layout: extendible hashing (Fagin, Nievergelt, Pippenger and Strong, TODS 1979) over segments of
-// 64 buckets; a bucket is one cache line with twelve entries:
-//
-//     | tags 0..7 | tags 8..11, meta:32 | ref 0 ... ref 11 |
-//     meta = sequence:27 overflow:4 busy:1
+// 64 buckets; a bucket is one cache line with twelve entries (index_segment.h).
 //
 // A key lives in its home bucket or in its alternate, home XOR f(tag), so the other bucket of any
 // entry follows from the bucket it is in and its tag (as in a cuckoo filter, Fan et al., CoNEXT
@@ -18,32 +15,35 @@
 // Martin, 1979). Segments that became empty enough merge with their buddy.
 //
 // Protocol between the writer and readers (the pairing of every memory order):
-//  - The writer opens a bucket (sets busy, relaxed), changes tags, refs or the entries that they
-//    name by release stores, and closes it (sequence + 1, busy cleared, release).
-//  - A reader loads meta (acquire), retries while busy, loads tags, refs and entry words (acquire)
-//    and loads meta again: unchanged means that nothing it read was written meanwhile. The acquire
-//    loads keep the second load of meta behind them; the release stores keep `busy` in front of
-//    the changes: a reader that saw any of them also sees busy or a newer sequence.
+//  - The writer opens a bucket (relaxed), changes tags, refs or the entries that they name by
+//    release stores, and closes it (sequence + 1, closed, release).
+//  - A reader loads meta (acquire), retries while it is open, loads tags, refs and entry words
+//    (acquire) and loads meta again: unchanged means that nothing it read was written meanwhile.
+//    The acquire loads keep the second load of meta behind them; the release stores keep the
+//    opening in front of the changes: a reader that saw any of them also sees the bucket open or a
+//    newer sequence.
 //  - An entry is filled before its ref is stored, and freed after the bucket that named it was
-//    closed again, so a reader of recycled memory fails its re-check.
+//    closed again, so a reader of recycled memory fails its re-check: memory that serves another
+//    size, another shard or the system by then, and reads as anything.
 //  - A split or merge builds new segments beside the old one, publishes them in the directory
-//    (release), and then marks every bucket of the old one busy for good. Entries are shared by
-//    both, so between these two steps the writer changes none. A reader in the old segment either
-//    re-checked before the mark, when what it read was current, or retries through the directory.
-//  - Segments are recycled, never unmapped, and their sequences never go back. A reader that misses
-//    checks that the directory still names the segment it searched.
+//    (release), and then opens every bucket of the old one for good. Entries are shared by both, so
+//    between these two steps the writer changes none. A reader in the old segment either re-checked
+//    before that, when what it read was current, or retries through the directory.
+//  - Segments are recycled, never unmapped, and their sequences never go back (index_segment.h). A
+//    reader that misses checks that the directory still names the segment it searched.
 //
 // Thread safety: one writer at a time, readers at any time.
 //
 // Complexity: O(1) expected; a split moves at most 768 refs. Memory: about 8 bytes per key.
 //
 // Invariants (check_invariants): every ref is reachable by its hash in the segment that the
-// directory names; overflow counts match; sizes add up; no bucket is left busy.
+// directory names; overflow counts match; sizes add up; no bucket is left open.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,19 +52,14 @@
 #include <vector>
 
 #include "vigil/base/hash.h"
+#include "vigil/base/random.h"
 #include "vigil/base/spin_lock.h"
+#include "vigil/cache/arena.h"
 #include "vigil/cache/entry.h"
-#include "vigil/cache/slab.h"
-#include "vigil/table/tag_group.h"
+#include "vigil/cache/eviction.h"
+#include "vigil/cache/index_segment.h"
 
 namespace vigil::cache {
-
-inline constexpr std::uint32_t kBucketSlots = 12;
-inline constexpr std::uint32_t kHomeBits = 6;
-inline constexpr std::uint32_t kSegmentBuckets = 1U << kHomeBits;
-inline constexpr std::uint32_t kSegmentSlots = kBucketSlots * kSegmentBuckets;
-
-using Tags = table::TagGroup<kBucketSlots>;
 
 // Which segment, bucket and tag a hash selects; three disjoint groups of its bits.
 [[nodiscard]] constexpr std::uint32_t home_of(std::uint64_t hash) {
@@ -86,85 +81,6 @@ using Tags = table::TagGroup<kBucketSlots>;
   return static_cast<std::uint32_t>(u + (bulge * kSkewPer256 >> 8));
 }
 
-class alignas(64) Bucket {
- public:
-  static constexpr std::uint32_t kBusy = 1;
-  static constexpr std::uint32_t kOverflowOne = 2;
-  static constexpr std::uint32_t kOverflowMax = 15;  // and more; never counted down again
-  static constexpr std::uint32_t kOverflowMask = kOverflowMax * kOverflowOne;
-  static constexpr std::uint32_t kSequenceOne = 32;
-
-  // --- Readers ---
-  struct Snapshot {
-    std::uint32_t meta;
-    Tags tags;
-    [[nodiscard]] bool busy() const { return (meta & kBusy) != 0; }
-    [[nodiscard]] bool overflowed() const { return (meta & kOverflowMask) != 0; }
-  };
-  [[nodiscard]] Snapshot snapshot() const {
-    const std::uint64_t high = words_[1].load(std::memory_order_acquire);
-    const std::uint64_t low = words_[0].load(std::memory_order_acquire);
-    return {static_cast<std::uint32_t>(high >> 32), Tags(low, high)};
-  }
-  // Whether the bucket is as it was when `meta` was loaded. All loads in between were acquires.
-  [[nodiscard]] bool unchanged(std::uint32_t meta) const {
-    return static_cast<std::uint32_t>(words_[1].load(std::memory_order_relaxed) >> 32) == meta;
-  }
-  [[nodiscard]] Ref ref(std::uint32_t slot) const {
-    return refs_[slot].load(std::memory_order_acquire);
-  }
-
-  // --- The writer ---
-  [[nodiscard]] std::uint32_t meta() const {
-    return static_cast<std::uint32_t>(words_[1].load(std::memory_order_relaxed) >> 32);
-  }
-  [[nodiscard]] Tags tags() const {
-    return Tags(words_[0].load(std::memory_order_relaxed),
-                words_[1].load(std::memory_order_relaxed));
-  }
-  [[nodiscard]] std::uint8_t tag(std::uint32_t slot) const {
-    return Tags::tag_at(words_.data(), slot);
-  }
-  void open() { store_meta(meta() | kBusy, std::memory_order_relaxed); }
-  void close() { store_meta((meta() + kSequenceOne) & ~kBusy, std::memory_order_release); }
-  // REQUIRES: open, for the three of them.
-  void set(std::uint32_t slot, std::uint8_t tag, Ref ref) {
-    refs_[slot].store(ref, std::memory_order_release);
-    Tags::store_tag(words_.data(), slot, tag);
-  }
-  void set_ref(std::uint32_t slot, Ref ref) { refs_[slot].store(ref, std::memory_order_release); }
-  void erase(std::uint32_t slot) { Tags::store_tag(words_.data(), slot, Tags::kFree); }
-  // Empties an open bucket, which stays open.
-  void reset();
-
-  void add_overflow() {
-    if ((meta() & kOverflowMask) != kOverflowMask) {
-      store_meta(meta() + kOverflowOne, std::memory_order_release);
-    }
-  }
-  void remove_overflow() {
-    if ((meta() & kOverflowMask) != kOverflowMask) {
-      store_meta(meta() - kOverflowOne, std::memory_order_release);
-    }
-  }
-  [[nodiscard]] std::uint32_t overflow() const { return (meta() & kOverflowMask) / kOverflowOne; }
-
- private:
-  void store_meta(std::uint32_t meta, std::memory_order order) {
-    const std::uint64_t tags = words_[1].load(std::memory_order_relaxed) & 0xFFFFFFFFU;
-    words_[1].store(tags | std::uint64_t{meta} << 32, order);
-  }
-
-  std::array<Word, 2> words_;
-  std::array<std::atomic<Ref>, kBucketSlots> refs_;
-};
-static_assert(sizeof(Bucket) == 64);
-
-struct Segment {
-  std::array<Bucket, kSegmentBuckets> buckets;
-};
-static_assert(sizeof(Segment) == 4096);
-
 class Index {
  public:
   // Where an entry is. Valid until the next insert or erase.
@@ -177,7 +93,8 @@ class Index {
     [[nodiscard]] Ref ref() const { return bucket->ref(slot); }
   };
 
-  Index(Arena& arena, std::uint64_t hash_seed);
+  // The pool must outlive the index.
+  Index(Arena& arena, SegmentPool& segments, std::uint64_t hash_seed);
   ~Index();
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
@@ -211,9 +128,9 @@ class Index {
 
   [[nodiscard]] Position find(std::uint64_t hash, std::string_view key) const;
   [[nodiscard]] Position find_ref(std::uint64_t hash, Ref ref) const;
-  // Adds a ref whose entry is filled. False if the arena is full; then nothing has changed.
+  // Adds a ref whose entry is filled. False if there is no memory; then nothing has changed.
   // REQUIRES: find() finds no entry with the same key.
-  [[nodiscard]] bool insert(std::uint64_t hash, Ref ref);
+  [[nodiscard]] bool insert(std::uint64_t hash, Ref ref, Need need = Need::kGrowth);
   // The entry may be freed afterwards.
   void erase(std::uint64_t hash, Position position);
   void replace(Position position, Ref ref);
@@ -224,7 +141,25 @@ class Index {
     change();
     position.bucket->close();
   }
-  void clear();
+  [[nodiscard]] std::uint64_t hash_of(Ref ref) const;
+
+  // The era that uses are marked with (eviction.h); 0: they are not marked.
+  [[nodiscard]] Era era() const { return era_.load(std::memory_order_relaxed); }
+  void set_era(Era era) { era_.store(era, std::memory_order_relaxed); }
+  void mark_used(Position position) const { mark_used(*position.bucket, position.slot); }
+
+  struct Sampled {
+    Position position;
+    std::uint32_t age;  // in eras since it was last used
+    [[nodiscard]] Ref ref() const { return position.ref(); }
+  };
+  // Calls visit(const Sampled&) for the entries of a random bucket.
+  template <class Visit>
+  void sample(Random& random, Visit&& visit) const;
+
+  // Empties the index. Gives each(refs) what it held, which may be freed then; needs no memory.
+  using EachRefs = std::function<void(std::span<const Ref>)>;
+  void clear(const EachRefs& each);
 
   [[nodiscard]] std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t slots() const {
@@ -260,7 +195,13 @@ class Index {
     return directory->segments[directory->slot(position_of(hash))].load(std::memory_order_acquire);
   }
   [[nodiscard]] Leaf& leaf_at(std::uint32_t position) const;
-  [[nodiscard]] std::uint64_t hash_of(Ref ref) const;
+  void mark_used(const Bucket& bucket, std::uint32_t slot) const {
+    const Era now = era();
+    if (now == 0) [[likely]]
+      return;
+    std::atomic<Era>& last = pool_.last_use(bucket, slot);
+    if (last.load(std::memory_order_relaxed) != now) last.store(now, std::memory_order_relaxed);
+  }
 
   // Looks for the key in one bucket. kTorn: a writer interfered.
   enum class Probe : std::uint8_t { kMiss, kHit, kTorn };
@@ -276,37 +217,42 @@ class Index {
                                std::vector<KeyCopy>* entries) const;
 
   // Placing refs in a segment (published or not).
-  [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref);
+  [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref, Era last_use);
+  void fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use);
+  [[nodiscard]] Era last_use(const Bucket& bucket, std::uint32_t slot) const;
   [[nodiscard]] bool make_room(Segment& segment, std::uint32_t bucket);
 
   // Growing and shrinking.
   struct Moved {
     std::uint64_t hash;
     Ref ref;
+    Era last_use;
   };
-  [[nodiscard]] bool split(Leaf& leaf);
-  void merge_if_sparse(Leaf& leaf);
+  [[nodiscard]] bool split(Leaf& leaf, Need need);
+  void merge_if_sparse(const Leaf& leaf);
+  [[nodiscard]] bool merge_with_buddy(Leaf& leaf);
   void collect(const Segment& segment, std::vector<Moved>* moved) const;
   [[nodiscard]] bool build(std::vector<Moved>& moved, std::uint32_t depth, std::uint32_t position,
-                           std::vector<Leaf>* built);
+                           Need need, std::vector<Leaf>* built);
   [[nodiscard]] bool replace_leaves(std::vector<Moved>& moved, std::uint32_t depth,
-                                    std::uint32_t position, std::span<Leaf* const> old);
+                                    std::uint32_t position, Need need, std::span<Leaf* const> old);
   void publish(const std::vector<Leaf>& built);
   void deepen(std::uint32_t depth);
   void retire(Segment* segment);
-  [[nodiscard]] Segment* take_segment();
+  [[nodiscard]] Segment* take_segment(Need need);
   void start();
+  void count_segments(std::int64_t by);
 
   Arena& arena_;
+  SegmentPool& pool_;
   std::uint64_t hash_seed_;
   std::atomic<Directory*> directory_{nullptr};
+  std::atomic<Era> era_{0};
   alignas(64) std::atomic<std::uint64_t> size_{0};  // apart from what every reader loads
   std::atomic<std::uint64_t> segment_count_{0};
   std::vector<std::unique_ptr<Directory>> directories_;  // all of them: readers may be in old ones
   std::vector<Leaf*> leaf_slots_;                        // parallel to the current directory
   std::unordered_map<std::uint32_t, std::unique_ptr<Leaf>> leaves_;  // by first position
-  std::vector<Segment*> free_segments_;
-  std::vector<std::uint32_t> segment_units_;
 };
 
 template <class Visit>
@@ -319,7 +265,9 @@ Index::Probe Index::probe(const Bucket& bucket, const Bucket::Snapshot& snapshot
     // The header is trustworthy from here on, so `visit` gets true sizes.
     if (!bucket.unchanged(snapshot.meta)) return Probe::kTorn;
     *result = visit(reader);
-    return bucket.unchanged(snapshot.meta) ? Probe::kHit : Probe::kTorn;
+    if (!bucket.unchanged(snapshot.meta)) return Probe::kTorn;
+    mark_used(bucket, slot);
+    return Probe::kHit;
   }
   return bucket.unchanged(snapshot.meta) ? Probe::kMiss : Probe::kTorn;
 }
@@ -348,6 +296,21 @@ bool Index::read(std::uint64_t hash, std::string_view key, Visit&& visit) const 
       if (outcome == Probe::kTorn || !home.unchanged(at_home.meta)) continue;
     }
     if (segment_for(hash) == segment) return false;
+  }
+}
+
+template <class Visit>
+void Index::sample(Random& random, Visit&& visit) const {
+  const auto position = static_cast<std::uint32_t>(random());
+  const auto number = static_cast<std::uint32_t>(random.below(kSegmentBuckets));
+  Bucket& bucket = leaf_at(position).segment->buckets[number];
+  for (const std::uint32_t slot : bucket.tags().match_used()) {
+    // The home bucket of an entry that lies elsewhere is the other one of its two.
+    const bool is_home = home_of(hash_of(bucket.ref(slot))) == number;
+    Bucket& home = is_home
+                       ? bucket
+                       : leaf_at(position).segment->buckets[other_bucket(number, bucket.tag(slot))];
+    visit(Sampled{{&bucket, &home, slot}, era_age(era(), last_use(bucket, slot))});
   }
 }
 

@@ -2,6 +2,7 @@
 #include "vigil/cache/shard.h"
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "vigil/base/check.h"
@@ -16,6 +17,14 @@ void add(std::atomic<std::uint64_t>& counter, std::int64_t by) {
 
 // A wheel may hold this many tickets beyond one per entry before it is scrubbed.
 constexpr std::uint64_t kSpareTickets = 1024;
+
+// A write evicts at most so many entries, so that its shard is not kept for long.
+constexpr int kEvictionsMax = 1024;
+
+// A tombstone makes room, sooner or later, and a deletion must not fail for want of it.
+Need need_of(const EntryHeader& header) {
+  return header.kind == Kind::kTombstone ? Need::kRelief : Need::kGrowth;
+}
 
 }  // namespace
 
@@ -77,12 +86,14 @@ ChangeGroup Slot::group() const { return ChangeGroup(*shard_.options_.observers)
 
 // --- Entering and leaving ------------------------------------------------------------------------
 
-Shard::Shard(Arena& arena, const Options& options)
-    : arena_(arena),
+Shard::Shard(const Memory& memory, const Options& options)
+    : budget_(memory.budget),
+      arena_(memory.arena),
+      slab_(memory.slab),
       options_(options),
-      index_(arena, options.hash_seed),
-      slab_(arena),
+      index_(memory.arena, memory.segments, options.hash_seed),
       wheel_(options.wheel_phase),
+      random_(options.hash_seed + options.number),
       queue_(options.queue_capacity) {}
 
 void Shard::refuse_reentry() const {
@@ -161,6 +172,7 @@ Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::
   const Index::Position position = index_.find(hash, key);
   if (!position) return {};
   *header = load_header(arena_.at(position.ref()));
+  index_.mark_used(position);
   if (!header->expired(now_ms)) [[likely]]
     return position;
   expire(hash, position, *header, now_ms);
@@ -171,7 +183,7 @@ Index::Position Shard::find_live(std::uint64_t hash, std::string_view key, std::
 
 Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_view head,
                   std::string_view tail) {
-  const Ref ref = slab_.allocate(entry_bytes(header.key_size, header.value_size));
+  const Ref ref = slab_.allocate(entry_bytes(header.key_size, header.value_size), need_of(header));
   if (ref == kNullRef) return kNullRef;
   char* entry = arena_.at(ref);
   Word* words = entry_words(entry);
@@ -187,10 +199,49 @@ Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_v
   return ref;
 }
 
+Ref Shard::create_for(Slot& slot, const EntryHeader& header, std::string_view head,
+                      std::string_view tail) {
+  Ref ref = create(header, slot.key_, head, tail);
+  if (ref != kNullRef || !options_.eviction->on()) [[likely]]
+    return ref;
+  const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
+  const Ref kept = slot.has_record() ? slot.position_.ref() : kNullRef;
+  for (int i = 0; ref == kNullRef && i < kEvictionsMax && evict_one(bytes, kept, slot.now_ms_);
+       ++i) {
+    ref = create(header, slot.key_, head, tail);
+  }
+  // Evictions move entries within the index.
+  if (kept != kNullRef) slot.position_ = index_.find_ref(slot.hash_, kept);
+  return ref;
+}
+
+bool Shard::insert(Slot& slot, Ref ref, Need need) {
+  // The index of a cache that evicts may use the reserve: its entries do not get more.
+  if (!index_.insert(slot.hash_, ref, options_.eviction->on() ? Need::kRelief : need)) return false;
+  slot.position_ = index_.find_ref(slot.hash_, ref);
+  note_added();
+  return true;
+}
+
 void Shard::free_entry(Ref ref, const EntryHeader& header) {
   const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
   add(counters_.entry_bytes, -static_cast<std::int64_t>(bytes));
-  slab_.free(ref, bytes);
+  slab_.free(ref);
+}
+
+// In place. REQUIRES: the entry's object can hold the new bytes.
+inline void Shard::overwrite(const Slot& slot, const EntryHeader& header, std::string_view head,
+                             std::string_view tail) {
+  char* entry = arena_.at(slot.position_.ref());
+  index_.modify(slot.position_, [&] {
+    const std::uint32_t value_at = key_offset(header.key_size) + header.key_size;
+    entry_words(entry)[0].store(pack_identity(header), std::memory_order_release);
+    entry_words(entry)[1].store(pack_extent(header), std::memory_order_release);
+    store_bytes(entry, value_at, head);
+    store_bytes(entry, value_at + static_cast<std::uint32_t>(head.size()), tail);
+  });
+  add(counters_.entry_bytes,
+      std::int64_t{header.value_size} - static_cast<std::int64_t>(slot.header_.value_size));
 }
 
 AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_view head,
@@ -198,35 +249,28 @@ AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_vie
   const EntryHeader old = slot.header_;
   const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
   Ref ref = kNullRef;
-  if (slot.has_record() &&
-      size_class_of(bytes) == size_class_of(entry_bytes(old.key_size, old.value_size))) {
-    ref = slot.position_.ref();
-    char* entry = arena_.at(ref);
-    index_.modify(slot.position_, [&] {
-      const std::uint32_t value_at = key_offset(header.key_size) + header.key_size;
-      entry_words(entry)[0].store(pack_identity(header), std::memory_order_release);
-      entry_words(entry)[1].store(pack_extent(header), std::memory_order_release);
-      store_bytes(entry, value_at, head);
-      store_bytes(entry, value_at + static_cast<std::uint32_t>(head.size()), tail);
-    });
-    add(counters_.entry_bytes,
-        std::int64_t{header.value_size} - static_cast<std::int64_t>(old.value_size));
-    count(old, -1);
-  } else {
-    ref = create(header, slot.key_, head, tail);
+  if (!slot.has_record()) {
+    ref = create_for(slot, header, head, tail);
     if (ref == kNullRef) return AssignStatus::kOutOfMemory;
-    if (slot.has_record()) {
-      const Ref replaced = slot.position_.ref();
+    if (!insert(slot, ref, need_of(header))) {
+      free_entry(ref, header);
+      return AssignStatus::kOutOfMemory;
+    }
+  } else {
+    const Ref replaced = slot.position_.ref();
+    const bool same_class =
+        size_class_of(bytes) == size_class_of(entry_bytes(old.key_size, old.value_size));
+    if (!same_class) ref = create_for(slot, header, head, tail);
+    if (ref != kNullRef) {
       index_.replace(slot.position_, ref);
       free_entry(replaced, old);
-      count(old, -1);
+    } else if (same_class || bytes <= slab_.capacity(replaced)) {
+      ref = replaced;
+      overwrite(slot, header, head, tail);
     } else {
-      if (!index_.insert(slot.hash_, ref)) {
-        free_entry(ref, header);
-        return AssignStatus::kOutOfMemory;
-      }
-      slot.position_ = index_.find_ref(slot.hash_, ref);
+      return AssignStatus::kOutOfMemory;
     }
+    count(old, -1);
   }
   count(header, +1);
   highest_version_ = std::max(highest_version_, header.version);
@@ -282,14 +326,12 @@ EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, con
     index_.replace(position, ref);
   } else {
     ref = old;
-    if (smaller) tombstone.value_size = header.value_size;  // free_entry() goes by the sizes
     index_.modify(position, [&] {
       Word* words = entry_words(arena_.at(old));
       words[0].store(pack_identity(tombstone), std::memory_order_release);
       words[1].store(pack_extent(tombstone), std::memory_order_release);
     });
-    add(counters_.entry_bytes,
-        std::int64_t{tombstone.value_size} - static_cast<std::int64_t>(header.value_size));
+    add(counters_.entry_bytes, -static_cast<std::int64_t>(header.value_size));
     store_ticket(arena_.at(old), 0);
   }
   count(header, -1);
@@ -307,11 +349,11 @@ EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, con
 // Versions go on above those that were cleared, as after a removal.
 void Shard::clear() {
   version_floor_ = highest_version_;
-  index_.clear();
-  slab_.clear();
+  index_.clear([&](std::span<const Ref> refs) { slab_.free(refs); });
   wheel_.clear();
-  for (auto* counter : {&counters_.visible, &counters_.hidden, &counters_.with_deadline,
-                        &counters_.entry_bytes, &counters_.wheel_bytes}) {
+  charge_wheel();
+  for (auto* counter :
+       {&counters_.visible, &counters_.hidden, &counters_.with_deadline, &counters_.entry_bytes}) {
     counter->store(0, std::memory_order_relaxed);
   }
   for (ShardObserver* observer : options_.observers->of_all) {
@@ -368,7 +410,17 @@ void Shard::schedule(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms) {
       return static_cast<std::uint16_t>(load_ticket(arena_.at(other))) == low_bits;
     });
   }
-  counters_.wheel_bytes.store(wheel_.memory_bytes(), std::memory_order_relaxed);
+  charge_wheel();
+}
+
+// A deadline cannot be refused, so its ticket may go beyond the limit.
+void Shard::charge_wheel() {
+  const std::uint64_t charged = counters_.wheel_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t now = wheel_.memory_bytes();
+  if (now == charged) [[likely]]
+    return;
+  now > charged ? budget_.take_anyway(now - charged) : budget_.give_back(charged - now);
+  counters_.wheel_bytes.store(now, std::memory_order_relaxed);
 }
 
 // A fired ticket may be outdated: its entry replaced, its memory in use for something else, perhaps
@@ -408,13 +460,13 @@ std::size_t Shard::collect_expired(std::int64_t now_ms, std::size_t* budget, boo
   const bool left = wheel_.advance(
       now_ms, *budget, [&](Ref ref) { __builtin_prefetch(arena_.at(ref)); },
       [&](Ref ref, std::uint32_t ticket) { on_ticket(ref, ticket, now_ms); });
+  charge_wheel();
   *more = *more || left;
   return counters_.expired.load(std::memory_order_relaxed) - before;
 }
 
 void Shard::check_invariants() const {
   index_.check_invariants();
-  slab_.check_invariants();
   wheel_.check_invariants();
   const std::uint64_t visible = counters_.visible.load(std::memory_order_relaxed);
   const std::uint64_t hidden = counters_.hidden.load(std::memory_order_relaxed);

@@ -30,9 +30,14 @@
 #include <string>
 #include <string_view>
 
+#include "vigil/base/random.h"
 #include "vigil/base/spin_lock.h"
+#include "vigil/cache/arena.h"
 #include "vigil/cache/entry.h"
+#include "vigil/cache/eviction.h"
 #include "vigil/cache/index.h"
+#include "vigil/cache/index_segment.h"
+#include "vigil/cache/memory_budget.h"
 #include "vigil/cache/shard_observer.h"
 #include "vigil/cache/slab.h"
 #include "vigil/cache/timing_wheel.h"
@@ -132,6 +137,7 @@ class Shard {
     std::uint64_t hash_seed;
     const TombstoneRetention* retention_ms;
     const ShardObservers* observers;
+    const Eviction* eviction;
     const MapLabel* label;  // of the cache: what its writers are inside of
   };
   struct Counters {
@@ -139,13 +145,22 @@ class Shard {
     std::atomic<std::uint64_t> hidden{0};  // tombstones and idempotency records
     std::atomic<std::uint64_t> with_deadline{0};
     std::atomic<std::uint64_t> expired{0};
+    std::atomic<std::uint64_t> evicted{0};
     std::atomic<std::uint64_t> busy{0};
     std::atomic<std::uint64_t> handed_over{0};
     std::atomic<std::uint64_t> entry_bytes{0};
     std::atomic<std::uint64_t> wheel_bytes{0};
   };
 
-  Shard(Arena& arena, const Options& options);
+  // What the shards of a cache share; it outlives them. A slab serves several shards.
+  struct Memory {
+    MemoryBudget& budget;
+    Arena& arena;
+    SegmentPool& segments;
+    Slab& slab;
+  };
+
+  Shard(const Memory& memory, const Options& options);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -220,8 +235,21 @@ class Shard {
 
   [[nodiscard]] Ref create(const EntryHeader& header, std::string_view key, std::string_view head,
                            std::string_view tail);
+  inline void overwrite(const Slot& slot, const EntryHeader& header, std::string_view head,
+                        std::string_view tail);
+  // As create(), evicting others if need be. REQUIRES: the slot's entry is there afterwards.
+  [[nodiscard]] Ref create_for(Slot& slot, const EntryHeader& header, std::string_view head,
+                               std::string_view tail);
+  [[nodiscard]] bool insert(Slot& slot, Ref ref, Need need);
   void free_entry(Ref ref, const EntryHeader& header);
+
+  // Eviction (eviction.cc).
+  [[nodiscard]] std::uint64_t eviction_rank(const Index::Sampled& sampled,
+                                            const EntryHeader& header, std::int64_t now_ms) const;
+  bool evict_one(std::uint32_t bytes, Ref kept, std::int64_t now_ms);
+  void note_added();
   void schedule(Ref ref, std::int64_t deadline_ms, std::int64_t now_ms);
+  void charge_wheel();
   void on_ticket(Ref ref, std::uint32_t ticket, std::int64_t now_ms);
   void count(const EntryHeader& header, std::int64_t by);
 
@@ -230,14 +258,17 @@ class Shard {
   std::uint32_t writers_ = 0;    // inside the shard: 0 or 1, guarded by taken_
   std::optional<MapMark> mark_;  // of the writer, guarded by taken_
 
+  MemoryBudget& budget_;
   Arena& arena_;
+  Slab& slab_;
   Options options_;
   Index index_;
-  Slab slab_;
   TimingWheel wheel_;
   std::uint64_t version_floor_ = 0;    // the highest version among removed entries
   std::uint64_t highest_version_ = 0;  // among all entries that there ever were
   std::string scratch_key_;
+  Random random_;
+  std::uint64_t added_in_era_ = 0;
   Counters counters_;
   WriteQueue queue_;
 };

@@ -70,6 +70,7 @@ struct StoredEntry {
 enum class RemovalCause : std::uint8_t {
   kDeleted,
   kExpired,
+  kEvicted,  // to make room at the memory limit
 };
 
 struct RemovedEntry {

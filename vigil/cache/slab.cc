@@ -12,38 +12,49 @@
 namespace vigil::cache {
 namespace {
 
-using table::ReservedMemory;
+// Chunks of 1, 2, 4 or 8 pages or somewhat more, whatever wastes little behind the last object.
+constexpr std::uint32_t kChunkSteps = 4;
+// A chunk is at most this part of what its class holds.
+constexpr std::uint32_t kGrowthDivisor = 8;
 
-constexpr std::uint32_t kUnitLimit = 1U << 20;  // what a Ref can name: 2^32 granules
-constexpr std::uint32_t kFewestUnits = 64;      // an empty cache needs some
+struct SharedClass {
+  std::uint16_t object_bytes;
+  std::array<std::uint8_t, kChunkSteps> chunk_pages;
+};
 
-// Free chunks that keep their pages, so that a table that breathes does not fault all the time.
-constexpr std::uint64_t kWarmUnits = 256;
-
-constexpr std::uint32_t units_for(std::uint32_t bytes) {
-  return (bytes + kUnitBytes - 1) / kUnitBytes;
+constexpr std::uint32_t wasted(std::uint32_t pages, std::uint32_t object_bytes) {
+  return pages * kPageBytes % object_bytes;
 }
 
-// Chunks grow with their objects so that at least eight fit, up to 64 KiB objects; larger objects
-// have a chunk each.
-constexpr std::uint32_t kSharedChunkBytes = 64U * 1024;
-constexpr std::uint32_t kSharedChunkObjects = 8;
-
-constexpr SizeClass make_class(std::uint32_t object_bytes) {
-  std::uint32_t units = 1;
-  if (object_bytes > kSharedChunkBytes) {
-    return {object_bytes, units_for(object_bytes), 1};
+// The fewest pages, at least `least`, behind whose last object little is left: an eighth of a small
+// chunk, a 64th of a large one.
+constexpr std::uint8_t chunk_pages(std::uint32_t object_bytes, std::uint32_t least,
+                                   std::uint32_t step) {
+  least = std::max(least, (object_bytes + kPageBytes - 1) / kPageBytes);
+  std::uint32_t best = least;
+  for (std::uint32_t pages = least; pages <= 2 * least; ++pages) {
+    if (wasted(pages, object_bytes) * (8U << step) <= pages * kPageBytes) {
+      return static_cast<std::uint8_t>(pages);
+    }
+    if (wasted(pages, object_bytes) * best < wasted(best, object_bytes) * pages) best = pages;
   }
-  while (units * kUnitBytes < kSharedChunkObjects * object_bytes) units *= 2;
-  return {object_bytes, units, units * kUnitBytes / object_bytes};
+  return static_cast<std::uint8_t>(best);
 }
 
-constexpr std::array<SizeClass, kSizeClasses> make_classes() {
-  std::array<SizeClass, kSizeClasses> classes{};
+constexpr SharedClass make_class(std::uint32_t object_bytes) {
+  SharedClass made{static_cast<std::uint16_t>(object_bytes), {}};
+  for (std::uint32_t step = 0; step < kChunkSteps; ++step) {
+    made.chunk_pages[step] = chunk_pages(object_bytes, 1U << step, step);
+  }
+  return made;
+}
+
+constexpr std::array<SharedClass, kSharedClasses> make_classes() {
+  std::array<SharedClass, kSharedClasses> classes{};
   classes[0] = make_class(kGranuleBytes);
   for (std::uint32_t i = 1; i < kSmallClasses; ++i) classes[i] = make_class(i * kGranuleBytes);
   std::uint32_t base = kSmallBytes;
-  for (std::uint32_t i = kSmallClasses; i < kSizeClasses;) {
+  for (std::uint32_t i = kSmallClasses; i < kSharedClasses;) {
     for (std::uint32_t step = 1; step <= kStepsPerDoubling; ++step, ++i) {
       classes[i] = make_class(base + base / kStepsPerDoubling * step);
     }
@@ -52,30 +63,20 @@ constexpr std::array<SizeClass, kSizeClasses> make_classes() {
   return classes;
 }
 
-constexpr std::array<SizeClass, kSizeClasses> kClasses = make_classes();
-static_assert(kClasses.back().object_bytes >= kLargestObjectBytes);
+constexpr std::array<SharedClass, kSharedClasses> kClasses = make_classes();
+static_assert(kClasses.back().object_bytes == kSharedBytes);
 
-ReservedMemory reserve_or_die(std::uint64_t bytes) {
-  Result<ReservedMemory> memory = ReservedMemory::reserve(bytes);
-  VIGIL_CHECK(memory.has_value(),
-              "the arena's address space could not be reserved; check ulimit "
-              "-v and vm.overcommit_memory");
-  return std::move(*memory);
+constexpr std::uint32_t pages_of_large(std::uint32_t size_class) {
+  return size_class - kSharedClasses + kSharedBytes / kPageBytes + 1;
 }
-
-std::uint32_t unit_limit_for(std::uint64_t bytes) {
-  const std::uint64_t units = (bytes + kUnitBytes - 1) / kUnitBytes + 1;
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(units, kFewestUnits, kUnitLimit));
-}
-
-// The largest entry may start in the last unit and a torn size may point past its end: keep a
-// guard of mapped addresses behind the arena.
-constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kGuardBytes = std::uint64_t{kKeyBytesMax} * 2 + kValueBytesMax + kPageBytes;
 
 }  // namespace
 
 std::uint32_t large_size_class_of(std::uint32_t bytes) {
+  if (bytes > kSharedBytes) {
+    const std::uint32_t pages = (bytes + kPageBytes - 1) / kPageBytes;
+    return kSharedClasses + pages - kSharedBytes / kPageBytes - 1;
+  }
   const auto doubling = static_cast<std::uint32_t>(std::bit_width(bytes - 1) - 1);
   const std::uint32_t base = 1U << doubling;
   const std::uint32_t step = base / kStepsPerDoubling;
@@ -83,176 +84,194 @@ std::uint32_t large_size_class_of(std::uint32_t bytes) {
   return kSmallClasses + (doubling - kSmallBits) * kStepsPerDoubling + steps - 1;
 }
 
-const SizeClass& size_class(std::uint32_t index) { return kClasses[index]; }
-
-// --- Arena -------------------------------------------------------------------------------------
-
-// Small pages: reads and writes gain a tenth from huge ones, but the first touch of a huge page
-// stops its thread for as long as the system takes to find and clear 2 MiB, milliseconds under a
-// hypervisor.
-Arena::Arena(std::uint64_t bytes)
-    : memory_(reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * kUnitBytes + kGuardBytes)),
-      infos_(reserve_or_die(std::uint64_t{unit_limit_for(bytes)} * sizeof(ChunkInfo))),
-      unit_limit_(unit_limit_for(bytes)) {}
-
-std::uint32_t Arena::acquire(std::uint32_t units) {
-  lock_.lock();
-  std::uint32_t first = 0;
-  if (units < free_.size() && !free_[units].empty()) {
-    const FreeChunk chunk = free_[units].back();
-    free_[units].pop_back();
-    if (chunk.warm) warm_units_ -= units;
-    first = chunk.first_unit;
-  } else if (unit_limit_ - next_unit_ >= units) {
-    first = next_unit_;
-    next_unit_ += units;
-  }
-  lock_.unlock();
-  if (first != 0) used_units_.fetch_add(units, std::memory_order_relaxed);
-  return first;
+std::uint32_t object_bytes(std::uint32_t size_class) {
+  return size_class < kSharedClasses ? kClasses[size_class].object_bytes
+                                     : pages_of_large(size_class) * kPageBytes;
 }
 
-void Arena::release(std::uint32_t first_unit, std::uint32_t units) {
-  used_units_.fetch_sub(units, std::memory_order_relaxed);
-  lock_.lock();
-  const bool warm = warm_units_ + units <= kWarmUnits;
-  if (warm) warm_units_ += units;
-  lock_.unlock();
-  // Outside the lock and before anyone can acquire the chunk.
-  if (!warm) {
-    memory_.discard(std::uint64_t{first_unit} * kUnitBytes, std::uint64_t{units} * kUnitBytes);
+// --- Objects -------------------------------------------------------------------------------------
+
+Ref Slab::allocate(std::uint32_t bytes, Need need) {
+  const std::uint32_t size_class = size_class_of(bytes);
+  const SpinGuard guard(lock_);
+  if (size_class >= kSharedClasses) [[unlikely]]
+    return allocate_pages(size_class, need);
+  std::uint32_t first = room_[size_class];
+  if (first == 0) [[unlikely]] {
+    first = find_room(size_class, need);
+    if (first == 0) return kNullRef;
   }
-  lock_.lock();
-  if (free_.size() <= units) free_.resize(units + 1);
-  free_[units].push_back({first_unit, warm});
-  lock_.unlock();
+  return take_object(first);
 }
 
-// --- Slab --------------------------------------------------------------------------------------
-
-Ref Slab::allocate(std::uint32_t bytes) {
-  const std::uint32_t class_index = size_class_of(bytes);
-  const SizeClass& size = kClasses[class_index];
-  std::uint32_t unit = room_[class_index];
-  if (unit == 0) [[unlikely]] {
-    unit = add_chunk(class_index);
-    if (unit == 0) return kNullRef;
-  }
-  ChunkInfo& chunk = arena_.info(unit);
+Ref Slab::take_object(std::uint32_t first) {
+  PageRecord& chunk = arena_.record(first);
   Ref ref = chunk.free_head;
   if (ref != kNullRef) {
     chunk.free_head =
         static_cast<Ref>(entry_words(arena_.at(ref))[0].load(std::memory_order_relaxed));
   } else {
-    ref = unit * kGranulesPerUnit + chunk.fresh * (size.object_bytes / kGranuleBytes);
+    ref = Arena::ref_of(first) +
+          chunk.fresh * (kClasses[chunk.size_class].object_bytes / kGranuleBytes);
     ++chunk.fresh;
   }
   ++chunk.live;
-  object_bytes_ += size.object_bytes;
-  if (chunk.live == size.objects) remove(room_[class_index], &ChunkInfo::room, unit);
+  if (chunk.live == chunk.objects) unlist(first);
   return ref;
 }
 
-void Slab::free(Ref ref, std::uint32_t bytes) {
-  const std::uint32_t class_index = size_class_of(bytes);
-  const SizeClass& size = kClasses[class_index];
-  const std::uint32_t unit = first_unit_of(ref);
-  ChunkInfo& chunk = arena_.info(unit);
+void Slab::free(Ref ref) {
+  const SpinGuard guard(lock_);
+  put_object(ref);
+}
+
+void Slab::free(std::span<const Ref> refs) {
+  const SpinGuard guard(lock_);
+  for (const Ref ref : refs) put_object(ref);
+}
+
+void Slab::put_object(Ref ref) {
+  const std::uint32_t first = first_page_of(ref);
+  PageRecord& chunk = arena_.record(first);
+  if (chunk.size_class >= kSharedClasses) [[unlikely]]
+    return arena_.release(first, chunk.pages);
   // A late reader may still load this word; release as for every word it may see.
   entry_words(arena_.at(ref))[0].store(chunk.free_head, std::memory_order_release);
   chunk.free_head = ref;
-  object_bytes_ -= size.object_bytes;
-  if (chunk.live == size.objects) push(room_[class_index], &ChunkInfo::room, unit);
+  if (chunk.live == chunk.objects) list(first);
   --chunk.live;
-  const bool only_one = room_[class_index] == unit && chunk.room.next == 0;
-  if (chunk.live == 0 && (!only_one || size.objects == 1)) {
-    remove(room_[class_index], &ChunkInfo::room, unit);
-    return_chunk(unit);
+  if (chunk.live == 0) [[unlikely]]
+    chunk_is_empty(first);
+}
+
+std::uint32_t Slab::capacity(Ref ref) const {
+  return object_bytes(arena_.record(first_page_of(ref)).size_class);
+}
+
+// --- Chunks --------------------------------------------------------------------------------------
+
+std::uint32_t Slab::find_room(std::uint32_t size_class, Need need) {
+  const std::uint32_t first = add_chunk(size_class, need);
+  return first != 0 ? first : larger_class_with_room(size_class);
+}
+
+// A chunk in proportion to what the class holds; failing that, the smallest.
+std::uint32_t Slab::add_chunk(std::uint32_t size_class, Need need) {
+  const SharedClass& shared = kClasses[size_class];
+  const std::uint32_t wanted =
+      std::clamp(pages_[size_class] / kGrowthDivisor, 1U, 1U << (kChunkSteps - 1));
+  std::uint32_t pages = shared.chunk_pages[static_cast<std::size_t>(std::bit_width(wanted)) - 1];
+  std::uint32_t first = acquire(pages, need);
+  if (first == 0 && pages > shared.chunk_pages[0]) {
+    pages = shared.chunk_pages[0];
+    first = acquire(pages, need);
   }
-}
-
-void Slab::clear() {
-  while (owned_ != 0) return_chunk(owned_);
-  room_.fill(0);
-  object_bytes_ = 0;
-}
-
-std::uint32_t Slab::first_unit_of(Ref ref) const {
-  const std::uint32_t unit = ref / kGranulesPerUnit;
-  return unit - arena_.info(unit).back;
-}
-
-std::uint32_t Slab::add_chunk(std::uint32_t class_index) {
-  const std::uint32_t units = kClasses[class_index].chunk_units;
-  const std::uint32_t first = arena_.acquire(units);
   if (first == 0) return 0;
-  for (std::uint32_t i = 0; i < units; ++i) {
-    arena_.info(first + i).back = static_cast<std::uint16_t>(i);
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    arena_.record(first + i).back = static_cast<std::uint16_t>(i);
   }
-  arena_.info(first).size_class = static_cast<std::uint16_t>(class_index);
-  units_ += units;
-  push(owned_, &ChunkInfo::owned, first);
-  push(room_[class_index], &ChunkInfo::room, first);
+  PageRecord& chunk = arena_.record(first);
+  chunk.free_head = kNullRef;
+  chunk.pages = static_cast<std::uint16_t>(pages);
+  chunk.objects = static_cast<std::uint16_t>(pages * kPageBytes / shared.object_bytes);
+  chunk.live = 0;
+  chunk.fresh = 0;
+  chunk.size_class = static_cast<std::uint16_t>(size_class);
+  pages_[size_class] += pages;
+  list(first);
   return first;
 }
 
-void Slab::return_chunk(std::uint32_t unit) {
-  const std::uint32_t units = kClasses[arena_.info(unit).size_class].chunk_units;
-  remove(owned_, &ChunkInfo::owned, unit);
-  arena_.info(unit) = ChunkInfo{};
-  units_ -= units;
-  arena_.release(unit, units);
+Ref Slab::allocate_pages(std::uint32_t size_class, Need need) {
+  const std::uint32_t pages = pages_of_large(size_class);
+  const std::uint32_t first = acquire(pages, need);
+  if (first == 0) return kNullRef;
+  PageRecord& chunk = arena_.record(first);
+  chunk.pages = static_cast<std::uint16_t>(pages);
+  chunk.size_class = static_cast<std::uint16_t>(size_class);
+  chunk.back = 0;
+  return Arena::ref_of(first);
 }
 
-void Slab::push(std::uint32_t& head, Links links, std::uint32_t unit) {
-  (arena_.info(unit).*links) = {0, head};
-  if (head != 0) (arena_.info(head).*links).previous = unit;
-  head = unit;
-}
-
-void Slab::remove(std::uint32_t& head, Links links, std::uint32_t unit) {
-  const ChunkLinks removed = arena_.info(unit).*links;
-  if (removed.previous != 0) {
-    (arena_.info(removed.previous).*links).next = removed.next;
-  } else {
-    head = removed.next;
+std::uint32_t Slab::larger_class_with_room(std::uint32_t size_class) const {
+  for (std::uint32_t larger = size_class + 1; larger < kSharedClasses; ++larger) {
+    if (room_[larger] != 0) return room_[larger];
   }
-  if (removed.next != 0) (arena_.info(removed.next).*links).previous = removed.previous;
+  return 0;
 }
+
+std::uint32_t Slab::acquire(std::uint32_t pages, Need need) {
+  const std::uint32_t first = arena_.acquire(pages, need);
+  return first != 0 || !release_spare() ? first : arena_.acquire(pages, need);
+}
+
+void Slab::chunk_is_empty(std::uint32_t first) {
+  if (spare_ == first) return;
+  release_spare();
+  spare_ = first;
+}
+
+// Returns whether there was an empty one.
+bool Slab::release_spare() {
+  const std::uint32_t first = std::exchange(spare_, 0);
+  if (first == 0 || arena_.record(first).live != 0) return false;
+  const PageRecord& chunk = arena_.record(first);
+  unlist(first);
+  pages_[chunk.size_class] -= chunk.pages;
+  arena_.release(first, chunk.pages);
+  return true;
+}
+
+void Slab::list(std::uint32_t first) {
+  PageRecord& chunk = arena_.record(first);
+  std::uint32_t& head = room_[chunk.size_class];
+  chunk.previous = 0;
+  chunk.next = head;
+  if (head != 0) arena_.record(head).previous = first;
+  head = first;
+}
+
+void Slab::unlist(std::uint32_t first) {
+  const PageRecord& chunk = arena_.record(first);
+  if (chunk.previous != 0) {
+    arena_.record(chunk.previous).next = chunk.next;
+  } else {
+    room_[chunk.size_class] = chunk.next;
+  }
+  if (chunk.next != 0) arena_.record(chunk.next).previous = chunk.previous;
+}
+
+// --- Invariants ----------------------------------------------------------------------------------
 
 void Slab::check_invariants() const {
-  std::uint64_t units = 0;
-  std::uint64_t object_bytes = 0;
-  for (std::uint32_t unit = owned_; unit != 0; unit = arena_.info(unit).owned.next) {
-    check_chunk(unit);
-    const ChunkInfo& chunk = arena_.info(unit);
-    units += kClasses[chunk.size_class].chunk_units;
-    object_bytes += std::uint64_t{chunk.live} * kClasses[chunk.size_class].object_bytes;
+  const SpinGuard guard(lock_);
+  for (std::uint32_t size_class = 0; size_class < kSharedClasses; ++size_class) {
+    std::uint32_t pages = 0;
+    for (std::uint32_t first = room_[size_class]; first != 0; first = arena_.record(first).next) {
+      VIGIL_CHECK(arena_.record(first).size_class == size_class,
+                  "slab: a chunk is listed under another class");
+      check_chunk(first);
+      pages += arena_.record(first).pages;
+    }
+    VIGIL_CHECK(pages <= pages_[size_class], "slab: more pages have room than the class has");
   }
-  VIGIL_CHECK(units == units_, "slab: the chunks do not add up to the units owned");
-  VIGIL_CHECK(object_bytes == object_bytes_, "slab: live objects do not add up");
 }
 
-void Slab::check_chunk(std::uint32_t unit) const {
-  const ChunkInfo& chunk = arena_.info(unit);
-  const SizeClass& size = kClasses[chunk.size_class];
-  const std::uint32_t step = size.object_bytes / kGranuleBytes;
+void Slab::check_chunk(std::uint32_t first) const {
+  const PageRecord& chunk = arena_.record(first);
+  const std::uint32_t step = kClasses[chunk.size_class].object_bytes / kGranuleBytes;
   std::unordered_set<Ref> free_objects;
   Ref ref = chunk.free_head;
   while (ref != kNullRef) {
-    const std::uint32_t from_start = ref - unit * kGranulesPerUnit;
+    const std::uint32_t from_start = ref - Arena::ref_of(first);
     VIGIL_CHECK(from_start % step == 0 && from_start / step < chunk.fresh,
                 "slab: a free object lies outside its chunk");
     VIGIL_CHECK(free_objects.insert(ref).second, "slab: an object was freed twice");
     ref = static_cast<Ref>(entry_words(arena_.at(ref))[0].load(std::memory_order_relaxed));
   }
   VIGIL_CHECK(chunk.live + free_objects.size() == chunk.fresh, "slab: live count is wrong");
-  bool listed = false;
-  for (std::uint32_t i = room_[chunk.size_class]; i != 0; i = arena_.info(i).room.next) {
-    listed = listed || i == unit;
-  }
-  VIGIL_CHECK(listed == (chunk.live < size.objects),
-              "slab: a chunk is listed as having room and has none, or the reverse");
+  VIGIL_CHECK(chunk.live < chunk.objects, "slab: a full chunk is listed as having room");
+  VIGIL_CHECK(chunk.live != 0 || first == spare_, "slab: an empty chunk was kept");
 }
 
 }  // namespace vigil::cache

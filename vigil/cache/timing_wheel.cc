@@ -137,6 +137,11 @@ void TimingWheel::publish_next_due() {
   next_due_ms_.store(due, std::memory_order_relaxed);
 }
 
+// Slots may still have nodes from which every ticket was scrubbed.
+void TimingWheel::shrink_if_empty() {
+  if (tickets_ == 0 && blocks_.size() > kBlocksKept) clear();
+}
+
 void TimingWheel::clear() {
   for (auto& level : slots_) level.fill(0);
   occupied_.fill(0);

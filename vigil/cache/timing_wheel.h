@@ -30,7 +30,7 @@
 #include <memory>
 #include <vector>
 
-#include "vigil/cache/slab.h"
+#include "vigil/cache/arena.h"
 
 namespace vigil::cache {
 
@@ -78,6 +78,7 @@ class TimingWheel {
   static constexpr std::uint32_t kSlots = 1U << kSlotBits;
   static constexpr std::uint32_t kNodeTickets = 20;
   static constexpr std::uint32_t kBlockNodes = 32;
+  static constexpr std::size_t kBlocksKept = 2;  // by a wheel without tickets
   static constexpr Tick kReach = (Tick{1} << (kLevels * kSlotBits)) - 1;
 
   struct Node {
@@ -108,6 +109,7 @@ class TimingWheel {
   [[nodiscard]] bool pop(std::uint32_t& slot, Ref* ref, std::uint16_t* low_bits);
   [[nodiscard]] std::uint32_t take_node();
   void add_block();
+  void shrink_if_empty();
   // Moves the tickets of the slots that begin at the next tick one level down.
   [[nodiscard]] bool cascade(std::size_t& budget);
   // The last tick that can be entered without firing or cascading anything, at most `target`.
@@ -158,6 +160,7 @@ bool TimingWheel::advance(std::int64_t now_ms, std::size_t& budget, Prefetch&& p
       current_ = entered;
     }
   }
+  shrink_if_empty();
   publish_next_due();
   return more;
 }
