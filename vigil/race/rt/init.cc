@@ -43,7 +43,7 @@ void started_internal::start() {
   // after it, so the program's handlers may lock and allocate.
   pthread_atfork(before_fork, after_fork, after_fork_in_child);
   thread_handles_init();
-  signals_init();
+  signals_init(signal_descriptors_written);
 }
 
 namespace {
