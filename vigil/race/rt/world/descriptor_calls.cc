@@ -59,7 +59,9 @@ bool is_copy(long number, const long* arguments) {
 }  // namespace
 
 void descriptor_call_begins(long number, const long* arguments, Address pc) {
-  if (number == SYS_close) descriptor_closing(static_cast<int>(arguments[0]), pc);
+  const auto first = static_cast<int>(arguments[0]);
+  if (number == SYS_close) descriptor_closing(first, pc);
+  if (number == SYS_io_uring_enter) descriptor_writing(first, pc);
 }
 
 void descriptor_call_succeeded(long number, const long* arguments, long result, Address pc) {
@@ -67,6 +69,8 @@ void descriptor_call_succeeded(long number, const long* arguments, long result, 
   const auto opened = static_cast<int>(result);
   if (is_copy(number, arguments)) return descriptor_duplicated(first, opened, pc);
   switch (number) {
+    case SYS_io_uring_enter:
+      return descriptor_read(first, pc);
     case SYS_dup2:
     case SYS_dup3:
       return descriptor_replaced(first, opened, pc);

@@ -10,9 +10,9 @@
 
 namespace vigil::race {
 
-// Before the call: what it closes is closed.
+// Before the call: what it closes is closed, what it hands over is released.
 void descriptor_call_begins(long number, const long* arguments, Address pc);
-// After it succeeded: what it opened is open.
+// After it succeeded: what it opened is open, what it brought is acquired.
 void descriptor_call_succeeded(long number, const long* arguments, long result, Address pc);
 
 }  // namespace vigil::race

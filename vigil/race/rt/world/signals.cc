@@ -89,6 +89,7 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
   const std::uint32_t outer = own.at_once;
   own.at_once = 0;  // the handler comes into the runtime itself
+  const RecordScope recorded;
   void* frames = frame_mark();
   acquire(state.edges[signal]);
   if ((action.sa_flags & SA_SIGINFO) != 0) {
@@ -329,6 +330,10 @@ long kill_kernel_thread(pid_t process, std::int32_t kernel_thread, int signal) {
 }
 
 void post_process_signal(int signal) {
+  // As the kernel does: the main thread first, if it takes the signal.
+  constexpr std::uint32_t kMain = 0;
+  const bool blocked = (state.of_task[kMain].mask & bit_of(signal)) != 0;
+  if (takes_part() && !blocked && !is_ignored(signal) && send_to_task(kMain, signal)) return;
   if (send_to_process(signal)) return;
   finish_before_death(signal);
   raw_syscall(SYS_kill, raw_syscall(SYS_getpid), signal);
