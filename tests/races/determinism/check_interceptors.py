@@ -23,7 +23,7 @@ def run(program, check, options):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except subprocess.TimeoutExpired:
         return f"no end within {TIMEOUT_S} s"
-    if done.returncode == 0 and "vigil race" not in done.stdout:
+    if done.returncode == 0 and "vigil race: " not in done.stdout.replace("vigil race: note", ""):
         return None
     return f"exit code {done.returncode}\n{done.stdout}"
 

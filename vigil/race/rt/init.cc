@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "vigil/race/rt/detector/c_library.h"
 #include "vigil/race/rt/detector/detector.h"
 #include "vigil/race/rt/detector/findings.h"
 #include "vigil/race/rt/detector/records.h"
@@ -16,6 +17,7 @@
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/descriptors.h"
+#include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/thread_handles.h"
 #include "vigil/race/rt/world/virtual_time.h"
@@ -27,6 +29,8 @@ void started_internal::start() {
   started = true;
   read_options();
   records_init();
+  c_library_init(reinterpret_cast<Address>(find_real_function("malloc", nullptr)),
+                 reinterpret_cast<Address>(find_real_function("__tls_get_addr", nullptr)));
   shadow_init(report_memory_finding);
   sync_init();
   controlled_init({.signals_pending = signals_pending,
@@ -43,7 +47,7 @@ void started_internal::start() {
   // after it, so the program's handlers may lock and allocate.
   pthread_atfork(before_fork, after_fork, after_fork_in_child);
   thread_handles_init();
-  signals_init();
+  signals_init(signal_descriptors_written);
 }
 
 namespace {

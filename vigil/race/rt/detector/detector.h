@@ -116,6 +116,19 @@ class IgnoreScope {
   IgnoreScope& operator=(const IgnoreScope&) = delete;
 };
 
+// Accesses of the current thread are recorded whatever scope it is in: around the program's own
+// signal handlers.
+class RecordScope {
+ public:
+  RecordScope();
+  ~RecordScope();
+  RecordScope(const RecordScope&) = delete;
+  RecordScope& operator=(const RecordScope&) = delete;
+
+ private:
+  int before_;
+};
+
 // ---- findings of the scheduler and the interceptors
 
 struct Waiter {

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "vigil/race/detect/spin_lock.h"
+#include "vigil/race/rt/detector/c_library.h"
 #include "vigil/race/rt/detector/heap_large.h"
 #include "vigil/race/rt/detector/shadow.h"
 #include "vigil/race/rt/detector/threads.h"
@@ -183,9 +184,14 @@ void give_without_thread(BlockName name) {
 // The part of a block that has a history: of an empty one the first byte, which tells its frees.
 std::size_t recorded_size(std::size_t size) { return size != 0 ? size : 1; }
 
-// The new block's history: the allocation wrote it.
-void* begin_life(Thread* thread, Address begin, std::size_t size, StackId stack) {
-  if (thread != nullptr && detection_on) mark_written(*thread, begin, recorded_size(size), stack);
+// The new block's history: the allocation wrote it, or nobody did.
+void* begin_life(Thread* thread, Address begin, std::size_t size, StackId stack, Address pc) {
+  if (thread == nullptr || !detection_on) return reinterpret_cast<void*>(begin);
+  if (__builtin_expect(called_by_c_library(pc), 0)) {
+    forget_accesses(begin, recorded_size(size));
+  } else {
+    mark_written(*thread, begin, recorded_size(size), stack);
+  }
   return reinterpret_cast<void*>(begin);
 }
 
@@ -206,7 +212,7 @@ void* allocate_small(SizeClass& size_class, std::size_t size, Address pc, bool z
   block.size = static_cast<std::uint32_t>(size);
   const Address begin = block_begin(size_class, taken - 1);
   if (zero && !fresh) raw_fill(reinterpret_cast<void*>(begin), 0, size);
-  return begin_life(thread, begin, size, stack);
+  return begin_life(thread, begin, size, stack, pc);
 }
 
 void* allocate_large(std::size_t size, std::size_t alignment, Address pc) {
@@ -215,7 +221,7 @@ void* allocate_large(std::size_t size, std::size_t alignment, Address pc) {
   const Address begin =
       large_allocate(size, alignment, stack, thread != nullptr ? thread->number : 0);
   if (begin == 0) return nullptr;
-  return begin_life(thread, begin, size, stack);
+  return begin_life(thread, begin, size, stack, pc);
 }
 
 void* allocate(std::size_t size, std::size_t alignment, Address pc, bool zero) {
@@ -236,7 +242,8 @@ void* allocate(std::size_t size, std::size_t alignment, Address pc, bool zero) {
 // The freed memory's history: the free wrote it, and nothing may touch it any more.
 void end_life(Thread* thread, Address begin, std::size_t size, Address pc) {
   sync_destroyed(reinterpret_cast<void*>(begin), size);
-  if (is_recording(thread)) record_free(*thread, begin, recorded_size(size), pc);
+  if (is_recording(thread) && !called_by_c_library(pc))
+    record_free(*thread, begin, recorded_size(size), pc);
 }
 
 bool free_small(Address address, Address pc) {

@@ -405,4 +405,13 @@ IgnoreScope::~IgnoreScope() {
   if (thread_self != nullptr) --thread_self->ignoring;
 }
 
+RecordScope::RecordScope() : before_(0) {
+  if (thread_self == nullptr || !detection_on) return;
+  before_ = thread_self->ignoring;
+  thread_self->ignoring = 0;
+}
+RecordScope::~RecordScope() {
+  if (thread_self != nullptr) thread_self->ignoring += before_;
+}
+
 }  // namespace vigil::race

@@ -17,6 +17,7 @@
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/descriptor_calls.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
@@ -113,6 +114,12 @@ long call(long number, const Arguments& arguments) {
         return a[1];
       }
       break;
+    case SYS_kill:
+      return kill_process(arguments.at<pid_t>(0), arguments.at<int>(1));
+    case SYS_tgkill:
+      return kill_kernel_thread(arguments.at<pid_t>(0), arguments.at<int>(1), arguments.at<int>(2));
+    case SYS_tkill:
+      return kill_kernel_thread(getpid(), arguments.at<int>(0), arguments.at<int>(1));
     case SYS_sched_yield:
       scheduling_point(PointKind::kYield, nullptr);
       break;
@@ -131,8 +138,12 @@ VIGIL_INTERCEPTOR long syscall(long number, ...) noexcept {
   va_start(list, number);
   for (long& value : arguments.values) value = va_arg(list, long);
   va_end(list);
+  descriptor_call_begins(number, arguments.values, VIGIL_CALLER_PC);
   const long result = call(number, arguments);
-  if (result >= 0 || result < -4095) return result;
+  if (result >= 0 || result < -4095) {
+    descriptor_call_succeeded(number, arguments.values, result, VIGIL_CALLER_PC);
+    return result;
+  }
   errno = static_cast<int>(-result);
   return -1;
 }

@@ -25,6 +25,7 @@ constinit Real<decltype(&::readv)> real_readv("readv");
 constinit Real<decltype(&::recv)> real_recv("recv");
 constinit Real<decltype(&::recvfrom)> real_recvfrom("recvfrom");
 constinit Real<decltype(&::recvmsg)> real_recvmsg("recvmsg");
+constinit Real<int (*)(int, mmsghdr*, unsigned, int, timespec*)> real_recvmmsg("recvmmsg");
 constinit Real<decltype(&::write)> real_write("write");
 constinit Real<decltype(&::pwrite)> real_pwrite("pwrite");
 constinit Real<decltype(&::writev)> real_writev("writev");
@@ -152,7 +153,22 @@ VIGIL_INTERCEPTOR ssize_t recvmsg(int descriptor, msghdr* message, int flags) {
   const ssize_t got = read_from(descriptor, flags, "recvmsg", VIGIL_CALLER_PC,
                                 [&] { return real_recvmsg(descriptor, message, flags); });
   buffers_written(message->msg_iov, message->msg_iovlen, got, VIGIL_CALLER_PC);
+  if (got >= 0) descriptors_received(message, VIGIL_CALLER_PC);
   return got;
+}
+
+VIGIL_INTERCEPTOR int recvmmsg(int descriptor, mmsghdr* messages, unsigned count, int flags,
+                               timespec* timeout) {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  const ssize_t got = read_from(descriptor, flags, "recvmmsg", VIGIL_CALLER_PC, [&] {
+    return real_recvmmsg(descriptor, messages, count, flags, timeout);
+  });
+  for (ssize_t index = 0; index < got; ++index) {
+    const msghdr& header = messages[index].msg_hdr;
+    buffers_written(header.msg_iov, header.msg_iovlen, messages[index].msg_len, VIGIL_CALLER_PC);
+    descriptors_received(&header, VIGIL_CALLER_PC);
+  }
+  return static_cast<int>(got);
 }
 
 // ---- writing

@@ -72,6 +72,11 @@ int wait_outside(const char* operation, Call call) {
   return result;
 }
 
+int ended_by_signal() {
+  errno = EINTR;
+  return -1;
+}
+
 template <class Call>
 int wait_free(Call call) {
   const SignalsAtOnce signals;
@@ -115,7 +120,9 @@ VIGIL_INTERCEPTOR int ppoll(pollfd* wanted, nfds_t count, const timespec* timeou
                             const sigset_t* mask) {
   const FrameScope frame(VIGIL_CALLER_PC);
   int found = 0;
-  if (controlled_task() != kNoTask && mask == nullptr) {
+  if (controlled_task() != kNoTask) {
+    const WaitMask waiting(mask);
+    if (waiting.interrupted()) return ended_by_signal();
     const std::uint64_t duration = timeout == nullptr ? kNever : nanoseconds_of(*timeout);
     const int timeout_ms = timeout == nullptr ? -1 : static_cast<int>(duration / kMillisecond_ns);
     found = poll_controlled(wanted, count, deadline_after(duration), timeout_ms);
@@ -194,7 +201,9 @@ VIGIL_INTERCEPTOR int pselect(int count, fd_set* readable, fd_set* writable, fd_
   const FrameScope frame(VIGIL_CALLER_PC);
   const Sets sets{{readable, writable, exceptional}};
   int found = 0;
-  if (controlled_task() != kNoTask && mask == nullptr) {
+  if (controlled_task() != kNoTask) {
+    const WaitMask waiting(mask);
+    if (waiting.interrupted()) return ended_by_signal();
     timeval rest = {};
     if (timeout != nullptr) rest = {timeout->tv_sec, timeout->tv_nsec / 1000};
     found = select_controlled(count, sets, timeout == nullptr ? nullptr : &rest);
@@ -243,6 +252,8 @@ VIGIL_INTERCEPTOR int epoll_wait(int group, epoll_event* events, int count, int 
 VIGIL_INTERCEPTOR int epoll_pwait(int group, epoll_event* events, int count, int timeout_ms,
                                   const sigset_t* mask) {
   const FrameScope frame(VIGIL_CALLER_PC);
+  const WaitMask waiting(mask);
+  if (waiting.interrupted()) return ended_by_signal();
   return epoll(group, timeout_ms, VIGIL_CALLER_PC,
                [&](int wait_ms) { return real_epoll_pwait(group, events, count, wait_ms, mask); });
 }

@@ -30,6 +30,7 @@ constinit Real<decltype(&::pthread_timedjoin_np)> real_timedjoin("pthread_timedj
 constinit Real<decltype(&::pthread_clockjoin_np)> real_clockjoin("pthread_clockjoin_np");
 constinit Real<decltype(&::pthread_detach)> real_detach("pthread_detach");
 constinit Real<decltype(&::pthread_cancel)> real_cancel("pthread_cancel");
+constinit Real<decltype(&::pthread_setcanceltype)> real_setcanceltype("pthread_setcanceltype");
 constinit Real<decltype(&::pthread_setname_np)> real_setname("pthread_setname_np");
 
 struct Start {
@@ -193,6 +194,13 @@ VIGIL_INTERCEPTOR int pthread_cancel(pthread_t handle) {
     interrupt(entry->task);
   }
   return result;
+}
+
+VIGIL_INTERCEPTOR int pthread_setcanceltype(int type, int* before) {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, nullptr);
+  controlled_cancellable_anywhere(type == PTHREAD_CANCEL_ASYNCHRONOUS);
+  return real_setcanceltype(type, before);
 }
 
 VIGIL_INTERCEPTOR int pthread_setname_np(pthread_t handle, const char* name) noexcept {

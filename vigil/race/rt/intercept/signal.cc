@@ -2,6 +2,7 @@
 //
 // Signals: actions, masks, sending, waiting, abort. world/signals.h says how they arrive.
 #include <pthread.h>
+#include <sys/signalfd.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "vigil/race/rt/raw/started.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/descriptors.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/thread_handles.h"
@@ -27,6 +29,10 @@ constinit Real<int (*)(int, const struct sigaction*, struct sigaction*)> real_si
     "sigaction");
 constinit Real<decltype(&::pthread_sigmask)> real_sigmask("pthread_sigmask", "GLIBC_2.32");
 constinit Real<decltype(&::pthread_kill)> real_pthread_kill("pthread_kill", "GLIBC_2.34");
+constinit Real<int (*)(pid_t, int, sigval)> real_sigqueue("sigqueue");
+constinit Real<int (*)(pthread_t, int, sigval)> real_pthread_sigqueue("pthread_sigqueue",
+                                                                      "GLIBC_2.34");
+constinit Real<decltype(&::signalfd)> real_signalfd("signalfd");
 constinit Real<decltype(&::sigsuspend)> real_sigsuspend("sigsuspend");
 constinit Real<decltype(&::pause)> real_pause("pause");
 constinit Real<decltype(&::sigpending)> real_sigpending("sigpending");
@@ -64,6 +70,40 @@ VIGIL_INTERCEPTOR sighandler_t signal(int number, sighandler_t handler) noexcept
   return set_handler(number, handler, SA_RESTART);
 }
 
+VIGIL_INTERCEPTOR sighandler_t bsd_signal(int number, sighandler_t handler) noexcept {
+  return signal(number, handler);
+}
+
+VIGIL_INTERCEPTOR sighandler_t sysv_signal(int number, sighandler_t handler) noexcept {
+  ensure_started();
+  const FrameScope frame(VIGIL_CALLER_PC);
+  return set_handler(number, handler, static_cast<int>(SA_RESETHAND | SA_NODEFER));
+}
+
+VIGIL_INTERCEPTOR int siginterrupt(int number, int interrupts) noexcept {
+  ensure_started();
+  const FrameScope frame(VIGIL_CALLER_PC);
+  struct sigaction action = {};
+  if (!is_signal(number)) {
+    errno = EINVAL;
+    return -1;
+  }
+  set_action(number, nullptr, &action);
+  action.sa_flags = interrupts != 0 ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+  return set_action(number, &action, nullptr);
+}
+
+// ---- signal descriptors
+
+VIGIL_INTERCEPTOR int signalfd(int descriptor, const sigset_t* set, int flags) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  const int made = real_signalfd(descriptor, set, flags);
+  if (made < 0) return made;
+  signals_shown_by_descriptor(set_of(set));
+  if (descriptor < 0) descriptor_opened(made, DescriptorKind::kSignal, VIGIL_CALLER_PC);
+  return made;
+}
+
 // ---- masks
 
 VIGIL_INTERCEPTOR int pthread_sigmask(int how, const sigset_t* set, sigset_t* before) noexcept {
@@ -96,40 +136,18 @@ VIGIL_INTERCEPTOR int sigpending(sigset_t* set) noexcept {
 
 // ---- sending
 
-VIGIL_INTERCEPTOR int raise(int signal) noexcept {
-  const FrameScope frame(VIGIL_CALLER_PC);
-  scheduling_point(PointKind::kSync, nullptr);
-  const bool valid = is_signal(signal);
-  if (valid) release_merge(signal_edge(signal));
-  long result = 0;
-  if (!valid || !takes_part() || !send_to_task(controlled_task(), signal)) {
-    if (valid) finish_before_death(signal);
-    result = raw_syscall(SYS_tgkill, raw_syscall(SYS_getpid), raw_syscall(SYS_gettid), signal);
-  }
+namespace {
+
+int answer(long result) {
   deliver_signals();
   if (result >= 0) return 0;
   errno = static_cast<int>(-result);
   return -1;
 }
 
-VIGIL_INTERCEPTOR int kill(pid_t process, int signal) noexcept {
-  const FrameScope frame(VIGIL_CALLER_PC);
-  scheduling_point(PointKind::kSync, nullptr);
-  const bool valid = is_signal(signal);
-  if (valid) release_merge(signal_edge(signal));
-  long result = 0;
-  if (!valid || !takes_part() || process != getpid() || !send_to_process(signal)) {
-    if (valid && process == getpid()) finish_before_death(signal);
-    result = raw_syscall(SYS_kill, process, signal);
-  }
-  deliver_signals();
-  if (result >= 0) return 0;
-  errno = static_cast<int>(-result);
-  return -1;
-}
-
-VIGIL_INTERCEPTOR int pthread_kill(pthread_t thread, int signal) noexcept {
-  const FrameScope frame(VIGIL_CALLER_PC);
+// The error of sending to a thread of this process.
+int send_to_thread(pthread_t thread, int signal, Address pc) {
+  const FrameScope frame(pc);
   const ThreadEntry* entry = find_thread(thread);
   scheduling_point(PointKind::kSync, entry);
   const bool valid = is_signal(signal);
@@ -137,10 +155,58 @@ VIGIL_INTERCEPTOR int pthread_kill(pthread_t thread, int signal) noexcept {
   int result = 0;
   if (!valid || !takes_part() || entry == nullptr || entry->task == kNoTask ||
       entry->finished != 0 || !send_to_task(entry->task, signal)) {
+    if (valid) signal_descriptors_written();
     result = real_pthread_kill(thread, signal);
   }
   deliver_signals();
   return result;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int raise(int signal) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, nullptr);
+  return answer(kill_kernel_thread(getpid(), gettid(), signal));
+}
+
+VIGIL_INTERCEPTOR int kill(pid_t process, int signal) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, nullptr);
+  return answer(kill_process(process, signal));
+}
+
+VIGIL_INTERCEPTOR int tgkill(pid_t process, pid_t thread, int signal) {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, nullptr);
+  return answer(kill_kernel_thread(process, thread, signal));
+}
+
+VIGIL_INTERCEPTOR int pthread_kill(pthread_t thread, int signal) noexcept {
+  return send_to_thread(thread, signal, VIGIL_CALLER_PC);
+}
+
+VIGIL_INTERCEPTOR int sigqueue(pid_t process, int signal, const sigval value) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kSync, nullptr);
+  if (process != getpid() || !takes_part()) {
+    if (is_signal(signal)) release_merge(signal_edge(signal));
+    signal_descriptors_written();
+    const int result = real_sigqueue(process, signal, value);
+    deliver_signals();
+    return result;
+  }
+  set_signal_value(signal, value);
+  return answer(kill_process(process, signal));
+}
+
+VIGIL_INTERCEPTOR int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
+  if (takes_part()) {
+    set_signal_value(signal, value);
+    return send_to_thread(thread, signal, VIGIL_CALLER_PC);
+  }
+  if (is_signal(signal)) release_merge(signal_edge(signal));
+  return real_pthread_sigqueue(thread, signal, value);
 }
 
 // ---- waiting
@@ -151,27 +217,25 @@ namespace {
 int wait_controlled(SignalSet wanted, siginfo_t* info, std::uint64_t deadline_ns) {
   scheduling_point(PointKind::kSync, awaited_signal());
   int signal = 0;
+  int error = 0;
   {
     const SignalWait waits;
     const auto take = [&] {
       signal = take_sent_signal(wanted);
       return signal != 0 ? 0 : EBUSY;
     };
-    wait_for(awaited_signal(), deadline_ns, "sigwait", take, [] {
+    error = wait_for(awaited_signal(), deadline_ns, "sigwait", take, [] {
       pthread_testcancel();
       deliver_signals();
-      return 0;
+      return EINTR;
     });
   }
   if (signal == 0) {
-    errno = EAGAIN;
+    errno = error == EINTR ? EINTR : EAGAIN;
     return -1;
   }
   if (info != nullptr) {
-    *info = {};
-    info->si_signo = signal;
-    info->si_code = SI_USER;
-    info->si_pid = getpid();
+    *info = info_of_sent(signal);
   }
   return signal;
 }
@@ -240,11 +304,10 @@ VIGIL_INTERCEPTOR int sigsuspend(const sigset_t* set) {
     return real_sigsuspend(set);
   }
   scheduling_point(PointKind::kSync, awaited_signal());
-  const SignalSet before = signal_mask();
-  set_signal_mask(set_of(set));
-  const int result = suspend_controlled();
-  set_signal_mask(before);
-  return result;
+  const WaitMask mask(set);
+  if (!mask.interrupted()) return suspend_controlled();
+  errno = EINTR;
+  return -1;
 }
 
 // ---- the program's own end

@@ -4,7 +4,6 @@
 // locks, so only the buffers are seen. Context: interceptor.
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 
 #include "vigil/race/rt/detector/detector.h"
 #include "vigil/race/rt/intercept/interceptor.h"
@@ -21,16 +20,6 @@ constinit Real<decltype(&::fputs)> real_fputs("fputs");
 constinit Real<decltype(&::fwrite)> real_fwrite("fwrite");
 constinit Real<decltype(&::fread)> real_fread("fread");
 constinit Real<decltype(&::fgets)> real_fgets("fgets");
-constinit Real<decltype(&::fopen)> real_fopen("fopen");
-
-// strerror answers with a buffer that the next unknown error of the same thread overwrites, in
-// older C libraries of any thread: programs that rely on it are reported.
-struct State {
-  alignas(8) char error_text;
-};
-constinit State state = {};
-
-constinit Real<char* (*)(int)> real_strerror("strerror");
 
 }  // namespace
 
@@ -66,15 +55,4 @@ VIGIL_INTERCEPTOR char* fgets(char* buffer, int size, std::FILE* stream) {
   char* const line = real_fgets(buffer, size, stream);
   if (line != nullptr) write_range(line, raw_length(line) + 1, VIGIL_CALLER_PC);
   return line;
-}
-
-VIGIL_INTERCEPTOR char* strerror(int error) noexcept {
-  const FrameScope frame(VIGIL_CALLER_PC);
-  write_range(&state.error_text, 1, VIGIL_CALLER_PC);
-  return real_strerror(error);
-}
-
-// Programs that define their own fopen reach the real one by this name.
-VIGIL_INTERCEPTOR std::FILE* __interceptor_fopen(const char* path, const char* mode) {
-  return real_fopen(path, mode);
 }

@@ -30,6 +30,7 @@ constinit Real<decltype(&::timerfd_create)> real_timerfd_create("timerfd_create"
 constinit Real<decltype(&::timerfd_settime)> real_timerfd_settime("timerfd_settime");
 constinit Real<decltype(&::timerfd_gettime)> real_timerfd_gettime("timerfd_gettime");
 constinit Real<decltype(&::alarm)> real_alarm("alarm");
+constinit Real<decltype(&::ualarm)> real_ualarm("ualarm");
 constinit Real<int (*)(int, const itimerval*, itimerval*)> real_setitimer("setitimer");
 constinit Real<int (*)(int, itimerval*)> real_getitimer("getitimer");
 constinit Real<decltype(&::timer_create)> real_timer_create("timer_create");
@@ -144,6 +145,20 @@ VIGIL_INTERCEPTOR int setitimer(__itimer_which_t which, const itimerval* wanted,
   return 0;
 }
 
+VIGIL_INTERCEPTOR useconds_t ualarm(useconds_t value, useconds_t interval) noexcept {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  if (!time_is_virtual()) return real_ualarm(value, interval);
+  constexpr useconds_t kSecond_us = 1'000'000;
+  const auto duration = [](useconds_t microseconds) {
+    return timespec{static_cast<time_t>(microseconds / kSecond_us),
+                    static_cast<long>(microseconds % kSecond_us) * 1000};
+  };
+  const itimerspec before = set_interval_timer(
+      ITIMER_REAL, {.it_interval = duration(interval), .it_value = duration(value)});
+  return static_cast<useconds_t>(before.it_value.tv_sec) * kSecond_us +
+         static_cast<useconds_t>(before.it_value.tv_nsec / 1000);
+}
+
 VIGIL_INTERCEPTOR int getitimer(__itimer_which_t which, itimerval* setting) noexcept {
   if (!time_is_virtual() || which > ITIMER_PROF) return real_getitimer(which, setting);
   const Periodic* periodic = state.interval_timers[which];
@@ -206,6 +221,8 @@ VIGIL_INTERCEPTOR int timer_create(clockid_t clock, sigevent* event, timer_t* ha
     return -1;
   }
   periodic->signal = event == nullptr ? SIGALRM : event->sigev_signo;
+  if (event != nullptr) periodic->value = event->sigev_value;
+  if (notify == SIGEV_THREAD_ID) periodic->kernel_thread = event->_sigev_un._tid;
   *handle = periodic;
   if (notify == SIGEV_THREAD) {
     if (const int error = start_timer_thread(periodic, *event); error != 0) {

@@ -7,7 +7,8 @@
 //   arrivals   threads that are back from outside; the holder takes them in at each choice
 //   idle duty  to hold the token and sleep in real time until the next deadline or an arrival
 //   table      where the token lies (`on_table`) when no thread can have it: all are outside
-//   stolen     taken from a holder that sleeps in the kernel without having said so
+//   stolen     taken from a holder that sleeps in the kernel without having said so, or that loops
+//              where another one may cancel it
 //
 // If no task can go on when a thread goes outside, the token is put on the table, and the first
 // thread that comes back takes it; if some task waits for a deadline, its thread gets the idle
@@ -21,6 +22,7 @@
 #include "vigil/race/rt/world/controlled.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 
 #include <new>
 
@@ -32,6 +34,7 @@
 #include "vigil/race/rt/raw/options.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled_records.h"
+#include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/sched/decision_text.h"
 #include "vigil/race/sched/missed_wake_ups.h"
 #include "vigil/race/sched/replay.h"
@@ -44,6 +47,8 @@ namespace vigil::race {
 controlled_internal::Switches controlled_internal::switches = {};
 
 namespace {
+
+constinit Real<decltype(&::pthread_setcanceltype)> real_setcanceltype("pthread_setcanceltype");
 
 constexpr std::uint64_t kSecond_ns = 1'000'000'000;
 
@@ -60,6 +65,7 @@ struct alignas(64) Seat {
   std::uint32_t thread = 0;  // number in records
   std::int32_t kernel_id = 0;
   StackId stack = 0;  // where it waits
+  bool cancellable_anywhere = false;
   TaskId next_arrival_plus_one = 0;
 };
 
@@ -262,7 +268,8 @@ bool steal_token(TaskId me) {
   if (__atomic_load_n(&state.token.on_table, __ATOMIC_ACQUIRE) != 0) return false;
   const TaskId suspect = __atomic_load_n(&state.token.holder, __ATOMIC_ACQUIRE);
   Seat& seat = state.seats[suspect];
-  if (suspect == me || seat.kernel_id == 0 || !asleep_in_kernel(seat.kernel_id)) return false;
+  if (suspect == me || seat.kernel_id == 0) return false;
+  if (!seat.cancellable_anywhere && !asleep_in_kernel(seat.kernel_id)) return false;
   std::uint32_t expected = kInProgram;
   if (!__atomic_compare_exchange_n(&seat.place, &expected, kStolen, false, __ATOMIC_ACQ_REL,
                                    __ATOMIC_ACQUIRE)) {
@@ -349,11 +356,13 @@ void leave_to_outside(TaskId me) {
   give(scheduler().next_task(), kToken);
 }
 
-// The calling thread is in the runtime: no thread steals its token, and it may use the scheduler.
+// The calling thread is in the runtime: no thread steals its token, none cancels it, and it may use
+// the scheduler.
 class Inside {
  public:
   Inside() : seat_(state.seats[self()]) {
     if (seat_.depth++ != 0) return;
+    if (seat_.cancellable_anywhere) real_setcanceltype(PTHREAD_CANCEL_DEFERRED, nullptr);
     std::uint32_t expected = kInProgram;
     if (__atomic_compare_exchange_n(&seat_.place, &expected, kInRuntime, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
@@ -363,7 +372,9 @@ class Inside {
     arrive_from_outside(self());
   }
   ~Inside() {
-    if (--seat_.depth == 0) __atomic_store_n(&seat_.place, kInProgram, __ATOMIC_RELEASE);
+    if (--seat_.depth != 0) return;
+    __atomic_store_n(&seat_.place, kInProgram, __ATOMIC_RELEASE);
+    if (seat_.cancellable_anywhere) real_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, nullptr);
   }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
@@ -643,13 +654,21 @@ void controlled_task_finished() {
   if (next != kNoTask) give(next, kToken);  // from now on the seat may be another task's
 }
 
-bool is_task_of(std::int32_t kernel_id) {
+std::int32_t kernel_thread_of(std::uint32_t task) { return state.seats[task].kernel_id; }
+
+std::uint32_t task_of_kernel_thread(std::int32_t kernel_id) {
   const Inside inside;
-  bool found = false;
-  const auto look = [&](TaskId task) { found |= state.seats[task].kernel_id == kernel_id; };
+  std::uint32_t found = kNoTask;
+  const auto look = [&](TaskId task) {
+    if (state.seats[task].kernel_id == kernel_id) found = task;
+  };
   scheduler().for_each_blocked([&](TaskId task, const Scheduler::Waiting&) { look(task); });
   scheduler().for_each_runnable([&](TaskId task, const Operation&) { look(task); });
-  return found || scheduler().outside() != 0;
+  return found;
+}
+
+bool is_task_of(std::int32_t kernel_id) {
+  return task_of_kernel_thread(kernel_id) != kNoTask || scheduler().outside() != 0;
 }
 
 std::uint32_t controlled_task() { return takes_part() ? self() : kNoTask; }
@@ -660,6 +679,10 @@ void controlled_after_fork() {
   state.token = Token{.holder = me};
   scheduler().keep_only(me);
   state.seats[me].kernel_id = static_cast<std::int32_t>(raw_syscall(SYS_gettid));
+}
+
+void controlled_cancellable_anywhere(bool anywhere) {
+  if (takes_part()) state.seats[self()].cancellable_anywhere = anywhere;
 }
 
 void controlled_stop() { state.stopped = true; }

@@ -147,11 +147,19 @@ void controlled_task_started(std::uint32_t task);
 void controlled_task_finished();
 // Task of the calling thread; kNoTask if it has none.
 std::uint32_t controlled_task();
+// Controlled: the kernel's number of the task's thread, and the task of such a number; kNoTask if
+// it is none.
+std::int32_t kernel_thread_of(std::uint32_t task);
+std::uint32_t task_of_kernel_thread(std::int32_t kernel_id);
 // Controlled: whether the kernel's thread is one of the tasks (which have not ended).
 bool is_task_of(std::int32_t kernel_id);
 
 // In the child of fork(): only the calling thread is left.
 void controlled_after_fork();
+
+// The calling thread may be cancelled at any place: then it does not keep the token for longer than
+// a second without a point.
+void controlled_cancellable_anywhere(bool anywhere);
 
 // The program ends: no more switches; the calling thread keeps the token.
 void controlled_stop();

@@ -19,8 +19,6 @@
 namespace vigil::race {
 namespace {
 
-constexpr int kDescriptors = 1 << 16;
-
 struct Descriptor {
   alignas(8) char trace[8];  // read by users, written by open and close
   std::uint32_t channel;     // of a pair: index of the shared clock; 0: its own
@@ -32,19 +30,21 @@ struct alignas(8) Clock {
 };
 
 struct State {
-  Descriptor table[kDescriptors];
-  Clock own_clocks[kDescriptors];
-  Clock channels[kDescriptors];
+  Descriptor table[kDescriptorsMax];
+  Clock own_clocks[kDescriptorsMax];
+  Clock channels[kDescriptorsMax];
   Clock socket_clock;
   Clock file_clock;
+  Clock signal_clock;
   std::uint32_t last_channel;
   char waiters;  // what waiters for descriptors wait for
   std::uint32_t socket_waiters;
   bool shared;  // the process forked: another one may write to its descriptors
+  bool has_signal_descriptors;
 };
 constinit State state = {};
 
-bool known(int descriptor) { return descriptor >= 0 && descriptor < kDescriptors; }
+bool known(int descriptor) { return static_cast<unsigned>(descriptor) < kDescriptorsMax; }
 
 // Null for the standard streams: output of two threads is not ordered by it.
 const Clock* clock_of(int descriptor) {
@@ -56,6 +56,8 @@ const Clock* clock_of(int descriptor) {
       return &state.file_clock;
     case DescriptorKind::kSocket:
       return &state.socket_clock;
+    case DescriptorKind::kSignal:
+      return &state.signal_clock;
     default:
       return entry.channel == 0 ? &state.own_clocks[descriptor] : &state.channels[entry.channel];
   }
@@ -68,6 +70,7 @@ void open_entry(int descriptor, DescriptorKind kind, std::uint32_t channel, Addr
   write_range(state.table[descriptor].trace, sizeof state.table[descriptor].trace, pc);
   state.table[descriptor].kind = kind;
   state.table[descriptor].channel = channel;
+  if (kind == DescriptorKind::kSignal) state.has_signal_descriptors = true;
 }
 
 }  // namespace
@@ -79,18 +82,38 @@ void descriptor_opened(int descriptor, DescriptorKind kind, Address pc) {
 
 void descriptors_opened(int first, int second, DescriptorKind kind, Address pc) {
   const std::uint32_t channel =
-      1 + __atomic_fetch_add(&state.last_channel, 1, __ATOMIC_RELAXED) % (kDescriptors - 1);
+      1 + __atomic_fetch_add(&state.last_channel, 1, __ATOMIC_RELAXED) % (kDescriptorsMax - 1);
   open_entry(first, kind, channel, pc);
   open_entry(second, kind, channel, pc);
 }
 
 void descriptor_duplicated(int from, int to, Address pc) {
+  if (!known(to)) return;
+  descriptor_used(from, pc);
+  const Descriptor source = known(from) ? state.table[from] : Descriptor{};
+  open_entry(to, source.kind, source.channel, pc);
+}
+
+void descriptor_replaced(int from, int to, Address pc) {
   if (!known(from) || !known(to)) return;
   descriptor_used(from, pc);
   // Not a write: programs replace a descriptor by dup2() while others use it, and mean it.
   read_range(state.table[to].trace, sizeof state.table[to].trace, pc);
   state.table[to].kind = state.table[from].kind;
   state.table[to].channel = state.table[from].channel;
+}
+
+void descriptors_received(const msghdr* message, Address pc) {
+  auto* whole = const_cast<msghdr*>(message);
+  for (const cmsghdr* part = CMSG_FIRSTHDR(whole); part != nullptr;
+       part = CMSG_NXTHDR(whole, const_cast<cmsghdr*>(part))) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const auto* numbers = reinterpret_cast<const int*>(CMSG_DATA(part));
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t index = 0; index < count; ++index) {
+      descriptor_opened(numbers[index], DescriptorKind::kUnknown, pc);
+    }
+  }
 }
 
 void descriptor_closing(int descriptor, Address pc) {
@@ -190,9 +213,11 @@ bool is_internal(int descriptor) {
     case DescriptorKind::kEvent:
     case DescriptorKind::kEpoll:
     case DescriptorKind::kFile:
+    case DescriptorKind::kSignal:
       return true;
     case DescriptorKind::kSocket:
       return on_loopback(descriptor);
+    case DescriptorKind::kOutside:
     case DescriptorKind::kUnknown:
       break;
   }
@@ -218,8 +243,16 @@ void descriptors_changed() {
 
 const void* descriptors_object() { return &state.waiters; }
 
+void signal_descriptors_written() {
+  if (!state.has_signal_descriptors) return;
+  release_merge(&state.signal_clock);
+  descriptors_changed();
+}
+
 void descriptors_shared() { state.shared = true; }
 
-bool outside_may_write() { return state.socket_waiters != 0 || state.shared; }
+bool outside_may_write() {
+  return state.socket_waiters != 0 || state.shared || state.has_signal_descriptors;
+}
 
 }  // namespace vigil::race

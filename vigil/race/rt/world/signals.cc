@@ -34,6 +34,9 @@ struct State {
   TaskSignals of_task[kTasksMax];
   SignalSet sent_to_process;
   SignalSet from_outside;  // by the kernel's delivery, not looked at yet
+  SignalSet shown_by_descriptors;
+  void (*shown_by_descriptor)();  // a signal was sent that one may show
+  sigval values[kSignals];        // of sigqueue()
   std::uint32_t waiting_for_signals;
   char signal_arrived;  // what threads in sigwait() wait for
 };
@@ -86,6 +89,7 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
   const std::uint32_t outer = own.at_once;
   own.at_once = 0;  // the handler comes into the runtime itself
+  const RecordScope recorded;
   void* frames = frame_mark();
   acquire(state.edges[signal]);
   if ((action.sa_flags & SA_SIGINFO) != 0) {
@@ -155,10 +159,7 @@ bool deliver_sent() {
   bool interrupts = false;
   while (const int signal = take_sent_signal(~own_task().mask)) {
     interrupts |= interrupts_calls(signal);
-    siginfo_t info = {};
-    info.si_signo = signal;
-    info.si_code = SI_USER;
-    info.si_pid = getpid();
+    siginfo_t info = info_of_sent(signal);
     run_masked(signal, &info);
     if (!takes_part()) break;
   }
@@ -252,18 +253,45 @@ const char* signal_edge(int signal) { return state.edges[signal]; }
 
 // ---- sending within the process, controlled
 
+namespace {
+
+// Blocked, and shown by a signal descriptor: the kernel keeps it, which is what makes the
+// descriptor readable.
+bool kept_for_descriptor(std::uint32_t task, int signal) {
+  return (state.shown_by_descriptors & state.of_task[task].mask & bit_of(signal)) != 0;
+}
+
+void keep_for_descriptor(long sent) {
+  if (sent == 0) state.shown_by_descriptor();
+}
+
+}  // namespace
+
 bool send_to_task(std::uint32_t task, int signal) {
+  if (kept_for_descriptor(task, signal)) {
+    keep_for_descriptor(raw_syscall(SYS_tgkill, getpid(), kernel_thread_of(task), signal));
+    return true;
+  }
   TaskSignals& target = state.of_task[task];
   const bool blocked = (target.mask & bit_of(signal)) != 0;
   if (!blocked && is_ignored(signal)) return true;
   if (!blocked && !has_handler(signal)) return false;
   target.sent |= bit_of(signal);
-  if (!blocked && task != controlled_task()) interrupt(task);
+  // Also the calling task: it waits itself if a timer sends while it looks for who goes on.
+  if (!blocked) interrupt(task);
   wake_signal_waiters();
   return true;
 }
 
+void set_signal_value(int signal, sigval value) {
+  if (is_signal(signal)) state.values[signal] = value;
+}
+
 bool send_to_process(int signal) {
+  if (kept_for_descriptor(controlled_task(), signal)) {
+    keep_for_descriptor(raw_syscall(SYS_kill, getpid(), signal));
+    return true;
+  }
   if (is_ignored(signal)) return true;
   if ((own_task().mask & bit_of(signal)) == 0) return send_to_task(controlled_task(), signal);
   state.sent_to_process |= bit_of(signal);
@@ -272,7 +300,40 @@ bool send_to_process(int signal) {
   return true;
 }
 
+namespace {
+
+void sending(int signal) {
+  release_merge(signal_edge(signal));
+  if (!takes_part()) state.shown_by_descriptor();
+}
+
+}  // namespace
+
+long kill_process(pid_t process, int signal) {
+  if (!is_signal(signal)) return raw_syscall(SYS_kill, process, signal);
+  sending(signal);
+  const bool own_process = process == getpid();
+  if (own_process && takes_part() && send_to_process(signal)) return 0;
+  if (own_process) finish_before_death(signal);
+  return raw_syscall(SYS_kill, process, signal);
+}
+
+long kill_kernel_thread(pid_t process, std::int32_t kernel_thread, int signal) {
+  if (!is_signal(signal)) return raw_syscall(SYS_tgkill, process, kernel_thread, signal);
+  sending(signal);
+  if (process == getpid() && takes_part()) {
+    const std::uint32_t task = task_of_kernel_thread(kernel_thread);
+    if (task != kNoTask && send_to_task(task, signal)) return 0;
+  }
+  if (process == getpid()) finish_before_death(signal);
+  return raw_syscall(SYS_tgkill, process, kernel_thread, signal);
+}
+
 void post_process_signal(int signal) {
+  // As the kernel does: the main thread first, if it takes the signal.
+  constexpr std::uint32_t kMain = 0;
+  const bool blocked = (state.of_task[kMain].mask & bit_of(signal)) != 0;
+  if (takes_part() && !blocked && !is_ignored(signal) && send_to_task(kMain, signal)) return;
   if (send_to_process(signal)) return;
   finish_before_death(signal);
   raw_syscall(SYS_kill, raw_syscall(SYS_getpid), signal);
@@ -291,6 +352,19 @@ void set_signal_mask(SignalSet mask) { own_task().mask = mask; }
 
 SignalSet blocked_signals() { return (own_task().sent | state.sent_to_process) & own_task().mask; }
 
+namespace {
+
+// One that the kernel keeps for a signal descriptor.
+int take_shown_signal(SignalSet wanted) {
+  wanted &= state.shown_by_descriptors;
+  if (wanted == 0) return 0;
+  const timespec at_once = {};
+  const long taken = raw_syscall(SYS_rt_sigtimedwait, &wanted, nullptr, &at_once, sizeof wanted);
+  return taken > 0 ? static_cast<int>(taken) : 0;
+}
+
+}  // namespace
+
 int take_sent_signal(SignalSet wanted) {
   SignalSet* const sources[] = {&own_task().sent, &state.sent_to_process};
   for (SignalSet* source : sources) {
@@ -300,7 +374,34 @@ int take_sent_signal(SignalSet wanted) {
     *source &= ~bit_of(signal);
     return signal;
   }
-  return 0;
+  return take_shown_signal(wanted);
+}
+
+siginfo_t info_of_sent(int signal) {
+  siginfo_t info = {};
+  info.si_signo = signal;
+  info.si_code = state.values[signal].sival_ptr != nullptr ? SI_QUEUE : SI_USER;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value = state.values[signal];
+  state.values[signal] = {};
+  return info;
+}
+
+void signals_shown_by_descriptor(SignalSet set) { state.shown_by_descriptors |= set; }
+
+WaitMask::WaitMask(const sigset_t* set) : active_(set != nullptr && takes_part()) {
+  if (!active_) return;
+  before_ = signal_mask();
+  set_signal_mask(set_of(set));
+  interrupted_ = signals_pending();
+  deliver_signals();
+}
+
+WaitMask::~WaitMask() {
+  if (!active_ || !takes_part()) return;
+  deliver_signals();
+  set_signal_mask(before_);
 }
 
 SignalWait::SignalWait() { ++state.waiting_for_signals; }
@@ -346,7 +447,8 @@ void signals_task_finished(std::uint32_t task) {
   state.of_task[task] = TaskSignals{~SignalSet{0}, 0};
 }
 
-void signals_init() {
+void signals_init(void (*shown_by_descriptor)()) {
+  state.shown_by_descriptor = shown_by_descriptor;
   for (const int signal : kCrashes) install_crash_handler(signal);
 }
 

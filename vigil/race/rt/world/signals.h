@@ -56,6 +56,11 @@ const char* signal_edge(int signal);
 
 // True if the signal is dealt with; false if the kernel has to (its default ends the process).
 bool send_to_task(std::uint32_t task, int signal);
+// What sigqueue() gives with the signal.
+void set_signal_value(int signal, sigval value);
+// As kill() and tgkill() with the calling process's number: the system call's result.
+long kill_process(pid_t process, int signal);
+long kill_kernel_thread(pid_t process, std::int32_t kernel_thread, int signal);
 // To a thread that does not block it: the calling one, or one whose wait it can end, or the next
 // that comes to a point.
 bool send_to_process(int signal);
@@ -72,6 +77,28 @@ void set_signal_mask(SignalSet mask);
 SignalSet blocked_signals();
 // The lowest signal that was sent and that `wanted` contains; taken. 0: none.
 int take_sent_signal(SignalSet wanted);
+// What its handler or its waiter is told of it.
+siginfo_t info_of_sent(int signal);
+// A signal descriptor shows these: while they are blocked, the kernel gets them, too.
+void signals_shown_by_descriptor(SignalSet set);
+
+// Another mask for the time of a wait (pselect, sigsuspend): those that it lets in are handled
+// before the old one is back.
+class WaitMask {
+ public:
+  explicit WaitMask(const sigset_t* set);  // null: as it is
+  ~WaitMask();
+  WaitMask(const WaitMask&) = delete;
+  WaitMask& operator=(const WaitMask&) = delete;
+
+  // A signal that it let in ended the wait before it began.
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  bool active_;
+  bool interrupted_ = false;
+  SignalSet before_ = 0;
+};
 
 // The calling thread waits for a signal: block_on(awaited_signal()).
 class SignalWait {
@@ -97,7 +124,8 @@ void signals_task_created(std::uint32_t task);
 // An ended task takes no more signals.
 void signals_task_finished(std::uint32_t task);
 
-// Reports crashes. Context: init.
-void signals_init();
+// Reports crashes. `shown_by_descriptor` is called when a signal was sent that a signal descriptor
+// may show. Context: init.
+void signals_init(void (*shown_by_descriptor)());
 
 }  // namespace vigil::race

@@ -85,7 +85,15 @@ void arm(Periodic& periodic, const itimerspec& setting, bool absolute) {
 
 void disarm(Periodic& periodic) { set_virtual_timer(periodic.timer, kNever); }
 
-void send_signal(Periodic& periodic) { post_process_signal(periodic.signal); }
+void send_signal(Periodic& periodic) {
+  set_signal_value(periodic.signal, periodic.value);
+  if (periodic.kernel_thread != 0) {
+    kill_kernel_thread(static_cast<int>(raw_syscall(SYS_getpid)), periodic.kernel_thread,
+                       periodic.signal);
+  } else {
+    post_process_signal(periodic.signal);
+  }
+}
 
 void add_expiration(Periodic& periodic) {
   const std::uint64_t one = 1;

@@ -24,6 +24,7 @@ struct Periodic {
   std::uint64_t interval_ns;
   int descriptor;             // timerfd
   int signal;                 // alarm, setitimer, timer_create
+  int kernel_thread;          // SIGEV_THREAD_ID; 0: the process
   bool counts_running_time;   // ITIMER_VIRTUAL and ITIMER_PROF
   std::uint32_t expirations;  // SIGEV_THREAD: not yet handled
   void (*function)(sigval);
