@@ -38,7 +38,7 @@ class SmallLog {
     TestRun run(disk_, options);
     EXPECT_TRUE(run.is_open()) << run.error();
     commit_some(run, random);
-    wait_for_next_segment(run);
+    run.wait_for_next_segment();
     killed_ = disk_.copy();
   }
 
@@ -48,17 +48,6 @@ class SmallLog {
   static void commit_some(TestRun& run, Random& random) {
     for (int i = 0; i < 4; ++i) {
       EXPECT_TRUE(run.commit({random_record(random), random_record(random)}));
-    }
-  }
-  // So that none is half made when the process is killed.
-  static void wait_for_next_segment(TestRun& run) {
-    Backoff backoff;
-    for (;;) {
-      const LogStats stats = run.log().stats();
-      if (stats.segments > 0 && stats.segments_made * 512 > stats.tail - run.recovered().end.end) {
-        return;
-      }
-      backoff.pause();
     }
   }
   void take_snapshot(TestRun& run) {

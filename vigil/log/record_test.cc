@@ -102,8 +102,7 @@ TEST(RecordTest, TheBytesOfEachType) {
 }
 
 TEST(RecordTest, TheChainAndTheProofOfMarks) {
-  EXPECT_EQ(hex(bytes_of(encode(example(RecordType::kCleared)), 1, 2)).substr(0, 8),
-            "45df09dd");
+  EXPECT_EQ(hex(bytes_of(encode(example(RecordType::kCleared)), 1, 2)).substr(0, 8), "45df09dd");
   EXPECT_EQ(kKey.seed(4096), 3591477169U);
   EXPECT_EQ(kKey.mark_proof(1300, 300), 440832062U);
 }
