@@ -26,8 +26,8 @@ void CommitState::fail(std::string_view reason) {
   const std::lock_guard guard(mutex_);
   if (has_failed()) return;
   reason_ = reason;
-  failed_.store(true, std::memory_order_release);
   listener_.failed(reason_);
+  failed_.store(true, std::memory_order_release);
   changed_.notify_all();
 }
 

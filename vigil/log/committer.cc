@@ -114,8 +114,11 @@ bool Committer::write(Batch& batch) {
   Position end = begin;
   for (Chunk* chunk = batch.first; chunk != nullptr; chunk = chunk->next) {
     if (chunk->position >= segment_->header.end) {
-      if (!pieces.empty() && !write_pieces(pieces, begin)) return false;
-      if (!write_padding(end) || !change_segment(chunk->position)) return false;
+      // Before the record that says that it follows is written.
+      std::shared_ptr<OpenSegment> next = next_segment(chunk->position);
+      if (next == nullptr || !write_pieces(pieces, begin) || !write_padding(end)) return false;
+      parts_.syncer.wrote(segment_, end);
+      segment_ = std::move(next);
       pieces.clear();
       begin = chunk->position;
     }
@@ -127,6 +130,7 @@ bool Committer::write(Batch& batch) {
 
 // Records, and in a reused file the zeroes that end them.
 bool Committer::write_pieces(const std::vector<std::string_view>& pieces, Position begin) {
+  if (pieces.empty()) return true;
   std::vector<std::string_view> all = pieces;
   std::uint64_t offset = segment_->offset_of(begin);
   std::uint64_t end = offset;
@@ -188,17 +192,14 @@ bool Committer::wait_to_retry() {
   return false;
 }
 
-bool Committer::change_segment(Position first) {
+std::shared_ptr<OpenSegment> Committer::next_segment(Position first) {
   VIGIL_CHECK(first == segment_->header.end, "the stream has no holes");
-  parts_.syncer.wrote(segment_, first);
   std::shared_ptr<OpenSegment> next = parts_.pool.take(first);
   if (next == nullptr) {
     parts_.state.fail(parts_.pool.stats().no_room +
                       "; the log was closed before there was room for the last changes");
-    return false;
   }
-  segment_ = std::move(next);
-  return true;
+  return next;
 }
 
 // ---- Closing ----

@@ -75,7 +75,8 @@ class Committer {
   bool write_pieces(const std::vector<std::string_view>& pieces, Position begin);
   bool write_padding(Position begin);
   bool write_at(std::uint64_t offset, const std::vector<std::string_view>& pieces);
-  bool change_segment(Position first);
+  // Waits for it; nullptr if the log was closed while there was no room.
+  [[nodiscard]] std::shared_ptr<OpenSegment> next_segment(Position first);
   void note_no_room(std::string why);
   [[nodiscard]] bool wait_to_retry();
   [[nodiscard]] std::int64_t wait_ms() const;

@@ -228,7 +228,7 @@ Result<void> LogRead::check_padding(const ReadSegment& segment, RecordWindow* wi
 }
 
 Result<Ending> LogRead::read(const ReadSegment& segment) {
-  RecordWindow window(segment.path, *segment.content);
+  RecordWindow window(segment.path, *segment.content, segment.file_bytes);
   const std::uint64_t begin = segment.offset_of(position_);
   for (;;) {
     const std::uint64_t offset = segment.offset_of(position_);

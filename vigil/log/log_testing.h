@@ -171,6 +171,16 @@ class TestRun {
     for (const OwnedRecord& record : records) log_->append(record.record());
     return wait_committed(log_->tail());
   }
+  // Until the segment behind the last one is ready: else a kill leaves it half made, or not.
+  void wait_for_next_segment() {
+    Backoff backoff;
+    for (;;) {
+      const LogStats stats = log_->stats();
+      const std::uint64_t used = (stats.tail - back_.end.end) / segment_span_ + 1;
+      if (stats.segments_made + stats.segments_reused > used) return;
+      backoff.pause();
+    }
+  }
   bool wait_committed(Position position) {
     log_->commit_soon();
     Backoff backoff;
@@ -183,6 +193,7 @@ class TestRun {
 
  private:
   Result<void> open(SimulatedDisk& disk, const LogOptions& options) {
+    segment_span_ = options.segment_bytes - kHeaderBlockBytes;
     Result<std::unique_ptr<Directory>> directory = Directory::open(kFolder, disk);
     if (!directory) return directory.error();
     directory_ = std::move(*directory);
@@ -200,6 +211,7 @@ class TestRun {
   }
 
   NotingListener listener_;
+  std::uint64_t segment_span_ = 0;
   std::unique_ptr<Directory> directory_;
   ReadBack back_;
   std::unique_ptr<Log> log_;

@@ -17,7 +17,8 @@ constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
 
 Result<std::string_view> RecordWindow::at(std::uint64_t offset, std::size_t bytes) {
   if (offset < begin_ || offset + bytes > begin_ + size_) {
-    buffer_.resize(std::max({buffer_.size(), kWindowBytes, bytes}));
+    const std::size_t window = std::min<std::uint64_t>(kWindowBytes, file_bytes_);
+    buffer_.resize(std::max({buffer_.size(), window, bytes}));
     begin_ = offset;
     size_ = 0;
     const int error = file_.read(offset, buffer_.data(), buffer_.size(), &size_);

@@ -17,8 +17,9 @@ namespace vigil::log {
 
 class RecordWindow {
  public:
-  // Both outlive the window.
-  RecordWindow(const std::string& path, File& file) : path_(path), file_(file) {}
+  // Path and file outlive the window.
+  RecordWindow(const std::string& path, File& file, std::uint64_t file_bytes)
+      : path_(path), file_(file), file_bytes_(file_bytes) {}
 
   // The bytes from `offset` on that are in memory, at least `bytes` of them unless the file ends.
   [[nodiscard]] Result<std::string_view> at(std::uint64_t offset, std::size_t bytes);
@@ -28,6 +29,7 @@ class RecordWindow {
  private:
   const std::string& path_;
   File& file_;
+  std::uint64_t file_bytes_;
   std::string buffer_;
   std::uint64_t begin_ = 0;  // offset of the buffer's first byte
   std::size_t size_ = 0;     // bytes in it

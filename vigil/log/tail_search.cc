@@ -90,20 +90,21 @@ class Search {
 TailSearch search_tail(File& file, const SegmentHeader& header, std::uint64_t offset,
                        Position hole) {
   Search search(header, hole);
-  std::string window(kWindowBytes + kMarkBytesMax, '\0');
+  std::uint64_t size = 0;
+  TailSearch failed;
+  failed.error = file.size(&size);
+  if (failed.error != 0) return failed;
+  const std::size_t step_max = std::min<std::uint64_t>(kWindowBytes, size);
+  std::string window(step_max + kMarkBytesMax, '\0');
   const std::uint64_t begin = offset;
   for (;;) {
     std::size_t count = 0;
-    const int error = file.read(offset, window.data(), window.size(), &count);
-    if (error != 0) {
-      TailSearch failed;
-      failed.error = error;
-      return failed;
-    }
-    const std::size_t step = std::min(count, kWindowBytes);
+    failed.error = file.read(offset, window.data(), window.size(), &count);
+    if (failed.error != 0) return failed;
+    const std::size_t step = std::min(count, step_max);
     search.look_at({window.data(), count}, offset, step);
     offset += step;
-    if (count <= kWindowBytes) break;
+    if (count <= step_max) break;
   }
   return std::move(search).finish(begin, offset);
 }
