@@ -284,7 +284,7 @@ class FolderTest(DataDirectoryTest):
         path = self.data / "FORMAT"
         lines = path.read_text().replace("vigil log 1", "vigil log 2").splitlines(keepends=True)
         path.write_text("".join(lines[:-1]) + f"crc {crc32c(''.join(lines[:-1]).encode()):08x}\n")
-        self.assertRegex(self.refusal(), r"FORMAT: .*newer")
+        self.assertRegex(self.refusal(), r"FORMAT: .*format 2.*reads formats up to 1")
 
     def test_a_torn_tail_is_cut_and_said(self):
         server = self.start()

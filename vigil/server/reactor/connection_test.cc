@@ -93,6 +93,8 @@ class ConnectionTest : public ::testing::Test {
   }
 
   ServerOptions options_;
+  cache::Cache cache_{{.shards = 1}};
+  Durability durability_{options_, cache_, nullptr};
   FaultLog faults_;
   CoarseClock clock_;
   ReactorCounters counters_;
