@@ -50,7 +50,8 @@ class NothingPassesTest(HostileTestCase):
     def test_whatever_a_log_is_packed_in_or_begins_with(self):
         control = (HOSTILE / "gate-control.log").read_bytes()
         disguises = {
-            "nul": b"\0" + control, "json": b'{"status":"up"}\n' + control, "brace": b"{\n" + control,
+            "nul": b"\0" + control, "json": b'{"status":"up"}\n' + control,
+            "brace": b"{\n" + control,
             "xml": b'<?xml version="1.0"?>\n' + control, "gzip": gzip.compress(control),
             "utf16": "\ufeff".encode("utf-16-le") + control.decode().encode("utf-16-le"),
             "c1": b"\xc2\x9b" + control, "cut": gzip.compress(control)[:-9]}
@@ -119,7 +120,8 @@ class NamesTest(HostileTestCase):
 
     def test_names_of_files_and_stages(self):
         log = tsan()
-        for mark in (b"\n::error::x", b"\r##[error]x", b"\x1b[31m", "\u202e".encode(), b"\xff", b"\x9b"):
+        for mark in (b"\n::error::x", b"\r##[error]x", b"\x1b[31m", "\u202e".encode(), b"\xff",
+                     b"\x9b"):
             with self.subTest(mark):
                 name = b"a" + mark.replace(b"/", b"") + b".log"
                 (self.folder / os.fsdecode(name)).write_bytes(log)
@@ -339,7 +341,8 @@ class WordsTest(HostileTestCase):
             self.assertEqual(self.run_vigil(*arguments).returncode, 2, arguments)
         for owner in ("", " ", "\\t", "\\u00a0", "\\u200b"):
             self.write("s.toml", SUPPRESSION % ("f", owner))
-            run = self.run_vigil("gate", "--stage", "unit", "--log", log, "--suppressions", "s.toml")
+            run = self.run_vigil(
+                "gate", "--stage", "unit", "--log", log, "--suppressions", "s.toml")
             self.assertEqual(run.returncode, 2, owner)
             self.assertIn(b"somebody who answers for it", run.stderr)
 

@@ -23,7 +23,7 @@ import time
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 EXIT_CODES = (0, 1, 2, 3)
-SANITIZER_MARKS = (b"Sanitizer", b"runtime error:")
+SANITIZER_MARKS = ("==ERROR: ", "runtime error: ")
 PROGRAM = """
 #include <map>
 #include <string>
@@ -69,10 +69,17 @@ finding race|Cache::put cache.cc:45|Cleaner::run clean.cc:33
 follow decisions
 run 1 12 2
 """
+BASELINE = """{"vigil_baseline": 1, "issues": [
+{"fingerprint": "%s", "since": "2026-11-02", "rule": "r", "title": "t"}
+]}
+""" % ("5c" * 16)
 # Tokens that readers give a meaning to.
-WORDS = [b"\0", b"\n", b"\r\n", b"{", b"}", b"[", b"]", b'"', b"<", b">", b"<?xml?>", b"==", b"WARNING: ",
-         b"goroutine 1 [running]:\n", b"\x1b[31m", b"\xff", b"\xc2\x9b", b"#0 ", b"::error::", b"%s%n",
-         b"'''", b'"""', b"a.b.c", b"0x", b"18446744073709551616", b"-1", b"\x7fELF", b"\x1f\x8b", b"PK\3\4"]
+WORDS = [
+    b"\0", b"\n", b"\r\n", b"{", b"}", b"[", b"]", b'"', b"<", b">", b"<?xml?>", b"==",
+    b"WARNING: ",
+    b"goroutine 1 [running]:\n", b"\x1b[31m", b"\xff", b"\xc2\x9b", b"#0 ", b"::error::", b"%s%n",
+    b"'''", b'"""', b"a.b.c", b"0x", b"18446744073709551616", b"-1", b"\x7fELF", b"\x1f\x8b",
+    b"PK\3\4"]
 
 
 @dataclasses.dataclass
@@ -160,8 +167,7 @@ def kinds_of(vigil, folder):
         Kind("suppressions", [SUPPRESSIONS.encode()], [[*gate, *log, "--suppressions", "FILE"]]),
         Kind("layers", [LAYERS.encode()], [["layers", "check", "FILE"],
                                            [*gate, *log, "--layers", "FILE"]]),
-        Kind("baseline", [b'{"vigil_baseline": 1, "issues": [\n{"fingerprint": "'
-                          + b"5c" * 16 + b'", "since": "2026-11-02", "rule": "r", "title": "t"}\n]}\n'],
+        Kind("baseline", [BASELINE.encode()],
              [[*gate, *log, "--baseline", "FILE"]]),
         Kind("scan", read(["hostile/*.sarif"]), [[*gate, "--scan", "FILE"]]),
         Kind("replay", [REPLAY.encode()], [["race", "replay", "FILE", "--", "/bin/true"]]),
@@ -170,7 +176,7 @@ def kinds_of(vigil, folder):
 
 def changed(kind, rng):
     data = bytearray(rng.choice(kind.seeds))
-    planted = data[:] if kind.is_race else None
+    planted = bytes(data) if kind.is_race else b""
     for _ in range(1 << rng.randrange(5)):
         end = len(data)
         if kind.head and rng.randrange(4):
@@ -201,8 +207,8 @@ def changed(kind, rng):
         elif len(data) >= at + 8:
             struct.pack_into("<Q", data, at, rng.choice(
                 [0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1, len(data), rng.getrandbits(64)]))
-    if planted is not None:
-        data += b"\n" + planted  # whole, behind what was broken
+    if kind.is_race:
+        data += b"\n" + planted  # it stands whole behind what was broken
     return bytes(data)
 
 
@@ -246,15 +252,15 @@ class Run:
 
     @staticmethod
     def trouble_of(kind, command, run):
+        said = run.stderr.decode(errors="replace")
         if run.returncode < 0:
-            return f"ended by {signal.Signals(-run.returncode).name}\n" + run.stderr.decode(errors="replace")
-        if any(mark in run.stderr for mark in SANITIZER_MARKS) and b"ERROR: " in run.stderr + b"runtime error":
-            if b"==ERROR: " in run.stderr or b"runtime error:" in run.stderr:
-                return run.stderr.decode(errors="replace")
+            return f"ended by {signal.Signals(-run.returncode).name}\n{said}"
+        if any(mark in said for mark in SANITIZER_MARKS):
+            return said
         if run.returncode not in EXIT_CODES:
-            return f"exit code {run.returncode}\n" + run.stderr.decode(errors="replace")
-        if b"internal error" in run.stderr:
-            return run.stderr.decode(errors="replace")
+            return f"exit code {run.returncode}\n{said}"
+        if "internal error" in said:
+            return said
         if kind.is_race and run.returncode == 0:
             return "a log with a race in it " + ("passed" if command[0] == "gate" else "is clean")
         return None
