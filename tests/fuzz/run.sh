@@ -41,9 +41,14 @@ for target in "${targets[@]}"; do
   learned=build/fuzz/corpus/$target
   log=build/fuzz/findings/$target.log
   mkdir -p "$learned"
+  dictionary=()
+  if [[ -f tests/fuzz/corpus/$target.dict ]]; then
+    dictionary=(-dict="tests/fuzz/corpus/$target.dict")
+  fi
   echo "fuzz: $target, $executions executions, FUZZ_SEED=$seed"
   if build/fuzz/fuzz/"$target" -runs="$executions" -seed="$seed" -max_len=8192 -timeout=20 \
-    -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
+    "${dictionary[@]}" -rss_limit_mb=4096 -print_final_stats=1 \
+    -artifact_prefix=build/fuzz/findings/"$target"- \
     "$learned" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
     verdict=clean
   else

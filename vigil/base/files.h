@@ -23,7 +23,7 @@ namespace vigil {
 
 inline constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
 // Of what people write: a policy, rules, suppressions.
-inline constexpr std::size_t kConfigurationBytesMax = std::size_t{32} << 20;
+inline constexpr std::size_t kConfigurationBytesMax = std::size_t{128} << 20;
 
 // Pipes and devices are read to their end.
 [[nodiscard]] Result<std::string> read_file(const std::string& path,

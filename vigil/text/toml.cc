@@ -40,28 +40,53 @@ class Depth {
   void take(char c) {
     if (c == '.') ++parts_;
     if (c == '\n' || c == ',') parts_ = 0;
-    if (c == '[' || c == '{') open();
+    if (c == '[' || c == '{') open(c);
     if (c == ']' || c == '}') close();
   }
   [[nodiscard]] std::size_t value() const { return above_ + parts_; }
+  [[nodiscard]] bool is_outside() const { return brackets_.empty(); }
+  [[nodiscard]] bool is_in_array() const {
+    return !brackets_.empty() && brackets_.back().kind == '[';
+  }
 
  private:
-  void open() {
-    brackets_.push_back(parts_ + 1);
-    above_ += brackets_.back();
+  struct Bracket {
+    char kind;
+    std::size_t parts;  // before it, and itself
+  };
+
+  void open(char kind) {
+    brackets_.push_back({kind, parts_ + 1});
+    above_ += parts_ + 1;
     parts_ = 0;
   }
   void close() {
     parts_ = 0;
     if (brackets_.empty()) return;  // an error, which the parser words better
-    above_ -= brackets_.back();
+    above_ -= brackets_.back().parts;
     brackets_.pop_back();
   }
 
-  std::size_t parts_ = 0;              // dots of the key, or number, at hand
-  std::vector<std::size_t> brackets_;  // of each open one: the parts before it, and itself
-  std::size_t above_ = 0;              // their sum
+  std::size_t parts_ = 0;          // dots of the key, or number, at hand
+  std::vector<Bracket> brackets_;  // the open ones
+  std::size_t above_ = 0;          // the sum of their parts
 };
+
+bool starts_line(std::string_view text, std::size_t at) {
+  while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\t')) --at;
+  return at == 0 || text[at - 1] == '\n' || static_cast<unsigned char>(text[at - 1]) >= 0x80;
+}
+
+// Whether text[at] opens the header of a table in which something else stands where the key should:
+// toml++ takes for granted that it is one. A header that is empty or ends early, it finds itself.
+bool is_header_without_key(std::string_view text, std::size_t at) {
+  constexpr std::string_view kBegins =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-\"']";
+  if (text[at] != '[' || !starts_line(text, at)) return false;
+  at += text.substr(at).starts_with("[[") ? 2 : 1;
+  at = text.find_first_not_of(" \t", at);
+  return at != std::string_view::npos && kBegins.find(text[at]) == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -74,6 +99,12 @@ Result<void> check_toml_text(std::string_view text, std::string_view name) {
       return error_at(name, position_of(text, at),
                       "found a character that is not ASCII outside of a string or comment; put it "
                       "in quotes");
+    }
+    if (depth.is_outside() && is_header_without_key(text, at)) {
+      return error_at(name, position_of(text, at), "found a header of a table without a key");
+    }
+    if (depth.is_in_array() && text[at] == '}') {
+      return error_at(name, position_of(text, at), "found '}' where ']' would close the brackets");
     }
     const std::size_t end = skip_string_or_comment(text, at);
     if (end == at) depth.take(text[at]);

@@ -31,7 +31,8 @@ inline constexpr std::size_t kTomlDepthMax = 128;
 
 // What parse_toml() refuses before toml++ sees it: a character outside of strings and comments that
 // is not ASCII (TOML 1.0 allows none, and the behaviour of toml++ 3.3 is undefined for some of
-// them), and what is nested deeper than kTomlDepthMax.
+// them), a table's header without a key and a '}' in an array (likewise), and what is nested deeper
+// than kTomlDepthMax.
 [[nodiscard]] Result<void> check_toml_text(std::string_view text, std::string_view name);
 
 // An error about a key; about its place only if `key` is empty.

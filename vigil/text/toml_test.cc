@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string error_of(std::string_view text) {
@@ -37,6 +38,28 @@ TEST(TomlTest, NamesThePlaceOfAStrayCharacter) {
 
 TEST(TomlTest, TakesAQuoteForTheStartOfAStringOnlyWhereOneMayStart) {
   EXPECT_THAT(error_of("a = 1979-05-27T07:32:00'\xC3\xA4'\n"), HasSubstr("not ASCII"));
+}
+
+TEST(TomlTest, RefusesAHeaderInWhichNoKeyStands) {
+  for (const char* const header :
+       {"[<a]", "[\n", "[[\n", "[ .a]", "[[=]]", "  [#", "a = 1\n\t[ [a]", "\xEF\xBB\xBF[<",
+        "a = [1]\n[,", "[\x01", "[[[a]]]"}) {
+    EXPECT_THAT(error_of(header), HasSubstr("without a key")) << header;
+  }
+  for (const char* const good : {"[a]", "[[a]]", "[ \"a b\" ]", "['a']", "[-]", "a = [\n[1],\n[2]]",
+                                 "a = \"\"\"\n[<\n\"\"\"", "# [<"}) {
+    EXPECT_TRUE(parse_toml(good, "x")) << good;
+  }
+  EXPECT_THAT(error_of("[]"), Not(HasSubstr("without a key")));
+  EXPECT_THAT(error_of("["), Not(HasSubstr("without a key")));
+}
+
+TEST(TomlTest, RefusesABraceThatClosesAnArray) {
+  for (const char* const text :
+       {"a = [}", "a = [1, }]", "a = [{b = [}]}]", "a = [ # x\n }", "[a}"}) {
+    EXPECT_THAT(error_of(text), HasSubstr("where ']' would close")) << text;
+  }
+  EXPECT_TRUE(parse_toml("a = [{b = [1]}, {}]\nc = { d = [] }", "x"));
 }
 
 TEST(TomlTest, NamesThePlaceOfASyntaxError) {

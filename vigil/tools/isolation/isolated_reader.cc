@@ -132,25 +132,19 @@ void allow_cpu_seconds(rlim_t seconds) {
 
 void confine(int socket, const IsolationLimits& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
-  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGXCPU}) {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    std::signal(signal, SIG_DFL);
-#else
-    if (signal == SIGXCPU) std::signal(signal, SIG_DFL);
-#endif
-  }
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGXCPU}) std::signal(signal, SIG_DFL);
   // elfutils would ask a server for what a foreign file names.
   unsetenv("DEBUGINFOD_URLS");
   lower_limit(RLIMIT_CORE, 0, 0);
   lower_limit(RLIMIT_FSIZE, 0, 0);
   lower_limit(RLIMIT_CPU, kCpuSecondsMax, kCpuSecondsMax);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  lower_limit(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
-  // Assertions of libraries are told by the signal.
-  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
-#endif
+  // A sanitizer reserves much more than it uses, and has to say what it found.
+  if (!kIsSanitized) {
+    lower_limit(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes);
+    // Assertions of libraries are told by the signal.
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
+  }
   permit_only_reading(socket, limits.may_trace);
 }
 

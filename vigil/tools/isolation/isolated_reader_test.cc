@@ -53,7 +53,7 @@ TEST(IsolatedReaderTest, ErrorsAndExceptionsAreAnswersToo) {
   EXPECT_TRUE(reader->is_alive());
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef VIGIL_ISOLATION_SANITIZED
 
 TEST(IsolatedReaderTest, AnAssertionAndACrashCostOneAnswer) {
   EXPECT_THAT(error_of([](std::string_view) -> Result<std::string> { std::abort(); }),

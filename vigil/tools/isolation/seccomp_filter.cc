@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -150,9 +151,7 @@ bool permit_only_reading(int answers, bool may_trace) {
   for (const int number : {SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg, SYS_recvfrom}) {
     program.permit_with(number, 0, static_cast<std::uint32_t>(answers));
   }
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  program.permit_with(SYS_write, 0, 2);  // its report
-#endif
+  if (kIsSanitized) program.permit_with(SYS_write, 0, STDERR_FILENO);
   if (may_trace) {
     for (const int number : kTracing) program.permit(number);
   }

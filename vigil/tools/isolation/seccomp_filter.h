@@ -8,6 +8,13 @@
 
 namespace vigil::tools {
 
+// Whether a sanitizer watches the process, which it reports on the standard error.
+#ifdef VIGIL_ISOLATION_SANITIZED
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
 // False: the kernel or a container does not permit filters.
 bool permit_only_reading(int answers, bool may_trace);
 
