@@ -23,12 +23,16 @@ class ClockStepsTest(harness.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.file = os.path.join(folder.name, "clock")
+        self.data = os.path.join(folder.name, "data")
+        self.library = libraries[0]
         self.step_to(0)
-        self.server = self.start_vigild(
-            "--threads",
-            "2",
+        self.server = self.start()
+
+    def start(self):
+        return self.start_vigild(
+            *("--threads", "2", "--data-dir", self.data),
             environment={
-                "LD_PRELOAD": libraries[0],
+                "LD_PRELOAD": self.library,
                 "FAKETIME_TIMESTAMP_FILE": self.file,
                 "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -77,6 +81,30 @@ class ClockStepsTest(harness.TestCase):
                     self.assert_about(order["expires_at_ms"] / 1000, self.now_s() + 60)
                     date = email.utils.parsedate_to_datetime(answer.headers["Date"])
                     self.assert_about(date.timestamp(), self.now_s())
+
+    def test_periods_go_on_when_the_server_is_killed_after_a_step(self):
+        for step_s in STEPS_S:
+            with self.subTest(step_s=step_s):
+                with self.server.resp() as client:
+                    client.call("SET", "period", "x", "EX", 1000)
+                    self.step_to(step_s)
+                    date_s = int(self.now_s()) + 60
+                    client.call("SET", "date", "x", "EXAT", date_s)
+                    harness.wait_until(self.noted, "the step is noted")
+                self.server.kill()
+                self.server = self.start()
+                with self.server.resp() as client:
+                    self.assert_about(client.call("TTL", "period"), 1000)
+                    self.assert_about(client.call("EXPIRETIME", "period"), self.now_s() + 1000)
+                    self.assertEqual(client.call("EXPIRETIME", "date"), date_s)
+
+    def noted(self):
+        try:
+            with open(os.path.join(self.data, "CLOCK"), encoding="ascii") as file:
+                ahead_ms = int(file.read().split()[-1])
+        except FileNotFoundError:
+            return self.ahead_s == 0
+        return abs(ahead_ms - self.ahead_s * 1000) < 1000
 
 
 if __name__ == "__main__":

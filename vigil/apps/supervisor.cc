@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -17,6 +18,7 @@ namespace vigil::apps {
 namespace {
 
 constexpr int kInterrupted = 130;
+constexpr int kLook_ms = 1000;
 
 sigset_t awaited_signals() {
   sigset_t signals;
@@ -81,19 +83,30 @@ void Supervisor::await_stop() {
 }
 
 Supervisor::Event Supervisor::await() {
-  const std::int64_t interval_ms = manager_.watchdog_interval_ms() / 2;
-  const int timeout_ms = interval_ms == 0 ? -1 : static_cast<int>(interval_ms);
+  const std::int64_t watchdog_ms = manager_.watchdog_interval_ms();
+  const int look_ms = watchdog_ms == 0
+                          ? kLook_ms
+                          : static_cast<int>(std::min<std::int64_t>(watchdog_ms / 2, kLook_ms));
   std::array<pollfd, 2> waited = {{{signals_, POLLIN, 0}, {loaded_, POLLIN, 0}}};
   for (;;) {
-    const int ready = ::poll(waited.data(), waited.size(), timeout_ms);
+    const int ready = ::poll(waited.data(), waited.size(), look_ms);
     if (ready < 0) continue;  // a signal that is not awaited
-    if (ready == 0 && server_.reactors_turn()) manager_.tell("WATCHDOG=1");
+    if (ready == 0) look_around();
     if (waited[0].revents != 0 && stop_was_received()) return Event::kStop;
     if (waited[1].revents == 0) continue;
     std::uint64_t count = 0;
     static_cast<void>(::read(loaded_, &count, sizeof(count)));  // acquires result_
     return Event::kLoaded;
   }
+}
+
+void Supervisor::look_around() {
+  if (manager_.watchdog_interval_ms() != 0 && server_.reactors_turn()) manager_.tell("WATCHDOG=1");
+  server::ServerState& state = server_.state();
+  const Result<void> noted = state.durability.note_wall_ahead(state.wall_clock.ahead_ms());
+  if (!noted && !clock_warned_)
+    spdlog::warn("a restart will not know the time: {}", noted.error().message);
+  clock_warned_ = !noted;
 }
 
 bool Supervisor::stop_was_received() const {

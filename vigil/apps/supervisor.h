@@ -2,7 +2,7 @@
 //
 // Supervisor: what main does while the server runs: it waits for the data to be read and for the
 // signal to stop, opens the log file again on SIGHUP, and keeps the service manager's watchdog
-// quiet as long as every reactor turns.
+// quiet as long as every reactor turns. A step of the wall clock is noted in the data directory.
 //
 // Signals: SIGINT and SIGTERM stop; SIGHUP opens the log; SIGUSR1, SIGUSR2 and SIGPIPE are ignored.
 //
@@ -44,6 +44,7 @@ class Supervisor {
 
   [[nodiscard]] Event await();
   [[nodiscard]] bool stop_was_received() const;
+  void look_around();
   void reopen_log() const;
 
   server::Server& server_;
@@ -52,6 +53,7 @@ class Supervisor {
   const int signals_;
   const int loaded_;
   Result<void> result_;
+  bool clock_warned_ = false;
 };
 
 }  // namespace vigil::apps

@@ -19,6 +19,7 @@
 #include "vigil/apps/ready_file.h"
 #include "vigil/apps/service_manager.h"
 #include "vigil/apps/supervisor.h"
+#include "vigil/base/clock.h"
 #include "vigil/base/standard_descriptors.h"
 #include "vigil/base/version.h"
 #include "vigil/server/config/config.h"
@@ -130,6 +131,7 @@ int serve(Invocation& invocation) {
   const std::string effective_config = vigil::server::to_toml(config);
   Result<std::unique_ptr<DataDirectory>> data = open_data(&config.server);
   if (!data) return fail(data.error().message);
+  if (*data != nullptr) vigil::begin_unix_ms_behind_wall_clock((*data)->wall_ahead_ms());
 
   Server server(config.server, vigil::server::http_sessions(effective_config), *std::move(data));
   Supervisor supervisor(server, manager, log_file.get());

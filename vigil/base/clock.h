@@ -22,6 +22,11 @@ namespace vigil {
 // The Unix milliseconds of a reading of monotonic_ns().
 [[nodiscard]] std::int64_t unix_ms_at(std::int64_t monotonic_ns) noexcept;
 
+// Lets unix_ms() begin so much behind the wall clock: a process that takes up what another one left
+// goes on with that one's time, also if the wall clock was stepped meanwhile (wall_clock.h).
+// REQUIRES: before the first reading.
+void begin_unix_ms_behind_wall_clock(std::int64_t behind_ms);
+
 class CoarseClock {
  public:
   CoarseClock() : now_ms_(vigil::unix_ms()) {}

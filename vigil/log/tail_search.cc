@@ -30,6 +30,8 @@ bool may_be_mark(const char* bytes) {
 }
 
 class Search {
+  static constexpr std::uint64_t kNowhere = std::numeric_limits<std::uint64_t>::max();
+
  public:
   Search(const SegmentHeader& header, Position hole) : header_(header), hole_(hole) {}
 
@@ -56,7 +58,7 @@ class Search {
     if (header_.zero_filled) {
       found_.written_end = std::max(own_end, nonzero_end_);
     } else {
-      found_.written_end = std::max(own_end, old_begin_.value_or(file_end));
+      found_.written_end = std::max(own_end, std::min(old_begin_, file_end));
     }
     return found_;
   }
@@ -68,11 +70,11 @@ class Search {
       own->offset = offset;
       own->end_offset += offset;
       found_.last = own;
-      old_begin_.reset();
+      old_begin_ = kNowhere;
       if (!found_.proof && own->mark.durable > hole_) found_.proof = own;
       return;
     }
-    if (!header_.zero_filled && !old_begin_ &&
+    if (!header_.zero_filled && old_begin_ == kNowhere &&
         mark_at(bytes, header_.previous_first + in_segment, header_.previous_key)) {
       old_begin_ = offset;
     }
@@ -82,7 +84,7 @@ class Search {
   const Position hole_;
   TailSearch found_;
   std::uint64_t nonzero_end_ = 0;
-  std::optional<std::uint64_t> old_begin_;  // of the first old mark behind the last own one
+  std::uint64_t old_begin_ = kNowhere;  // of the first old mark behind the last own one
 };
 
 }  // namespace

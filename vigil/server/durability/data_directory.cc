@@ -2,6 +2,9 @@
 #include "vigil/server/durability/data_directory.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <string_view>
@@ -89,7 +92,35 @@ Result<std::vector<std::string>> continue_statuses(const log::Directory& directo
   return lost;
 }
 
+// A step is noted from here on: a slewed clock would be written all the time.
+constexpr std::int64_t kClockStep_ms = 1000;
+constexpr std::string_view kClockWord = "wall clock ahead by ms ";
+
+Result<std::int64_t> read_clock(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::int64_t{0};
+  const Result<std::string> text = read_file(path, 128);
+  if (!text) return text.error();
+  std::int64_t ahead_ms = 0;
+  const char* const end = text->data() + text->size();
+  if (text->starts_with(kClockWord)) {
+    const auto [rest, code] = std::from_chars(text->data() + kClockWord.size(), end, ahead_ms);
+    if (code == std::errc{} && std::string_view(rest, end) == "\n") return ahead_ms;
+  }
+  return Error{path +
+               ": is damaged; restore it from a backup, or remove it if the wall clock was not set "
+               "while the server ran"};
+}
+
 }  // namespace
+
+Result<void> DataDirectory::note_wall_ahead(std::int64_t ahead_ms) {
+  if (std::abs(ahead_ms - wall_ahead_ms_) < kClockStep_ms) return {};
+  const std::string text = std::string(kClockWord) + std::to_string(ahead_ms) + "\n";
+  if (Result<void> written = write_file(log_->path_of("CLOCK"), text); !written) return written;
+  wall_ahead_ms_ = ahead_ms;
+  return {};
+}
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(ServerOptions* options) {
   Result<std::unique_ptr<log::Directory>> log = log::Directory::open(options->data_dir);
@@ -102,8 +133,11 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(ServerOptions* option
   }
   Result<std::vector<std::string>> lost = continue_statuses(directory, &options->orders.table);
   if (!lost) return lost.error();
+  const Result<std::int64_t> wall_ahead_ms = read_clock(directory.path_of("CLOCK"));
+  if (!wall_ahead_ms) return wall_ahead_ms.error();
   options->orders.idempotency_secret.assign(directory.secret().begin(), directory.secret().end());
-  return std::unique_ptr<DataDirectory>(new DataDirectory(*std::move(log), *std::move(lost)));
+  return std::unique_ptr<DataDirectory>(
+      new DataDirectory(*std::move(log), *std::move(lost), *wall_ahead_ms));
 }
 
 }  // namespace vigil::server

@@ -107,6 +107,11 @@ class Durability {
     return log != nullptr && log->tail() - log->committed() > options_.backlog_bytes_max / 2;
   }
 
+  // The wall clock is so far before unix_ms(): kept for the next start. By the owner.
+  [[nodiscard]] Result<void> note_wall_ahead(std::int64_t ahead_ms) {
+    return directory_ == nullptr ? Result<void>() : directory_->note_wall_ahead(ahead_ms);
+  }
+
   // --- Snapshots and statistics ----------------------------------------------------------------
 
   // Null while and where there is no log.

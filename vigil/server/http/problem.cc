@@ -10,7 +10,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::array<ProblemSpec, 27> kProblems = {{
+constexpr std::array<ProblemSpec, 28> kProblems = {{
     {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
     {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
     {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
