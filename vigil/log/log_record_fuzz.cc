@@ -17,7 +17,7 @@
 #include "vigil/log/record.h"
 #include "vigil/log/repair.h"
 #include "vigil/log/segment.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
 
 namespace vigil::log {
 namespace {
