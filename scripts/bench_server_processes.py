@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers that bench_server.py and bench_durability.py measure: each runs pinned to one core on a
-free loopback port, in a directory of its own, and tells its CPU time and resident memory."""
+"""The servers that bench_server.py and bench_durability.py measure: each runs pinned to one core
+on a free loopback port, in a directory of its own, and tells its CPU time and resident memory."""
 
 import os
 import pathlib
