@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers that bench_server.py measures: each runs pinned to one core on a free loopback port,
-in a directory of its own, and tells its CPU time and resident memory."""
+"""The servers that bench_server.py and bench_durability.py measure: each runs pinned to one core
+on a free loopback port, in a directory of its own, and tells its CPU time and resident memory."""
 
 import os
 import pathlib
@@ -108,21 +108,21 @@ class Server:
 class Redis(Server):
     name = "redis"
 
-    def __init__(self, core):
+    def __init__(self, core, *settings):
         self.resp_port = free_port()
         binary = require("redis-server")
-        settings = ["--bind", "127.0.0.1", "--port", self.resp_port]
-        settings += ["--save", "", "--appendonly", "no"]
-        super().__init__(core, [binary, *settings, "--loglevel", "warning"])
+        common = ["--bind", "127.0.0.1", "--port", self.resp_port, "--loglevel", "warning"]
+        settings = settings or ("--save", "", "--appendonly", "no")
+        super().__init__(core, [binary, *common, *settings])
         self.wait_for_port(self.resp_port)
 
 
 class Vigild(Server):
     name = "vigild"
 
-    def __init__(self, core, binary):
-        flags = ["--bind", "127.0.0.1", "--resp-port", "0", "--http-port", "0", "--threads", "1"]
-        super().__init__(core, [binary, *flags])
+    def __init__(self, core, binary, *flags):
+        common = ["--bind", "127.0.0.1", "--resp-port", "0", "--http-port", "0", "--threads", "1"]
+        super().__init__(core, [binary, *common, *flags])
         readable, _, _ = select.select([self.process.stdout], [], [], START_TIMEOUT_S)
         words = self.process.stdout.readline().decode().split() if readable else []
         if len(words) != 3 or words[0] != "ready":

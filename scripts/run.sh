@@ -3,7 +3,8 @@
 #
 # Installs what is missing, builds release and starts vigild; Ctrl-C drains and stops it.
 #
-#   scripts/run.sh                          serve on 127.0.0.1:6390 (RESP) and :8390 (HTTP)
+#   scripts/run.sh                          serve on 127.0.0.1:6390 (RESP) and :8390 (HTTP),
+#                                           keeping what is written in ./vigil-data
 #   scripts/run.sh --demo                   the same with a live order workload
 #   scripts/run.sh -- --resp-port 0         pass options to vigild (see -- --help)
 set -euo pipefail
@@ -31,4 +32,5 @@ done
 scripts/setup.sh run
 cmake --preset release --log-level=WARNING
 cmake --build --preset release
-exec build/release/vigild "${arguments[@]}"
+# A later --data-dir wins.
+exec build/release/vigild --data-dir ./vigil-data "${arguments[@]}"

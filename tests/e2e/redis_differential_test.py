@@ -307,6 +307,7 @@ class RedisDifferentialTest(harness.TestCase):
     @staticmethod
     def _described(info):
         named = {b"write", b"readonly", b"denyoom", b"admin", b"pubsub", b"fast", b"no_auth"}
+        named.add(b"loading")
         return info[1], set(info[2]) & named, info[3:6], set(info[6])
 
     def test_inline_and_malformed_requests_get_the_bytes_of_redis(self):

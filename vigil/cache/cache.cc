@@ -114,6 +114,7 @@ void Cache::write_many(std::span<const Key> keys, std::int64_t now_ms, const Man
   shards_.get()->refuse_reentry();
   held.enter();
   Slots slots(*this, keys, now_ms);
+  const ChangeGroup group(observers_);
   change(slots);
 }
 
@@ -221,6 +222,35 @@ bool Cache::random_key(std::int64_t now_ms, Random& random, std::string* key) co
     });
   } while (!found && cursor != 0);
   return found;
+}
+
+// A shard's cursor is bucket:6 | position:32.
+std::uint64_t Cache::scan_records(std::uint32_t shard, std::uint64_t cursor,
+                                  const RecordVisitor& visit) const {
+  const Index& index = shards_.get()[shard].index();
+  std::vector<Index::KeyCopy> entries;
+  Cursor at = Cursor::decode(cursor);
+  at.point = index.scan(at.point, &entries);
+  std::string value;
+  for (const Index::KeyCopy& entry : entries) {
+    EntryHeader header;
+    const bool found =
+        index.read(seeded_hash(entry.key, seed_), entry.key, [&](const EntryReader& reader) {
+          header = reader.header();
+          value.resize(reader.value_size());
+          reader.copy_value(value.data());
+          return true;
+        });
+    if (found) visit({entry.key, value, header});
+  }
+  return at.point.end ? 0 : at.encode();
+}
+
+std::uint64_t Cache::version_floor(std::uint32_t shard) {
+  Shard& of = shards_.get()[shard];
+  of.enter();
+  const LeaveAtEnd leave{of};
+  return of.version_floor();
 }
 
 // --- Statistics and debugging --------------------------------------------------------------------

@@ -8,8 +8,8 @@
 // without expiry events.
 //
 // Thread safety: every member may be called from any thread at any time, except add_observer and
-// set_tombstone_retention (before the first write). Callbacks must not call back into the same
-// Cache; a write that does so is stopped by VIGIL_CHECK.
+// set_tombstone_retention (while no other thread writes). Callbacks must not call back into the
+// same Cache; a write that does so is stopped by VIGIL_CHECK.
 //
 // Consistency: operations on one key are linearizable. Writes to one shard are applied one at a
 // time in one order (shard.h). A read never blocks, takes no lock and writes no shared memory; it
@@ -97,7 +97,7 @@ class Cache {
   [[nodiscard]] const CacheOptions& options() const { return options_; }
   [[nodiscard]] std::uint32_t shard_count() const { return options_.shards; }
 
-  // --- Before the first write ------------------------------------------------------------------
+  // --- Before the first write, or while no other thread writes ---------------------------------
 
   // Tells `observer` the changes (shard_observer.h). It must live as long as the cache is used.
   void add_observer(ShardObserver& observer, ObservedEvents events = ObservedEvents::kAll);
@@ -189,6 +189,22 @@ class Cache {
                      const ScanVisitor& visit) const;
   bool random_key(std::int64_t now_ms, Random& random, std::string* key) const;
 
+  // Visits the records of one bucket of a shard, of every kind, hidden and expired ones too; starts
+  // at cursor 0 and returns the next cursor, 0 at the end. Takes no shard: a record that is present
+  // during the whole scan is visited at least once, as it was at some time of the scan, perhaps
+  // before observers were told (version_floor() waits for that).
+  struct ScannedRecord {
+    std::string_view key;
+    std::string_view value;
+    EntryHeader header;
+  };
+  using RecordVisitor = std::function<void(const ScannedRecord&)>;
+  std::uint64_t scan_records(std::uint32_t shard, std::uint64_t cursor,
+                             const RecordVisitor& visit) const;
+  // Versions of keys that are not in the shard start above it. Takes the shard for an instant:
+  // every change that was visible to readers before was told to the observers when this returns.
+  [[nodiscard]] std::uint64_t version_floor(std::uint32_t shard);
+
   // --- Statistics and debugging ----------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t size() const;  // visible kinds, expired ones included until collected
@@ -199,6 +215,8 @@ class Cache {
   void check_invariants() const;
 
  private:
+  friend class Restoration;  // restoration.h
+
   struct DestroyShards {
     std::uint32_t count;
     void operator()(Shard* shards) const;

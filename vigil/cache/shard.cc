@@ -26,6 +26,12 @@ Slot::Slot(Shard& shard, std::uint64_t hash, std::string_view key, std::int64_t 
   position_ = shard.find_live(hash, key, now_ms, &header_);
 }
 
+Slot::Slot(Shard& shard, std::uint64_t hash, std::string_view key, std::int64_t now_ms,
+           Index::Position position)
+    : shard_(shard), hash_(hash), key_(key), now_ms_(now_ms), position_(position) {
+  if (position) header_ = load_header(shard.arena_.at(position.ref()));
+}
+
 std::string_view Slot::value() const {
   return value_in_place(shard_.arena_.at(position_.ref()), header_);
 }
@@ -66,6 +72,8 @@ AssignStatus Slot::bury(std::uint64_t version, std::int64_t deadline_ms) {
 Slot Slot::sibling(std::string_view key) const {
   return {shard_, seeded_hash(key, shard_.options_.hash_seed), key, now_ms_};
 }
+
+ChangeGroup Slot::group() const { return ChangeGroup(*shard_.options_.observers); }
 
 // --- Entering and leaving ------------------------------------------------------------------------
 
@@ -221,6 +229,7 @@ AssignStatus Shard::store(Slot& slot, const EntryHeader& header, std::string_vie
     }
   }
   count(header, +1);
+  highest_version_ = std::max(highest_version_, header.version);
   schedule(ref, header.deadline_ms, slot.now_ms_);
   if (!options_.observers->of_all.empty()) [[unlikely]]
     tell_stored(ref, header, slot.header_, slot.now_ms_);
@@ -285,6 +294,7 @@ EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, con
   }
   count(header, -1);
   count(tombstone, +1);
+  highest_version_ = std::max(highest_version_, tombstone.version);
   schedule(ref, tombstone.deadline_ms, now_ms);
   if (!options_.observers->of_removals.empty()) [[unlikely]] {
     if (!header.hidden()) tell_removed(old, header, cause, true, now_ms);
@@ -294,7 +304,9 @@ EntryHeader Shard::bury(Index::Position position, const EntryHeader& header, con
   return tombstone;
 }
 
+// Versions go on above those that were cleared, as after a removal.
 void Shard::clear() {
+  version_floor_ = highest_version_;
   index_.clear();
   slab_.clear();
   wheel_.clear();
@@ -302,7 +314,18 @@ void Shard::clear() {
                         &counters_.entry_bytes, &counters_.wheel_bytes}) {
     counter->store(0, std::memory_order_relaxed);
   }
-  for (ShardObserver* observer : options_.observers->of_all) observer->cleared(options_.number);
+  for (ShardObserver* observer : options_.observers->of_all) {
+    observer->cleared(options_.number, version_floor_);
+  }
+}
+
+Slot Shard::stored_slot(std::uint64_t hash, std::string_view key, std::int64_t now_ms) {
+  return {*this, hash, key, now_ms, index_.find(hash, key)};
+}
+
+void Shard::raise_version_floor(std::uint64_t version) {
+  version_floor_ = std::max(version_floor_, version);
+  highest_version_ = std::max(highest_version_, version);
 }
 
 void Shard::tell_stored(Ref ref, const EntryHeader& header, const EntryHeader& previous,

@@ -103,8 +103,15 @@ class Slot {
   // of `key` outlive the Slot.
   [[nodiscard]] Slot sibling(std::string_view key) const;
 
+  // The changes from here to the end of the scope, of this key and its siblings, belong together
+  // (shard_observer.h). REQUIRES: not inside of write_many(), which is one group anyway.
+  [[nodiscard]] ChangeGroup group() const;
+
  private:
   friend class Shard;
+
+  Slot(Shard& shard, std::uint64_t hash, std::string_view key, std::int64_t now_ms,
+       Index::Position position);
 
   Shard& shard_;
   std::uint64_t hash_;
@@ -160,6 +167,11 @@ class Shard {
 
   // REQUIRES: entered, for the following.
   void clear();
+  // The record as it is, expired or not, for restoring (restoration.h).
+  [[nodiscard]] Slot stored_slot(std::uint64_t hash, std::string_view key, std::int64_t now_ms);
+  // Versions of keys that are not there start above it.
+  [[nodiscard]] std::uint64_t version_floor() const { return version_floor_; }
+  void raise_version_floor(std::uint64_t version);
   // Returns the number of entries expired; takes the work done from *budget and sets *more if
   // something due is left.
   std::size_t collect_expired(std::int64_t now_ms, std::size_t* budget, bool* more);
@@ -223,7 +235,8 @@ class Shard {
   Index index_;
   Slab slab_;
   TimingWheel wheel_;
-  std::uint64_t version_floor_ = 0;  // the highest version among removed entries
+  std::uint64_t version_floor_ = 0;    // the highest version among removed entries
+  std::uint64_t highest_version_ = 0;  // among all entries that there ever were
   std::string scratch_key_;
   Counters counters_;
   WriteQueue queue_;

@@ -15,6 +15,10 @@
 //   removed        there is no record under the key any more
 //   cleared        there is no record in the shard any more
 //
+// Changes between group_began() and group_ended() of the same thread belong together: whoever keeps
+// them keeps all or none. A group is the changes of one write_many(), or of one write that asked
+// for it (Slot::group()); groups do not nest, and all shards of a group are held until it ended.
+//
 // "Record" means every kind of entry: hidden ones (tombstones, idempotency records) are announced
 // like visible ones. A visible entry that leaves a tombstone is announced as removed, and the next
 // event of the shard stores the tombstone; so a visible entry always ends in `removed` or
@@ -30,8 +34,9 @@
 // must not throw (they are noexcept) and must not call the cache; a write is stopped by
 // VIGIL_CHECK. All views and pointers are valid during the call.
 //
-// Lifetime: registered by Cache::add_observer() before the first write, for as long as the cache is
-// used. Observers are called in the order in which they were registered.
+// Lifetime: registered by Cache::add_observer() before the first write, or while no other thread
+// writes (a log, after the cache was restored), for as long as the cache is used. Observers are
+// called in the order in which they were registered. Restoring a cache (restoration.h) is not told.
 //
 // Complexity: nothing but a comparison per change of which no observer is told. An observer that
 // needs removed() alone says so to add_observer(): stores, the changes of the hot path, then stay
@@ -96,7 +101,10 @@ class ShardObserver {
   virtual void stored(const StoredEntry& /*entry*/) noexcept {}
   virtual void removed(const RemovedEntry& /*entry*/) noexcept {}
   virtual void deadline_set(const MovedDeadline& /*entry*/) noexcept {}
-  virtual void cleared(std::uint32_t /*shard*/) noexcept {}
+  // The next versions of the shard start above `version_floor`.
+  virtual void cleared(std::uint32_t /*shard*/, std::uint64_t /*version_floor*/) noexcept {}
+  virtual void group_began() noexcept {}
+  virtual void group_ended() noexcept {}
 };
 
 // What an observer is told.
@@ -109,6 +117,22 @@ enum class ObservedEvents : std::uint8_t {
 struct ShardObservers {
   std::vector<ShardObserver*> of_all;
   std::vector<ShardObserver*> of_removals;  // those of all events included
+};
+
+// A group of changes, from here to the end of the scope. REQUIRES: its shards are held.
+class ChangeGroup {
+ public:
+  explicit ChangeGroup(const ShardObservers& observers) : observers_(observers) {
+    for (ShardObserver* observer : observers_.of_all) observer->group_began();
+  }
+  ~ChangeGroup() {
+    for (ShardObserver* observer : observers_.of_all) observer->group_ended();
+  }
+  ChangeGroup(const ChangeGroup&) = delete;
+  ChangeGroup& operator=(const ChangeGroup&) = delete;
+
+ private:
+  const ShardObservers& observers_;
 };
 
 }  // namespace vigil::cache

@@ -38,8 +38,9 @@ class Diary final : public ShardObserver {
     events_.push_back("deadline " + std::string(entry.key) + " " +
                       time(entry.previous_deadline_ms) + " -> " + time(entry.header.deadline_ms));
   }
-  void cleared(std::uint32_t shard) noexcept override {
-    events_.push_back("cleared " + std::to_string(shard));
+  void cleared(std::uint32_t shard, std::uint64_t version_floor) noexcept override {
+    events_.push_back("cleared " + std::to_string(shard) + " up to v" +
+                      std::to_string(version_floor));
   }
 
  private:
@@ -177,7 +178,36 @@ TEST_F(ShardObserverTest, ClearingIsOneEventPerShard) {
   Cache cache({.shards = 4});
   cache.add_observer(diary);
   cache.clear();
-  EXPECT_EQ(events, (Events{"cleared 0", "cleared 1", "cleared 2", "cleared 3"}));
+  EXPECT_EQ(events, (Events{"cleared 0 up to v0", "cleared 1 up to v0", "cleared 2 up to v0",
+                            "cleared 3 up to v0"}));
+}
+
+TEST_F(ShardObserverTest, WhatBelongsTogetherIsOneGroup) {
+  struct Groups final : ShardObserver {
+    void stored(const StoredEntry& entry) noexcept override {
+      line += std::string(entry.key) + " ";
+    }
+    void group_began() noexcept override { line += "( "; }
+    void group_ended() noexcept override { line += ") "; }
+    std::string line;
+  } groups;
+  Cache cache({.shards = 4});
+  cache.add_observer(groups);
+  const std::vector<Key> keys = {cache.key("a"), cache.key("b"), cache.key("c")};
+  cache.write_many(keys, kNow, [](Cache::Slots& slots) {
+    for (std::size_t i = 0; i < slots.size(); ++i) slots(i).assign(Kind::kString, "v", kNoDeadline);
+  });
+  EXPECT_EQ(cache.write(cache.key("d"), kNow,
+                        [](Slot& slot) {
+                          const ChangeGroup together = slot.group();
+                          slot.assign(Kind::kString, "v", kNoDeadline);
+                          slot.sibling("e").assign(Kind::kIdempotency, "v", kNow + 1);
+                        }),
+            WriteStatus::kApplied);
+  EXPECT_EQ(cache.write(cache.key("f"), kNow,
+                        [](Slot& slot) { slot.assign(Kind::kString, "v", kNoDeadline); }),
+            WriteStatus::kApplied);
+  EXPECT_EQ(groups.line, "( a b c ) ( d e ) f ");
 }
 
 TEST_F(ShardObserverTest, SeveralObserversAreToldInTheOrderOfTheirRegistration) {

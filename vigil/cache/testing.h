@@ -69,7 +69,7 @@ class CacheCopy final : public ShardObserver {
     shard.expect(old->header == entry.header, "deadline_set: more than the deadline changed");
   }
 
-  void cleared(std::uint32_t shard) noexcept override {
+  void cleared(std::uint32_t shard, std::uint64_t /*version_floor*/) noexcept override {
     shards_[shard].note("cleared", {}, {});
     shards_[shard].expect(shards_[shard].tombstone_due.empty(),
                           "cleared: a tombstone was announced");

@@ -17,7 +17,7 @@
 namespace vigil::log {
 namespace {
 
-// What a thread keeps back between begin_group() and end_group(): copies, because the views of an
+// What a thread keeps back between group_began() and group_ended(): copies, because the views of an
 // event end with it.
 struct Group {
   struct Kept {
@@ -240,20 +240,21 @@ void Log::deadline_set(const cache::MovedDeadline& entry) noexcept {
   append(record_of(RecordType::kDeadline, entry.shard, entry.key, entry.header));
 }
 
-void Log::cleared(std::uint32_t shard) noexcept {
+void Log::cleared(std::uint32_t shard, std::uint64_t version_floor) noexcept {
   Record record;
   record.type = RecordType::kCleared;
   record.shard = shard;
+  record.version = version_floor;
   append(record);
 }
 
-void Log::begin_group() noexcept {
+void Log::group_began() noexcept {
   VIGIL_CHECK(open_group.log == nullptr, "groups of a log do not nest");
   open_group.log = this;
 }
 
-void Log::end_group() noexcept {
-  VIGIL_CHECK(open_group.log == this, "end_group() without begin_group()");
+void Log::group_ended() noexcept {
+  VIGIL_CHECK(open_group.log == this, "group_ended() without group_began()");
   open_group.log = nullptr;
   run_->append(open_group.records);
   open_group.records.clear();

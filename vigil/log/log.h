@@ -37,8 +37,8 @@
 //   kFailed    a write failed for another reason, or a sync failed at all: for good. Nothing after
 //              it is committed, the files are left as they are, the listener is told once.
 //
-// Thread safety: the observer's calls come as ShardObserver says, from any thread; begin_group()
-// and end_group() concern the calling thread; every other member may be called from any thread,
+// Thread safety: the observer's calls come as ShardObserver says, from any thread; group_began()
+// and group_ended() concern the calling thread; every other member may be called from any thread,
 // except close() and the destructor: after the last change. The listener is called from the log's
 // threads.
 //
@@ -118,16 +118,16 @@ class Log final : public cache::ShardObserver {
   // A removal that leaves a tombstone is not written: the tombstone is, next.
   void removed(const cache::RemovedEntry& entry) noexcept override;
   void deadline_set(const cache::MovedDeadline& entry) noexcept override;
-  void cleared(std::uint32_t shard) noexcept override;
+  void cleared(std::uint32_t shard, std::uint64_t version_floor) noexcept override;
 
   // Any record but marks: what is no event of the cache.
   void append(const Record& record) noexcept;
 
-  // What this thread appends from begin_group() to end_group() is kept back and appended at the end
-  // as a group: after a crash all of it is there or nothing. Between the two calls the thread holds
-  // every shard that it changes, and applies no other thread's writes. They do not nest.
-  void begin_group() noexcept;
-  void end_group() noexcept;
+  // What this thread appends from group_began() to group_ended() is kept back and appended at the
+  // end as a group: after a crash all of it is there or nothing. Between the two calls the thread
+  // holds every shard that it changes, and applies no other thread's writes. They do not nest.
+  void group_began() noexcept override;
+  void group_ended() noexcept override;
 
   // ---- Committing ----
 

@@ -59,12 +59,12 @@ class LogModelTest : public ::testing::Test {
   void append(Log& log) {
     const std::uint64_t count = 1 + random_.below(4);
     const bool group = random_.below(4) == 0;
-    if (group) log.begin_group();
+    if (group) log.group_began();
     for (std::uint64_t i = 0; i < count; ++i) {
       model_.push_back(random_record(random_));
       log.append(model_.back().record());
     }
-    if (group) log.end_group();
+    if (group) log.group_ended();
   }
 
   Random random_{vigil::testing::test_seed()};

@@ -53,12 +53,12 @@ TEST_P(LogStressTest, EveryProducersRecordsAreReadBackInItsOrder) {
       Random random(seed + producer);
       for (std::uint64_t number = 1; number <= kSteps; ++number) {
         const bool group = number % 16 == 0;
-        if (group) log.begin_group();
+        if (group) log.group_began();
         const std::size_t size = random.below(64) == 0 ? 40'000 : random.below(200);
         log.append(numbered(producer, number, size).record());
         if (group) {
           log.append(numbered(producer, ++number, 3).record());
-          log.end_group();
+          log.group_ended();
         }
         if (number % 8 == 0) log.commit_soon();
         if (number % 100 == 0) run.wait_committed(log.tail());

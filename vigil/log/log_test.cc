@@ -93,10 +93,10 @@ TEST(LogTest, AGroupIsReadBackWholeOrNotAtAll) {
   TestRun run(disk);
   ASSERT_TRUE(run.is_open()) << run.error();
   const std::vector<OwnedRecord> group = numbered(40);  // over several segments
-  run.log().begin_group();
+  run.log().group_began();
   for (const OwnedRecord& record : group) run.log().append(record.record());
   EXPECT_EQ(run.log().tail(), run.listener().position() + run.log().tail()) << "kept back";
-  run.log().end_group();
+  run.log().group_ended();
   ASSERT_TRUE(run.wait_committed(run.log().tail()));
   const std::unique_ptr<SimulatedDisk> left = disk.copy();
   Result<ReadBack> back = recover(*left);
@@ -125,7 +125,7 @@ TEST(LogTest, EventsOfACacheBecomeRecords) {
   log.deadline_set({5, 1, "k", header, 0});
   log.removed({5, 1, "k", "v", header, cache::RemovalCause::kDeleted, true});
   log.removed({5, 1, "k", "v", header, cache::RemovalCause::kDeleted, false});
-  log.cleared(5);
+  log.cleared(5, 0);
   ASSERT_TRUE(run.wait_committed(log.tail()));
   const Result<ReadBack> back = recover(*disk.copy());
   ASSERT_TRUE(back) << back.error().message;

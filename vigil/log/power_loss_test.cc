@@ -93,7 +93,7 @@ class Recording {
   void append(Log& log) {
     const std::uint64_t count = 1 + random_.below(6);
     const bool group = random_.below(3) == 0;
-    if (group) log.begin_group();
+    if (group) log.group_began();
     const std::size_t begin = appended_.size();
     for (std::uint64_t i = 0; i < count; ++i) {
       appended_.push_back({random_record(random_), 0, group && i + 1 < count});
@@ -101,7 +101,7 @@ class Recording {
       if (!group) appended_.back().tail = log.tail();
     }
     if (!group) return;
-    log.end_group();
+    log.group_ended();
     for (std::size_t i = begin; i < appended_.size(); ++i) appended_[i].tail = log.tail();
   }
 

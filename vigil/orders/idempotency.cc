@@ -33,7 +33,8 @@ std::uint64_t request_hash(const OrderEvent& event) {
   return xxh3(request);
 }
 
-IdempotencyKeys::IdempotencyKeys() {
+IdempotencyKeys::IdempotencyKeys(std::string_view given) : secret_(given) {
+  if (!secret_.empty()) return;
   const std::array<std::uint64_t, 2> secret{random_seed(), random_seed()};
   secret_.resize(sizeof(secret));
   std::memcpy(secret_.data(), secret.data(), sizeof(secret));

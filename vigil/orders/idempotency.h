@@ -7,13 +7,14 @@
 //   order id | idempotency key | order id size:16 | secret:128
 //
 // The size keeps pairs apart that are equal when written one behind the other (ids and keys may
-// hold any byte), and the secret of the process keeps clients from naming a record.
+// hold any byte), and the secret keeps clients from naming a record.
 //
 // Thread safety: immutable.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "vigil/orders/event.h"
 
@@ -24,7 +25,8 @@ namespace vigil::orders {
 
 class IdempotencyKeys {
  public:
-  IdempotencyKeys();
+  // An empty secret: one of this process, at random.
+  explicit IdempotencyKeys(std::string_view secret = {});
 
   // Longer than cache::kKeyBytesMax if the event's id and key are.
   [[nodiscard]] std::string record_key(const OrderEvent& event) const;

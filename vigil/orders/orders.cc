@@ -44,7 +44,7 @@ OrderOutcome outcome_of(cache::AssignStatus status, OrderOutcome stored) {
 }  // namespace
 
 Orders::Orders(cache::Cache& cache, OrderOptions options)
-    : cache_(cache), options_(std::move(options)) {
+    : cache_(cache), options_(std::move(options)), idempotency_keys_(options_.idempotency_secret) {
   VIGIL_CHECK(options_.history <= kHistoryMax,
               "at most 64 status changes are remembered per order");
   cache_.set_tombstone_retention(cache::Kind::kOrder, options_.tombstone_retention_ms);
@@ -80,6 +80,7 @@ OrderResult Orders::apply_once(const OrderEvent& event, cache::Slot& slot) const
     return std::move(record->result);
   }
   if (too_large_to_remember(event, slot)) return answer(OrderOutcome::kTooLarge, slot);
+  const cache::ChangeGroup together = slot.group();
   OrderResult result = apply_to(event, slot);
   if (remembered(result.outcome)) {
     const auto id_size = static_cast<std::uint16_t>(event.order_id.size());
@@ -142,7 +143,7 @@ OrderResult Orders::apply_to(const OrderEvent& event, cache::Slot& slot) const {
   if (const auto refused = refusal(event, slot)) return answer(*refused, slot);
   if (event.type == OrderEvent::Type::kDelete) return remove(event, slot);
 
-  StatusId status = 0;  // the first initial status
+  StatusId status = options_.table.first_initial();
   if (!event.status.empty()) {
     const std::optional<StatusId> known = options_.table.find(event.status);
     if (!known) return answer(OrderOutcome::kUnknownStatus, slot);

@@ -26,6 +26,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "vigil/cache/cache.h"
@@ -41,6 +42,9 @@ struct OrderOptions {
   std::uint32_t history = 8;                      // status changes remembered per order, 0..64
   std::int64_t tombstone_retention_ms = 600'000;  // longer than any retry or delay of an event
   std::int64_t idempotency_retention_ms = 600'000;
+  // Under which the answers to idempotency keys are kept: what finds them again after a restart.
+  // Empty: one of this process.
+  std::string idempotency_secret;
 };
 
 class Orders {

@@ -142,6 +142,12 @@ bool copy_order(const cache::EntryReader& entry, Order* order) {
 
 // --- Idempotency records -------------------------------------------------------------------------
 
+std::string_view shard_key(cache::Kind kind, std::string_view key, std::string_view value) {
+  if (kind != cache::Kind::kIdempotency) return key;
+  const std::optional<IdempotencyRecord> record = decode_idempotency(value);
+  return record ? record->order_id(key) : key;
+}
+
 std::string encode_idempotency(const IdempotencyRecord& record) {
   const OrderResult& result = record.result;
   std::string value(kIdempotencyHeadBytes, '\0');

@@ -74,6 +74,10 @@ struct IdempotencyRecord {
   }
 };
 
+// The key whose shard holds the record under `key`: an answer lies with its order.
+[[nodiscard]] std::string_view shard_key(cache::Kind kind, std::string_view key,
+                                         std::string_view value);
+
 [[nodiscard]] std::string encode_idempotency(const IdempotencyRecord& record);
 // Nothing if the bytes are no record. The result is marked as replayed.
 [[nodiscard]] std::optional<IdempotencyRecord> decode_idempotency(std::string_view value);

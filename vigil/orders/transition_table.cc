@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/orders/transition_table.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "vigil/base/hash.h"
 
 namespace vigil::orders {
 namespace {
@@ -44,6 +47,42 @@ Result<TransitionTable> TransitionTable::create(const std::vector<std::string>& 
   }
   table.close();
   return table;
+}
+
+Result<TransitionTable> TransitionTable::numbered_as(const std::vector<std::string>& names) const {
+  TransitionTable table;
+  for (const auto* list : {&names, &names_}) {
+    for (const std::string& name : *list) {
+      const Result<StatusId> id = table.intern(name);
+      if (!id) return id.error();
+    }
+  }
+  const auto renumbered = [&](std::size_t status) { return *table.find(names_[status]); };
+  for (std::size_t from = 0; from < names_.size(); ++from) {
+    table.initial_[renumbered(from)] = initial_[from];
+    for (std::size_t to = 0; to < names_.size(); ++to) {
+      table.next_[renumbered(from)][renumbered(to)] = next_[from][to];
+    }
+  }
+  table.first_initial_ = renumbered(first_initial_);
+  table.close();
+  return table;
+}
+
+std::uint64_t TransitionTable::fingerprint() const {
+  std::vector<std::string> lines;
+  for (std::size_t from = 0; from < names_.size(); ++from) {
+    if (initial_[from]) lines.push_back(names_[from]);
+    for (std::size_t to = 0; to < names_.size(); ++to) {
+      if (next_[from][to]) lines.push_back(names_[from] + '\0' + names_[to]);
+    }
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) {
+    text.append(std::to_string(line.size())).append(":").append(line);
+  }
+  return xxh3(text);
 }
 
 Result<StatusId> TransitionTable::intern(const std::string& status) {

@@ -36,11 +36,17 @@ class TransitionTable {
   static Result<TransitionTable> create(const std::vector<std::string>& initial,
                                         const std::vector<Step>& steps);
 
+  // The same statuses and steps, numbered so that the statuses called `names` have the numbers 0,
+  // 1, ...: what is stored names statuses by number and outlives a change of the table. A name that
+  // the table does not have becomes a terminal status. An error if that makes too many.
+  [[nodiscard]] Result<TransitionTable> numbered_as(const std::vector<std::string>& names) const;
+
   [[nodiscard]] std::optional<StatusId> find(std::string_view status) const;
   [[nodiscard]] const std::string& name(StatusId status) const { return names_[status]; }
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] bool terminal(StatusId status) const { return next_[status].none(); }
   [[nodiscard]] bool initial(StatusId status) const { return initial_[status]; }
+  [[nodiscard]] StatusId first_initial() const { return first_initial_; }
   [[nodiscard]] bool allowed(StatusId from, StatusId to) const {
     return from == to || next_[from][to];
   }
@@ -48,6 +54,9 @@ class TransitionTable {
     return from == to || closure_[from][to];
   }
   [[nodiscard]] bool reachable_from_start(StatusId to) const { return from_start_[to]; }
+
+  // Equal for tables that have the same initial statuses and steps, however numbered.
+  [[nodiscard]] std::uint64_t fingerprint() const;
 
  private:
   using StatusSet = std::bitset<kStatusesMax>;
@@ -57,6 +66,7 @@ class TransitionTable {
 
   std::vector<std::string> names_;
   StatusSet initial_;
+  StatusId first_initial_ = 0;
   StatusSet from_start_;
   std::array<StatusSet, kStatusesMax> next_{};
   std::array<StatusSet, kStatusesMax> closure_{};

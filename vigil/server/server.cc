@@ -30,8 +30,10 @@ struct Server::Impl {
   std::vector<std::thread> threads;
 };
 
-Server::Server(ServerOptions options, SessionFactory http_sessions)
-    : state_(std::make_unique<ServerState>(std::move(options))), impl_(std::make_unique<Impl>()) {
+Server::Server(ServerOptions options, SessionFactory http_sessions,
+               std::unique_ptr<DataDirectory> data)
+    : state_(std::make_unique<ServerState>(std::move(options), std::move(data))),
+      impl_(std::make_unique<Impl>()) {
   Impl& impl = *impl_;
   impl.factories.http = std::move(http_sessions);
   impl.factories.resp = [&impl](ReactorContext& context, Connection& connection) {
@@ -67,7 +69,7 @@ Server::~Server() {
   wait();
 }
 
-Result<void> Server::start() {
+Result<void> Server::start(Reports reports) {
   Impl& impl = *impl_;
   VIGIL_CHECK(impl.threads.empty(), "the server was started before");
   const ServerOptions& options = state_->options;
@@ -90,7 +92,27 @@ Result<void> Server::start() {
     pthread_setname_np(impl.threads.back().native_handle(),
                        ("reactor-" + std::to_string(i)).c_str());
   }
+  start_durability(std::move(reports));
   return {};
+}
+
+void Server::start_durability(Reports reports) {
+  const auto& reactors = impl_->reactors;
+  Durability::Listener listener;
+  listener.recovered = [&reactors, loaded = std::move(reports.loaded)](const Result<void>& result) {
+    for (const auto& reactor : reactors) reactor->mailbox().wake();  // expiry begins
+    if (loaded) loaded(result);
+  };
+  listener.committed = [&reactors](log::Position position) {
+    for (const auto& reactor : reactors) reactor->commit_gate().advance(position);
+  };
+  listener.failed = [&reactors] {
+    for (const auto& reactor : reactors) reactor->commit_gate().fail();
+  };
+  const auto nobody = [](std::string_view) {};
+  listener.note = reports.note ? std::move(reports.note) : nobody;
+  listener.warning = reports.warning ? std::move(reports.warning) : nobody;
+  state_->durability.start(std::move(listener));
 }
 
 void Server::request_stop() noexcept {
@@ -102,6 +124,7 @@ void Server::wait() {
   for (std::thread& thread : impl_->threads) {
     if (thread.joinable()) thread.join();
   }
+  state_->durability.stop();
 }
 
 std::string Server::resp_address() const {

@@ -200,7 +200,7 @@ TEST(ConfigTest, ThePrintedConfigurationLoadsBack) {
   Config reloaded;
   EXPECT_EQ(load(printed->text, &reloaded), "");
   EXPECT_EQ(to_toml(reloaded), printed->text);
-  EXPECT_EQ(reloaded.data_dir, "a\"b\\c\x01订");
+  EXPECT_EQ(reloaded.server.data_dir, "a\"b\\c\x01订");
   EXPECT_EQ(reloaded.server.output_limit_bytes, 1048577U);
   EXPECT_EQ(reloaded.server.orders.table.names(), (std::vector<std::string>{"new order", "b"}));
 }

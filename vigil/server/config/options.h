@@ -16,6 +16,15 @@
 
 namespace vigil::server {
 
+// What outlives the process: docs/durability.md.
+struct DurabilityOptions {
+  std::string mode = "always";  // when a write is acknowledged: "always", "everysec" or "off"
+  std::uint64_t segment_bytes = std::uint64_t{32} << 20;       // one file of the log
+  std::uint64_t cut_bytes_max = std::uint64_t{64} << 20;       // a torn end that may be cut off
+  std::uint64_t backlog_bytes_max = std::uint64_t{64} << 20;   // not written yet: writes wait
+  std::uint64_t snapshot_log_bytes = std::uint64_t{64} << 20;  // log after which a snapshot begins
+};
+
 struct ServerOptions {
   // --- Where it listens ------------------------------------------------------------------------
   std::string bind = "127.0.0.1";  // numeric IPv4 or IPv6 address
@@ -32,6 +41,8 @@ struct ServerOptions {
   cache::CacheOptions cache;
   orders::OrderOptions orders;
   std::string notify_keyspace_events;  // as in Redis: "KEA", "Ex"; empty: none
+  std::string data_dir;                // of vigild.ready, the log and its snapshots; empty: none
+  DurabilityOptions durability;        // with a data_dir
 
   // --- Limits of one connection ----------------------------------------------------------------
   std::uint32_t connections_max = 10'000;                 // over all reactors and protocols
@@ -56,7 +67,6 @@ struct Config {
   std::string password_file;     // its first line becomes server.password
   std::string admin_token_file;  // its first line becomes server.admin_token
   bool allow_unauthenticated = false;
-  std::string data_dir;  // holds vigild.ready while the server runs; empty: none
   std::string log_level = "info";
 };
 

@@ -46,6 +46,10 @@ bool is_log_level(const std::string& text) {
   return std::find(kLevels.begin(), kLevels.end(), text) != kLevels.end();
 }
 
+bool is_durability(const std::string& text) {
+  return text == "always" || text == "everysec" || text == "off";
+}
+
 constexpr std::uint64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 
 // clang-format off
@@ -67,8 +71,8 @@ constexpr Setting kSettings[] = {
      "connections that may wait to be accepted",
      [](Config& c) -> Target { return &c.server.listen_backlog; }},
     {"server.data_dir", "--data-dir", Form::kText, 0, 0,
-     "directory for vigild.ready; orders are kept in memory only",
-     [](Config& c) -> Target { return &c.data_dir; }},
+     "directory that keeps what is written; none: memory only",
+     [](Config& c) -> Target { return &c.server.data_dir; }},
     {"server.log_level", "--log-level", Form::kText, 0, 0,
      "what is logged to standard error",
      [](Config& c) -> Target { return &c.log_level; },
@@ -100,6 +104,23 @@ constexpr Setting kSettings[] = {
      "events published to subscribers, as in Redis; \"Ex\": expired keys",
      [](Config& c) -> Target { return &c.server.notify_keyspace_events; },
      is_event_set, "letters of \"KEg$lshzxetdmnA\""},
+
+    {"durability.mode", "--durability", Form::kText, 0, 0,
+     "what a reply to a write waits for: the disk, the operating system, nothing",
+     [](Config& c) -> Target { return &c.server.durability.mode; },
+     is_durability, "always, everysec or off"},
+    {"durability.segment_bytes", "--log-segment-bytes", Form::kBytes, 8 * kMiB, kGiB,
+     "size of one file of the log",
+     [](Config& c) -> Target { return &c.server.durability.segment_bytes; }},
+    {"durability.cut_limit", "--log-cut-limit", Form::kBytes, 0, 1024 * kGiB,
+     "torn end of the log that is cut off at start; above it the server refuses",
+     [](Config& c) -> Target { return &c.server.durability.cut_bytes_max; }},
+    {"durability.backlog_bytes", "--log-backlog-bytes", Form::kBytes, kMiB, 16 * kGiB,
+     "log that waits to be written; above it writes wait",
+     [](Config& c) -> Target { return &c.server.durability.backlog_bytes_max; }},
+    {"durability.snapshot_log_bytes", "--snapshot-log-bytes", Form::kBytes, kMiB, 1024 * kGiB,
+     "log after which a snapshot is written, if the last one is not larger",
+     [](Config& c) -> Target { return &c.server.durability.snapshot_log_bytes; }},
 
     {"orders.history", "--order-history", Form::kInteger, 0, 64,
      "status changes remembered per order",

@@ -2,6 +2,7 @@
 #include "vigil/server/http/admin.h"
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,37 @@ void write_cache_stats(const cache::Cache& cache, text::JsonWriter* json) {
   json->member("entry_bytes", stats.entry_bytes);
   json->member("index_bytes", stats.index_bytes);
   json->member("resident_bytes", stats.resident_bytes);
+  json->end_object();
+}
+
+// Why clients should go elsewhere. A log that is behind for a moment is no reason.
+std::optional<Problem> unreadiness(Durability::Service service) {
+  using Service = Durability::Service;
+  if (service == Service::kLoading) return Problem::kLoading;
+  const bool takes_all = service == Service::kFull || service == Service::kBehind;
+  return takes_all ? std::nullopt : std::optional(Problem::kReadOnly);
+}
+
+void write_durability(const ServerState& server, text::JsonWriter* json) {
+  const Durability& durability = server.durability;
+  const Durability::RecoveryStats recovery = durability.recovery();
+  const log::Log* const log = durability.serving_log();
+  const log::LogStats stats = log == nullptr ? log::LogStats{} : log->stats();
+  const Snapshotter* const snapshotter = durability.snapshotter();
+  const SnapshotStats snapshots = snapshotter == nullptr ? SnapshotStats{} : snapshotter->stats();
+  json->begin_object("durability");
+  json->member("mode", durability.keeps() ? server.options.durability.mode : "off");
+  json->member("state", service_name(durability.service()));
+  json->member("recovered_records", recovery.records);
+  json->member("recovery_ms", recovery.took_ms);
+  json->member("log_written_bytes", stats.written_bytes);
+  json->member("log_backlog_bytes", stats.backlog_bytes);
+  json->member("log_unsynced_bytes", stats.tail - stats.durable);
+  json->member("log_disk_bytes", stats.segment_bytes);
+  json->member("log_syncs", stats.syncs);
+  json->member("snapshots", snapshots.done_total);
+  json->member("snapshot_failures", snapshots.failed_total);
+  json->member("last_snapshot_ms", snapshots.last_ms);
   json->end_object();
 }
 
@@ -97,6 +129,10 @@ void HttpAdmin::readiness(HttpReply* reply) const {
     reply_problem(Problem::kDraining, "connect to another instance", reply);
     return;
   }
+  if (const std::optional<Problem> problem = unreadiness(server_.durability.service())) {
+    reply_problem(*problem, server_.durability.sentence(), reply);
+    return;
+  }
   reply->content_type = kTextType;
   reply->body = "ready\n";
 }
@@ -115,6 +151,7 @@ void HttpAdmin::stats(HttpReply* reply) const {
   json.member("uptime_ms", unix_ms() - server_.started_ms);
   json.member("connections_open", server_.connections.load(std::memory_order_relaxed));
   write_cache_stats(server_.cache, &json);
+  write_durability(server_, &json);
   write_reactors(server_, &json);
   write_shards(server_.cache, &json);
   json.end_object();

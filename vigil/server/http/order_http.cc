@@ -247,8 +247,22 @@ void OrderHttp::write(std::string_view id, const HttpRequest& request, HttpReply
   answer(event, apply(event), reply);
 }
 
+// Why the log cannot take the event now. What gives room back is taken longest.
+std::optional<Problem> OrderHttp::unserved_now(const OrderEvent& event) const {
+  const Durability::Service service = context_.server.durability.service();
+  const bool removes = event.type == OrderEvent::Type::kDelete;
+  if (service == Durability::Service::kNoRoom && removes) return std::nullopt;
+  return problem_of(service);
+}
+
 OrderHttp::Verdict OrderHttp::apply(const OrderEvent& event) {
   Verdict verdict;
+  if (const std::optional<Problem> unserved = unserved_now(event)) {
+    verdict.problem = unserved;
+    verdict.status = problem_spec(*unserved).status;
+    verdict.detail = context_.server.durability.sentence();
+    return verdict;
+  }
   verdict.result = context_.server.orders.apply(event, context_.clock.unix_ms());
   const OrderOutcome outcome = verdict.result.outcome;
   context_.counters.order_outcomes[static_cast<std::size_t>(outcome)].add(1);

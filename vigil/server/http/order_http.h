@@ -57,6 +57,7 @@ class OrderHttp {
   void bulk_item(const OrderBody& item, std::string* out);
 
   bool find(std::string_view id, HttpReply* reply);
+  [[nodiscard]] std::optional<Problem> unserved_now(const orders::OrderEvent& event) const;
   Verdict apply(const orders::OrderEvent& event);
   void answer(const orders::OrderEvent& event, const Verdict& verdict, HttpReply* reply) const;
   [[nodiscard]] std::string explain(const orders::OrderEvent& event,

@@ -10,7 +10,7 @@ namespace vigil::server {
 
 namespace {
 
-constexpr std::array<ProblemSpec, 22> kProblems = {{
+constexpr std::array<ProblemSpec, 26> kProblems = {{
     {Problem::kMalformedRequest, 400, "malformed-request", "The request is malformed"},
     {Problem::kInvalidDocument, 400, "invalid-document", "The body is not what is expected here"},
     {Problem::kUnauthorized, 401, "unauthorized", "A bearer token is required"},
@@ -35,7 +35,11 @@ constexpr std::array<ProblemSpec, 22> kProblems = {{
     {Problem::kNotImplemented, 501, "not-implemented", "The server does not implement this"},
     {Problem::kBusy, 503, "busy", "The order's shard is busy; try again"},
     {Problem::kDraining, 503, "draining", "The server is stopping"},
+    {Problem::kLoading, 503, "loading", "The server reads its data from disk"},
+    {Problem::kLogBehind, 503, "log-behind", "The log is behind; try again"},
+    {Problem::kReadOnly, 503, "read-only", "The server takes no writes"},
     {Problem::kOutOfMemory, 507, "out-of-memory", "The memory limit is reached"},
+    {Problem::kNoRoom, 507, "no-room", "There is no room for the log"},
 }};
 
 }  // namespace
@@ -51,6 +55,23 @@ Problem problem_of_parser_status(int status) {
   const auto* const found = std::find_if(kProblems.begin(), kProblems.end(),
                                          [&](const ProblemSpec& s) { return s.status == status; });
   return found == kProblems.end() ? Problem::kMalformedRequest : found->problem;
+}
+
+std::optional<Problem> problem_of(Durability::Service service) {
+  using Service = Durability::Service;
+  switch (service) {
+    case Service::kFull:
+      return std::nullopt;
+    case Service::kLoading:
+      return Problem::kLoading;
+    case Service::kBehind:
+      return Problem::kLogBehind;
+    case Service::kNoRoom:
+      return Problem::kNoRoom;
+    case Service::kFailed:
+      return Problem::kReadOnly;
+  }
+  return std::nullopt;
 }
 
 void write_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "vigil/server/durability/durability.h"
 #include "vigil/server/http/reply.h"
 #include "vigil/text/json_writer.h"
 
@@ -40,7 +41,11 @@ enum class Problem : std::uint8_t {
   kNotImplemented,
   kBusy,
   kDraining,
+  kLoading,
+  kLogBehind,
+  kReadOnly,
   kOutOfMemory,
+  kNoRoom,
 };
 
 struct ProblemSpec {
@@ -53,6 +58,9 @@ struct ProblemSpec {
 [[nodiscard]] const ProblemSpec& problem_spec(Problem problem);
 // For errors of the HTTP parser: the problem that has this status.
 [[nodiscard]] Problem problem_of_parser_status(int status);
+
+// Why requests that write are refused in this state; nothing if they are not.
+[[nodiscard]] std::optional<Problem> problem_of(Durability::Service service);
 
 // Writes the document; `version` is the stored version, where the client needs it to go on.
 void write_problem(Problem problem, std::string_view detail, std::optional<std::uint64_t> version,

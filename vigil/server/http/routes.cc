@@ -45,6 +45,10 @@ void HttpRoutes::handle(const HttpRequest& request, HttpReply* reply) {
     reply_problem(Problem::kUnauthorized, "send Authorization: Bearer TOKEN", reply);
     return;
   }
+  if (orders && context_.server.durability.loading()) {
+    reply_problem(Problem::kLoading, context_.server.durability.sentence(), reply);
+    return;
+  }
   if (orders ? orders_.handle(request, reply) : admin_.handle(request, reply)) return;
   reply_problem(Problem::kNoSuchPath, request.path(), reply);
 }

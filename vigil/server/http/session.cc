@@ -2,6 +2,7 @@
 #include "vigil/server/http/session.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "vigil/base/clock.h"
@@ -57,6 +58,7 @@ Consumed HttpSession::consume(std::string_view input, Output& output) {
     }
   }
   if (batch.requests != 0) count(batch, started_ns);
+  consumed.wrote = batch.writes != 0;
   return consumed;
 }
 
@@ -78,6 +80,17 @@ void HttpSession::answer_fault(Output& output) {
   Batch batch;
   refuse(Problem::kInternalError, "the connection ends; the log of the server says why", output,
          &batch);
+  count(batch, monotonic_ns());
+}
+
+void HttpSession::replies_lost(Output& output) {
+  const std::string reason = context_.server.durability.failure();
+  Batch batch;
+  if (reason.empty()) {
+    refuse(Problem::kInternalError, "the reply was lost", output, &batch);
+  } else {
+    refuse(Problem::kReadOnly, "the write may be lost: " + reason, output, &batch);
+  }
   count(batch, monotonic_ns());
 }
 

@@ -28,6 +28,7 @@ class HttpSession final : public Session {
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
   void answer_fault(Output& output) override;
+  void replies_lost(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -73,6 +74,7 @@ class Collection {
     add_requests();
     add_connections();
     add_reactors();
+    add_durability();
     add_process();
     return std::move(families_);
   }
@@ -240,6 +242,64 @@ class Collection {
                 [](const ReactorCounters& c) { return c.turns.value(); });
     per_reactor("vigild_reactor_wakeups_total", "Wake-ups by other reactors.", 1,
                 [](const ReactorCounters& c) { return c.wakeups.value(); });
+  }
+
+  // Without a log all of it is there, and 0.
+  void add_durability() {
+    const Durability& durability = server_.durability;
+    gauge("vigild_loading", "1 while the server reads its data.", durability.loading() ? 1 : 0);
+    Family state("vigild_log_state", "1 for what the log lets be written now.", MetricType::Gauge);
+    for (std::size_t i = 0; i < Durability::kServices; ++i) {
+      const auto service = static_cast<Durability::Service>(i);
+      const bool now = durability.keeps() && durability.service() == service;
+      state.sample(now ? 1 : 0, {{"state", std::string(service_name(service))}});
+    }
+    add(std::move(state));
+    const Durability::RecoveryStats recovery = durability.recovery();
+    gauge("vigild_recovery_duration_seconds", "Time that reading the data took at the start.",
+          static_cast<double>(recovery.took_ms) / 1000);
+    gauge("vigild_recovery_records", "Records that were read at the start.",
+          static_cast<double>(recovery.records));
+    const log::Log* const log = durability.serving_log();
+    add_log(log == nullptr ? log::LogStats{} : log->stats());
+    const Snapshotter* const snapshotter = durability.snapshotter();
+    add_snapshots(snapshotter == nullptr ? SnapshotStats{} : snapshotter->stats());
+  }
+
+  void add_log(const log::LogStats& stats) {
+    counter("vigild_log_records_total", "Records that were appended to the log.", stats.records);
+    counter("vigild_log_written_bytes_total", "Bytes written to the log's files.",
+            stats.written_bytes);
+    counter("vigild_log_commits_total", "Writes of the log, each of all that was executed since.",
+            stats.commits);
+    counter("vigild_log_syncs_total", "Syncs of the log.", stats.syncs);
+    add(std::move(Family("vigild_log_sync_seconds_total", "Time spent in syncs of the log.",
+                         MetricType::Counter)
+                      .sample(static_cast<double>(stats.sync_ns_total) * kSecondsPerNanosecond)));
+    gauge("vigild_log_sync_max_seconds", "The longest sync of the log.",
+          static_cast<double>(stats.sync_ns_max) * kSecondsPerNanosecond);
+    gauge("vigild_log_backlog_bytes", "Bytes of the log that are not written yet.",
+          static_cast<double>(stats.backlog_bytes));
+    gauge("vigild_log_unsynced_bytes", "Bytes of the log that a power cut could lose.",
+          static_cast<double>(stats.tail - stats.durable));
+    gauge("vigild_log_segments", "Files of the log, prepared ones included.",
+          static_cast<double>(stats.segments));
+    gauge("vigild_log_disk_bytes", "Size of those files.",
+          static_cast<double>(stats.segment_bytes));
+  }
+
+  void add_snapshots(const SnapshotStats& stats) {
+    gauge("vigild_snapshot_running", "1 while a snapshot is being written.", stats.running ? 1 : 0);
+    counter("vigild_snapshots_total", "Snapshots that were written.", stats.done_total);
+    counter("vigild_snapshot_failures_total", "Snapshots that failed.", stats.failed_total);
+    gauge("vigild_snapshot_last_time_seconds", "End of the last snapshot, in Unix seconds.",
+          static_cast<double>(stats.last_ms) / 1000);
+    gauge("vigild_snapshot_last_duration_seconds", "Time that the last snapshot took.",
+          static_cast<double>(std::max<std::int64_t>(stats.last_took_ms, 0)) / 1000);
+    gauge("vigild_snapshot_last_bytes", "Size of the last snapshot.",
+          static_cast<double>(stats.last_bytes));
+    gauge("vigild_snapshot_log_bytes", "Bytes of the log since the last snapshot began.",
+          static_cast<double>(stats.log_bytes_since));
   }
 
   void add_process() {

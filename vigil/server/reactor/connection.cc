@@ -212,13 +212,17 @@ void Connection::discard() {
 // Lets the session work through `input`, sending after each of its batches; returns the bytes used.
 std::size_t Connection::process(std::string_view input) {
   std::size_t used = 0;
-  while (used < input.size() && may_process()) {
+  // Asked once per batch: the log may catch up at any time, and what is blocked here must be what
+  // the end of a hold resumes.
+  bool room = has_room_for_replies();
+  while (used < input.size() && room && phase_ <= Phase::kDraining) {
     const Consumed consumed = consume_batch(input.substr(used));
     used += consumed.bytes;
+    room = has_room_for_replies();
     if (consumed.bytes == 0) break;
   }
   if (closed()) return used;
-  input_blocked_ = used < input.size() && phase_ <= Phase::kDraining && !has_room_for_replies();
+  input_blocked_ = used < input.size() && phase_ <= Phase::kDraining && !room;
   watch_request(used != 0);
   return used;
 }
@@ -230,6 +234,7 @@ Consumed Connection::consume_batch(std::string_view input) {
   const Batch batch{output, output.size(), replies_.hold_count()};
   host_.commit_gate.begin_batch();
   const Consumed consumed = consume(input, batch);
+  if (consumed.wrote) host_.commit_gate.require(host_.durability.tail());
   if (consumed.close) enter(Phase::kClosing);
   const CommitGate::Position required = host_.commit_gate.required();
   if (required != 0) [[unlikely]]
@@ -252,7 +257,7 @@ inline Consumed Connection::consume(std::string_view input, const Batch& batch) 
   if (done) [[likely]]
     return consumed;
   answer_fault(batch);
-  return {.bytes = input.size(), .close = true};
+  return {.bytes = input.size(), .close = true, .wrote = true};
 }
 
 // Lets the session answer a fault, if it still can; where the batch has deferred replies nobody

@@ -15,14 +15,15 @@
 //                side being shut
 //   each         -                           kClosed      a broken socket, limit, time-out or kill
 //
-// Replies: a session appends to the output that it is given. What a batch of requests wrote may
-// have to be committed before its replies leave (commit_gate.h), and a single reply may come later
-// from another thread (defer_reply()); the replies behind either wait, so that the order of the
-// requests is kept. Sessions may append to output() outside of consume() as well (a pub/sub
+// Replies: a session appends to the output that it is given. What a batch of requests wrote has to
+// be in the log before its replies leave (commit_gate.h, durability.h), and a single reply may come
+// later from another thread (defer_reply()); the replies behind either wait, so that the order of
+// the requests is kept. Sessions may append to output() outside of consume() as well (a pub/sub
 // message) and then call request_attention(), so that it is sent before the reactor sleeps.
 //
 // Back-pressure: no request is taken while more than options.output_high_water_bytes of replies or
-// kHoldsMax holds are kept.
+// kHoldsMax holds are kept, nor while replies are held and the log is behind: who wrote waits until
+// that is stored before the next write, others go on.
 //
 // Faults: serve(), attend() and drain() are the edge of a connection (fault.h): what is thrown
 // behind it ends this connection and nothing else. What consume() throws is answered, if the
@@ -40,6 +41,7 @@
 
 #include "vigil/base/clock.h"
 #include "vigil/server/config/options.h"
+#include "vigil/server/durability/durability.h"
 #include "vigil/server/reactor/commit_gate.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/deferred_replies.h"
@@ -60,10 +62,11 @@ class ConnectionHost {
   static constexpr std::size_t kInputPadding = 64;       // readable behind a session's input
   static constexpr std::size_t kTailCopied = 16 * 1024;  // larger tails are read behind, not copied
 
-  ConnectionHost(const ServerOptions& server_options, FaultLog& fault_log,
-                 const CoarseClock& coarse_clock, ReactorCounters& reactor_counters,
-                 const std::shared_ptr<Mailbox>& mailbox)
+  ConnectionHost(const ServerOptions& server_options, const Durability& server_durability,
+                 FaultLog& fault_log, const CoarseClock& coarse_clock,
+                 ReactorCounters& reactor_counters, const std::shared_ptr<Mailbox>& mailbox)
       : options(server_options),
+        durability(server_durability),
         faults(fault_log),
         clock(coarse_clock),
         counters(reactor_counters),
@@ -72,6 +75,7 @@ class ConnectionHost {
         read_buffer(std::make_unique<char[]>(kTailCopied + kReadBytes + kInputPadding)) {}
 
   const ServerOptions& options;
+  const Durability& durability;
   FaultLog& faults;
   const CoarseClock& clock;
   ReactorCounters& counters;
@@ -172,7 +176,7 @@ class Connection {
   void at_edge(Work work) noexcept;
   [[nodiscard]] bool has_room_for_replies() const {
     return replies_.size() <= host_.options.output_high_water_bytes &&
-           replies_.hold_count() < kHoldsMax;
+           replies_.hold_count() < kHoldsMax && !(replies_.held() && host_.durability.behind());
   }
 
   // Input.

@@ -93,13 +93,15 @@ class ConnectionTest : public ::testing::Test {
   }
 
   ServerOptions options_;
+  cache::Cache cache_{{.shards = 1}};
+  Durability durability_{options_, cache_, nullptr};
   FaultLog faults_;
   CoarseClock clock_;
   ReactorCounters counters_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   LineProtocol protocol_;
   std::deque<ReplyTicket> tickets_;
-  ConnectionHost host_{options_, faults_, clock_, counters_, mailbox_};
+  ConnectionHost host_{options_, durability_, faults_, clock_, counters_, mailbox_};
   std::uint64_t connections_ = 0;
   FileDescriptor peer_;
   std::unique_ptr<Connection> connection_;

@@ -29,7 +29,7 @@ Reactor::Reactor(ServerState& server, std::uint32_t index, const SessionFactorie
                 [this](std::uint32_t reactor, AcceptedSocket accepted) {
                   hand_over(reactor, std::move(accepted));
                 }),
-      host_(server.options, server.faults, clock_, context_.counters, mailbox_),
+      host_(server.options, server.durability, server.faults, clock_, context_.counters, mailbox_),
       deadlines_(server.options) {
   VIGIL_CHECK(poller_.add(mailbox_->event_fd(), EPOLLIN, mailbox_.get()),
               "the system has no epoll watch left for a reactor's mailbox");
@@ -57,6 +57,7 @@ void Reactor::run() {
     if (server_.draining.load(std::memory_order_acquire)) begin_drain();
     expire();
     run_mail();
+    server_.durability.commit_soon();
     host_.commit_gate.release([](Connection& connection) { connection.request_attention(); });
     attend();
     deadlines_.sweep(connections_, clock_.unix_ms(), [this](Connection& connection) {
@@ -79,7 +80,7 @@ void Reactor::run() {
 int Reactor::prepare_wait() {
   if (expiry_left_ || !mailbox_->prepare_sleep() || !host_.commit_gate.prepare_sleep()) return 0;
   wakes_at_ms_.store(kNever, std::memory_order_seq_cst);
-  std::int64_t next = server_.cache.next_expiry_ms(context_.reactor, server_.options.threads);
+  std::int64_t next = next_expiry_ms(context_.reactor);
   next = std::min(next, deadlines_.next_sweep_ms());
   if (drain_deadline_ms_ != 0) next = std::min(next, drain_deadline_ms_);
   wakes_at_ms_.store(next, std::memory_order_seq_cst);
@@ -123,7 +124,7 @@ void Reactor::run_mail() {
 
 void Reactor::expire() {
   const std::int64_t now = clock_.unix_ms();
-  if (now == expired_at_ms_ && !expiry_left_) return;
+  if ((now == expired_at_ms_ && !expiry_left_) || server_.durability.loading()) return;
   expired_at_ms_ = now;
   expiry_left_ = true;
   static_cast<void>(contain({"expiry of reactor", context_.reactor}, [&] {
@@ -133,6 +134,12 @@ void Reactor::expire() {
   }));
 }
 
+// While the cache is restored nothing expires; Server wakes the reactors afterwards.
+std::int64_t Reactor::next_expiry_ms(std::uint32_t reactor) const {
+  if (server_.durability.loading()) return kNever;
+  return server_.cache.next_expiry_ms(reactor, server_.options.threads);
+}
+
 // A deadline that was set during this turn may belong to a reactor that sleeps past it.
 void Reactor::wake_late_peers() {
   for (const auto& peer : peers_) {
@@ -140,9 +147,7 @@ void Reactor::wake_late_peers() {
     // A read-modify-write: a full barrier between this turn's writes and the look at the sleeper.
     const std::int64_t wakes_at = peer->wakes_at_ms_.fetch_add(0, std::memory_order_seq_cst);
     if (wakes_at == 0) continue;
-    const std::int64_t due =
-        server_.cache.next_expiry_ms(peer->context_.reactor, server_.options.threads);
-    if (due < wakes_at) peer->mailbox_->wake();
+    if (next_expiry_ms(peer->context_.reactor) < wakes_at) peer->mailbox_->wake();
   }
 }
 

@@ -4,8 +4,9 @@
 //
 // A turn of the loop: wait for sockets, the mailbox or the next deadline; serve each ready
 // connection once (one read, all whole requests, one write); collect expired entries up to a
-// budget; run the mailbox; let replies leave whose writes were committed; send what pub/sub and
-// deferred replies left in outputs; look for time-outs. It never spins: the time-out of the wait is
+// budget; run the mailbox; ask the log to commit all that the turn wrote; let replies leave whose
+// writes were committed; send what pub/sub and deferred replies left in outputs; look for
+// time-outs. It never spins: the time-out of the wait is
 // the next deadline, and is zero only while expired entries, mail or commits are left over.
 //
 // Any command runs on any reactor. Expiry of shard s belongs to reactor s % reactors; after a turn
@@ -83,6 +84,7 @@ class Reactor {
   void handle(void* source, std::uint32_t events);
   void run_mail();
   void expire();
+  [[nodiscard]] std::int64_t next_expiry_ms(std::uint32_t reactor) const;
   void wake_late_peers();
   void attend();
   void refresh_cpu_time();

@@ -26,10 +26,12 @@ ServerOptions with_threads(ServerOptions options) {
 
 }  // namespace
 
-ServerState::ServerState(ServerOptions server_options)
+ServerState::ServerState(ServerOptions server_options,
+                         std::unique_ptr<DataDirectory> data_directory)
     : options(with_threads(std::move(server_options))),
       cache(options.cache),
       orders(cache, options.orders),
+      durability(options, cache, std::move(data_directory)),
       started_ms(unix_ms()) {
   for (std::uint32_t i = 0; i < options.threads; ++i) {
     counters.push_back(std::make_unique<ReactorCounters>());

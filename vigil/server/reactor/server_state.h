@@ -16,6 +16,7 @@
 #include "vigil/cache/cache.h"
 #include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
+#include "vigil/server/durability/durability.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/session.h"
@@ -25,14 +26,18 @@ namespace vigil::server {
 class Connection;  // connection.h
 
 struct ServerState {
-  explicit ServerState(ServerOptions server_options);
+  // Without a data directory everything is kept in memory only.
+  explicit ServerState(ServerOptions server_options,
+                       std::unique_ptr<DataDirectory> data_directory = nullptr);
 
   const ServerOptions options;  // threads is resolved: never 0
   cache::Cache cache;
   orders::Orders orders;
+  Durability durability;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
   const std::int64_t started_ms;
+  std::function<void()> stop_process;         // what SHUTDOWN does; empty: it is refused
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors
 

@@ -21,6 +21,7 @@ enum class Protocol : std::uint8_t { kResp, kHttp };
 struct Consumed {
   std::size_t bytes = 0;  // taken from the front of the input; the rest is offered again with more
   bool close = false;     // close the connection after the output was sent
+  bool wrote = false;     // requests were executed that may write: replies wait for the log
 };
 
 class Session {

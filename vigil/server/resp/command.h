@@ -57,6 +57,7 @@ struct Command {
     kFast = 1U << 5,
     kNoAuth = 1U << 6,        // allowed before authentication
     kInSubscriber = 1U << 7,  // allowed to a RESP2 client that has subscriptions
+    kLoading = 1U << 8,       // allowed while the data is read from disk
   };
   std::string_view name;  // lower case; must have a static lifetime and a terminator
   int arity = 0;          // including the name; negative: at least

@@ -67,6 +67,7 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
   RespBatch& batch = reactor_.batch;
   std::size_t used = 0;
   Parsed parsed = Parsed::kFull;
+  wrote_ = false;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
     replied_bytes_ = output.size();
     parsed = parse_batch(input.substr(used), batch, &used);
@@ -79,12 +80,20 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
     closing_ = true;
   }
   mid_request_ = parsed == Parsed::kOutOfInput && used < input.size();
-  return {used, closing_};
+  return {.bytes = used, .close = closing_, .wrote = wrote_};
 }
 
 void RespSession::answer_fault(Output& output) {
   output.truncate(replied_bytes_);
   RespWriter(output, protocol_).error("ERR internal error");
+  reactor_.context.counters.errors.add(1);
+}
+
+void RespSession::replies_lost(Output& output) {
+  const std::string reason = reactor_.context.server.durability.failure();
+  RespWriter(output, protocol_)
+      .error(reason.empty() ? "ERR the reply was lost"
+                            : "MISCONF the write may be lost: " + reason);
   reactor_.context.counters.errors.add(1);
 }
 
@@ -142,10 +151,12 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
   }
   const std::int64_t now_ms = reactor_.context.clock.unix_ms();
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
+  service_ = reactor_.context.server.durability.service();
   for (const Request& request : batch.requests()) {
     if (closing_) break;
     execute(batch, request, now_ms, output);
   }
+  wrote_ = wrote_ || reactor_.tally.writes != 0;
   reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
 }
 
@@ -159,7 +170,8 @@ inline void RespSession::execute(const RespBatch& batch, const Request& request,
   ++reactor_.tally.commands[static_cast<std::size_t>(command != nullptr ? command->family
                                                                         : CommandFamily::kUnknown)];
   const bool usual = command != nullptr && command->accepts(args.size()) && authenticated_ &&
-                     channels_.empty() && patterns_.empty();
+                     channels_.empty() && patterns_.empty() &&
+                     service_ == Durability::Service::kFull;
   if (usual || !refuse(command, args, output)) [[likely]] {
     client_.last_command.store(command->name.data(), std::memory_order_relaxed);
     if (command->has(Command::kWrite)) ++reactor_.tally.writes;
@@ -198,10 +210,33 @@ bool RespSession::refuse(const Command* command, std::span<const std::string_vie
     reply.error("ERR Can't execute '" + std::string(command->name) +
                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
                 "this context");
+  } else if (const std::string error = unserved(*command, args); !error.empty()) {
+    reply.error(error);
   } else {
     return false;
   }
   return true;
+}
+
+std::string RespSession::unserved(const Command& command,
+                                  std::span<const std::string_view> args) const {
+  using Service = Durability::Service;
+  const Command* const sub = args.size() > 1 ? command.find_subcommand(args[1]) : nullptr;
+  const Command& executed = sub != nullptr ? *sub : command;
+  const Durability& durability = reactor_.context.server.durability;
+  switch (service_) {
+    case Service::kFull:
+      return {};
+    case Service::kLoading:
+      return executed.has(Command::kLoading) ? std::string() : "LOADING " + durability.sentence();
+    case Service::kBehind:
+      return executed.has(Command::kWrite) ? "BUSY " + durability.sentence() : std::string();
+    case Service::kNoRoom:
+      return executed.has(Command::kDenyOom) ? "MISCONF " + durability.sentence() : std::string();
+    case Service::kFailed:
+      return executed.has(Command::kWrite) ? "MISCONF " + durability.sentence() : std::string();
+  }
+  return {};
 }
 
 // --- For the commands ----------------------------------------------------------------------------
@@ -217,6 +252,11 @@ bool RespSession::authenticate(std::string_view user, std::string_view password)
   if (!wanted.empty() && !equal_in_constant_time(password, wanted)) return false;
   authenticated_ = true;
   return true;
+}
+
+std::shared_ptr<ReplyTicket> RespSession::defer_reply(const Output& output) {
+  if (!connection_.may_defer_reply()) return nullptr;
+  return std::make_shared<ReplyTicket>(connection_.defer_reply(output));
 }
 
 bool RespSession::set_name(std::string_view name) {

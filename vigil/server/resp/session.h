@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -33,6 +34,7 @@ class RespSession final : public Session, private Subscriber {
 
   [[nodiscard]] Consumed consume(std::string_view input, Output& output) override;
   void answer_fault(Output& output) override;
+  void replies_lost(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
 
   // --- For the commands ------------------------------------------------------------------------
@@ -50,6 +52,9 @@ class RespSession final : public Session, private Subscriber {
   [[nodiscard]] Replies replies() const { return replies_; }
   void set_replies(Replies replies) { replies_ = replies; }
   void close_after_reply() { closing_ = true; }
+  // Leaves a place in `output` for the reply of the running command, to be given later from any
+  // thread. Null if the connection has too many of them.
+  [[nodiscard]] std::shared_ptr<ReplyTicket> defer_reply(const Output& output);
   // The state of a new connection, as RESET wants it.
   void reset();
 
@@ -74,6 +79,9 @@ class RespSession final : public Session, private Subscriber {
                       Output& output);
   // `args` begin with the command's name.
   bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
+  // The error of a command that the server cannot execute now; empty if it can.
+  [[nodiscard]] std::string unserved(const Command& command,
+                                     std::span<const std::string_view> args) const;
   void subscriptions_changed();
 
   void on_message(std::string_view pattern, std::string_view channel,
@@ -88,7 +96,9 @@ class RespSession final : public Session, private Subscriber {
   bool authenticated_;
   bool closing_ = false;
   bool mid_request_ = false;
-  std::size_t replied_bytes_ = 0;  // of the output: whole replies
+  bool wrote_ = false;                                        // in the running consume()
+  Durability::Service service_ = Durability::Service::kFull;  // of the running batch
+  std::size_t replied_bytes_ = 0;                             // of the output: whole replies
   Replies replies_ = Replies::kOn;
   Names channels_;
   Names patterns_;

@@ -29,9 +29,21 @@ bool set_events(RespShared& shared, std::string_view value, bool apply) {
 }
 
 constexpr std::array kParameters = {
-    Parameter{"appendonly", [](const RespShared&) { return std::string("no"); }, nullptr},
+    Parameter{"appendfsync",
+              [](const RespShared& shared) {
+                const bool keeps = shared.server.durability.keeps();
+                return keeps ? shared.server.options.durability.mode : std::string("no");
+              },
+              nullptr},
+    Parameter{"appendonly",
+              [](const RespShared& shared) {
+                return std::string(shared.server.durability.keeps() ? "yes" : "no");
+              },
+              nullptr},
     Parameter{"bind", [](const RespShared& shared) { return shared.server.options.bind; }, nullptr},
     Parameter{"databases", [](const RespShared&) { return std::string("1"); }, nullptr},
+    Parameter{"dir", [](const RespShared& shared) { return shared.server.options.data_dir; },
+              nullptr},
     Parameter{
         "io-threads",
         [](const RespShared& shared) { return std::to_string(shared.server.options.threads); },
@@ -131,17 +143,17 @@ void config_resetstat(Call& call) {
 constexpr std::array kConfigSubcommands = {
     Command{.name = "config|get",
             .arity = -3,
-            .flags = Command::kAdmin,
+            .flags = Command::kAdmin | Command::kLoading,
             .handler = config_get,
             .summary = "Returns the parameters that match patterns"},
     Command{.name = "config|set",
             .arity = -4,
-            .flags = Command::kAdmin,
+            .flags = Command::kAdmin | Command::kLoading,
             .handler = config_set,
             .summary = "Changes parameters"},
     Command{.name = "config|resetstat",
             .arity = 2,
-            .flags = Command::kAdmin,
+            .flags = Command::kAdmin | Command::kLoading,
             .handler = config_resetstat,
             .summary = "Starts the counts of INFO at zero again"},
 };

@@ -19,6 +19,7 @@ namespace vigil::server {
 [[nodiscard]] std::span<const Command> key_commands();
 [[nodiscard]] std::span<const Command> number_commands();
 [[nodiscard]] std::span<const Command> order_commands();
+[[nodiscard]] std::span<const Command> persistence_commands();
 [[nodiscard]] std::span<const Command> pubsub_commands();
 [[nodiscard]] std::span<const Command> server_commands();
 [[nodiscard]] std::span<const Command> set_commands();

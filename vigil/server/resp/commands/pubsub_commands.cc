@@ -79,22 +79,22 @@ void pubsub_numpat(Call& call) {
 }
 
 constexpr auto kFamily = CommandFamily::kPubSub;
-constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber;
+constexpr std::uint32_t kSubscribes = Command::kPubSub | Command::kInSubscriber | Command::kLoading;
 
 constexpr std::array kPubsubSubcommands = {
     Command{.name = "pubsub|channels",
             .arity = -2,
-            .flags = Command::kPubSub,
+            .flags = Command::kPubSub | Command::kLoading,
             .handler = pubsub_channels,
             .summary = "Lists the channels that have subscribers"},
     Command{.name = "pubsub|numsub",
             .arity = -2,
-            .flags = Command::kPubSub,
+            .flags = Command::kPubSub | Command::kLoading,
             .handler = pubsub_numsub,
             .summary = "Counts the subscribers of channels"},
     Command{.name = "pubsub|numpat",
             .arity = 2,
-            .flags = Command::kPubSub,
+            .flags = Command::kPubSub | Command::kLoading,
             .handler = pubsub_numpat,
             .summary = "Counts the patterns that are listened to"},
 };
@@ -126,7 +126,7 @@ constexpr std::array kCommands = {
             .summary = "Stops listening to patterns"},
     Command{.name = "publish",
             .arity = 3,
-            .flags = Command::kPubSub | Command::kFast,
+            .flags = Command::kPubSub | Command::kFast | Command::kLoading,
             .family = kFamily,
             .handler = publish,
             .summary = "Sends a message to a channel"},

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "vigil/server/resp/commands/families.h"
+#include "vigil/server/resp/commands/persistence_info.h"
 #include "vigil/server/resp/commands/statistics.h"
 
 namespace vigil::server {
@@ -86,9 +87,7 @@ std::string info_stats(Call& call) {
          line("handed_over_writes", stats.handed_over_total);
 }
 
-std::string info_persistence(Call&) {
-  return line("loading", 0) + line("rdb_bgsave_in_progress", 0) + line("aof_enabled", 0);
-}
+std::string info_persistence(Call& call) { return persistence_info(call.shared().server); }
 
 std::string info_replication(Call&) {
   return line("role", "master") + line("connected_slaves", 0) + line("master_repl_offset", 0);
@@ -178,13 +177,14 @@ constexpr std::array kFunctionSubcommands = {
 constexpr std::array kCommands = {
     Command{.name = "info",
             .arity = -1,
+            .flags = Command::kLoading,
             .categories = Category::kDangerous,
             .family = kFamily,
             .handler = info,
             .summary = "Reports on the server, by section"},
     Command{.name = "time",
             .arity = 1,
-            .flags = Command::kFast,
+            .flags = Command::kFast | Command::kLoading,
             .family = kFamily,
             .handler = time_now,
             .summary = "Returns the time in seconds and microseconds"},
