@@ -158,6 +158,7 @@ Result<std::unique_ptr<Directory>> Directory::open_to_repair(const std::string& 
   if (!taken) return taken.error();
   std::unique_ptr<Directory> directory = std::move(*taken);
   const Result<bool> has_format = directory->read_format();
+  if (!has_format && !directory->format_is_damaged_) return has_format.error();
   *renewed = !has_format || !*has_format;
   if (!has_format) {
     const int renamed = files.rename(directory->path_of(kFormatName),
@@ -193,6 +194,7 @@ Result<void> Directory::take_lock(LockKind kind) {
   error = lock_->lock(kind);
   if (error == 0) return {};
   if (error != EWOULDBLOCK) return describe(path, "locked", error);
+  // Not an error: the name of the process is a help, no more.
   const Result<std::string> holder = read_whole(files_, path);
   const std::string who = holder && !holder->empty() ? *holder : "unknown\n";
   return Error{path_ + ": is in use by process " + who.substr(0, who.find('\n')) +
@@ -208,7 +210,8 @@ Result<void> Directory::note_holder() {
   return {};
 }
 
-Error Directory::damaged_format(std::string_view why) const {
+Error Directory::damaged_format(std::string_view why) {
+  format_is_damaged_ = true;
   return Error{path_of(kFormatName) + ": " + std::string(why) +
                "; restore this file from a backup of the same directory (its secret and id are "
                "nowhere else), or run `vigil log repair " +

@@ -114,7 +114,7 @@ class Directory {
   [[nodiscard]] Result<void> begin_format();
   [[nodiscard]] Result<void> renew_format();
   [[nodiscard]] Result<void> remove_unfinished() const;
-  [[nodiscard]] Error damaged_format(std::string_view why) const;
+  [[nodiscard]] Error damaged_format(std::string_view why);
 
   std::string path_;
   FileSystem& files_;
@@ -122,6 +122,7 @@ class Directory {
   std::string id_;
   Secret secret_{};
   std::optional<Position> run_;
+  bool format_is_damaged_ = false;
 };
 
 // "log." or "snapshot." and 20 digits.

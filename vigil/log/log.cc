@@ -213,6 +213,7 @@ Result<std::unique_ptr<Log>> Log::open(Directory& directory, const LogEnd& end,
 
 Log::Log(std::unique_ptr<Run> run) : run_(std::move(run)) {}
 
+// Who wants to know how it ended calls close() himself.
 Log::~Log() { (void)run_->close(); }
 
 // ---- Appending ----

@@ -10,6 +10,7 @@
 #include "vigil/base/check.h"
 #include "vigil/base/clock.h"
 #include "vigil/log/check.h"
+#include "vigil/log/header_block.h"
 #include "vigil/log/record_search.h"
 #include "vigil/log/record_window.h"
 #include "vigil/log/segment.h"
@@ -151,12 +152,17 @@ Result<void> Repair::truncate(const std::string& path, std::uint64_t bytes) {
 
 // ---- Segments ----
 
+// What the cache was, if another segment says so; without it shards are found by keys.
 LogIdentity Repair::identity_of_others() {
+  // Not an error: then nothing says it.
   const Result<DirectoryListing> listing = directory_.list();
   if (!listing) return {};
   for (const StreamFile& segment : listing->segments) {
-    const Result<std::string> bytes = read_all(directory_.path_of(segment.name));
+    const std::string path = directory_.path_of(segment.name);
+    // Not an error: another one may say it.
+    const Result<std::string> bytes = read_front(path, kHeaderBlockBytes);
     if (!bytes) continue;
+    // Not an error: as above.
     const Result<SegmentHeader> header = decode_header(*bytes);
     if (header) return header->identity;
   }
@@ -355,11 +361,13 @@ Result<void> Repair::mend_snapshots() {
 // A new one of the blocks that verify. Without its header none does.
 Result<void> Repair::mend_snapshot(const StreamFile& snapshot) {
   const std::string path = directory_.path_of(snapshot.name);
-  const Result<void> saved = save(path);
-  if (!saved) return saved.error();
   const Result<std::string> front = read_front(path, kHeaderBlockBytes);
   if (!front) return front.error();
+  // Not an error: that it is damaged is what is being mended.
   const Result<SnapshotHeader> header = decode_snapshot_header(*front);
+  if (is_newer_format(*front)) return header.error().while_doing("repairing " + path);
+  const Result<void> saved = save(path);
+  if (!saved) return saved.error();
   Result<SnapshotWriter> writer = SnapshotWriter::create(
       directory_, snapshot.begin, header ? header->identity : identity_of_others());
   if (!writer) return writer.error();

@@ -12,11 +12,14 @@
 #include <vector>
 
 #include "vigil/log/check.h"
+#include "vigil/log/crc32c.h"
+#include "vigil/log/little_endian.h"
 #include "vigil/log/log.h"
 #include "vigil/log/snapshot_file.h"
 #include "vigil/log/testing/simulated_disk.h"
 #include "vigil/log/testing/test_run.h"
 #include "vigil/testing/seed.h"
+#include "vigil/text/hex.h"
 
 namespace vigil::log {
 namespace {
@@ -140,6 +143,31 @@ TEST_F(RepairTest, ALostFormatIsMadeAnew) {
   RepairReport report;
   ASSERT_NO_FATAL_FAILURE(repair_and_read(disk_, &back, &report));
   EXPECT_EQ(lost(back), 0U);
+}
+
+TEST_F(RepairTest, WhatIsOfANewerFormatIsNotTouched) {
+  const std::string path = segments(disk_)[1];
+  std::string& bytes = disk_.bytes(path);
+  bytes[8] = 2;
+  store_little(bytes.data() + kHeaderBlockBytes - 4, crc32c({bytes.data(), kHeaderBlockBytes - 4}));
+  const std::string before = bytes;
+  bool renewed = false;
+  {
+    const Result<std::unique_ptr<Directory>> directory =
+        Directory::open_to_repair(kFolder, &renewed, disk_);
+    ASSERT_TRUE(directory) << directory.error().message;
+    const Result<RepairReport> repaired = repair_directory(**directory);
+    ASSERT_FALSE(repaired);
+    EXPECT_THAT(repaired.error().message, HasSubstr("it has format 2"));
+  }
+  EXPECT_EQ(disk_.bytes(path), before);
+  const std::string lines = "vigil log 2\n";
+  disk_.bytes(kFolder + "/FORMAT") =
+      lines + "crc " + text::hex_digits(crc32c(lines)).substr(8) + "\n";
+  const Result<std::unique_ptr<Directory>> newer =
+      Directory::open_to_repair(kFolder, &renewed, disk_);
+  ASSERT_FALSE(newer);
+  EXPECT_THAT(newer.error().message, HasSubstr("has format 2"));
 }
 
 TEST_F(RepairTest, ADamagedSnapshotKeepsItsOtherBlocks) {
