@@ -72,7 +72,7 @@ class DurabilityCrashTest(harness.TestCase):
 
     def round(self, number, server, ledgers):
         kill_at = self.generator.randrange(20, 6000)
-        snapshot_at = max(1, kill_at - self.generator.randrange(1, 150)) if number % 2 else 0
+        snapshot_at = max(1, kill_at - self.generator.randrange(1, 60)) if number % 2 else 0
         doom = Doom(server, kill_at, snapshot_at)
         problems = []
         threads = [

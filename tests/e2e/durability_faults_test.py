@@ -326,6 +326,49 @@ class FolderTest(DataDirectoryTest):
         return max(segments, key=lambda path: len(path.read_bytes().rstrip(b"\0")))
 
 
+class BackupTest(DataDirectoryTest):
+    def test_a_copy_made_while_writes_go_on_has_all_that_was_acknowledged_before(self):
+        """The commands of docs/operations.md, while segments and snapshots come and go."""
+        page = (harness.SOURCE_DIR / "docs/operations.md").read_text(encoding="utf-8")
+        (script,) = re.findall(r"```sh\n(# Backup.*?)```", page, re.DOTALL)
+        server = self.start("--snapshot-log-bytes", "4MiB")
+        stop = threading.Event()
+        written = [0]
+
+        def write():
+            with server.resp() as client:
+                while not stop.is_set():
+                    first = written[0]
+                    commands = [("SET", f"k{first + i}", b"v" * 5000) for i in range(50)]
+                    self.assertEqual(client.pipeline(commands), [OK] * 50)
+                    written[0] = first + 50
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for number in range(5):
+                aim = written[0] + 1000
+                harness.wait_until(lambda: written[0] >= aim, "more is written")
+                before = written[0]
+                backup = self.root / f"backup-{number}"
+                environment = {"DATA": str(self.data), "BACKUP": str(backup)}
+                copied = harness.run("sh", "-e", "-c", script, environment=environment)
+                self.assertEqual(copied.returncode, 0, copied.stderr)
+                with self.subTest(backup=number):
+                    self.check_copy(backup, before)
+        finally:
+            stop.set()
+            writer.join()
+        self.assert_drains(server)
+
+    def check_copy(self, backup, before):
+        copy = self.start_vigild("--data-dir", backup, *SEGMENT)
+        with copy.resp() as client:
+            keys = (f"k{i}" for i in range(before))
+            self.assertEqual(client.call("EXISTS", *keys), before)
+        self.assert_drains(copy)
+
+
 class LoadingTest(DataDirectoryTest):
     def test_what_needs_the_data_is_answered_that_it_is_being_read(self):
         server = self.start()

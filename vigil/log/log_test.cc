@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "vigil/log/log_testing.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
+#include "vigil/log/testing/test_run.h"
 
 namespace vigil::log {
 namespace {
@@ -93,10 +93,10 @@ TEST(LogTest, AGroupIsReadBackWholeOrNotAtAll) {
   TestRun run(disk);
   ASSERT_TRUE(run.is_open()) << run.error();
   const std::vector<OwnedRecord> group = numbered(40);  // over several segments
-  run.log().begin_group();
+  run.log().group_began();
   for (const OwnedRecord& record : group) run.log().append(record.record());
   EXPECT_EQ(run.log().tail(), run.listener().position() + run.log().tail()) << "kept back";
-  run.log().end_group();
+  run.log().group_ended();
   ASSERT_TRUE(run.wait_committed(run.log().tail()));
   const std::unique_ptr<SimulatedDisk> left = disk.copy();
   Result<ReadBack> back = recover(*left);
@@ -125,7 +125,7 @@ TEST(LogTest, EventsOfACacheBecomeRecords) {
   log.deadline_set({5, 1, "k", header, 0});
   log.removed({5, 1, "k", "v", header, cache::RemovalCause::kDeleted, true});
   log.removed({5, 1, "k", "v", header, cache::RemovalCause::kDeleted, false});
-  log.cleared(5);
+  log.cleared(5, 0);
   ASSERT_TRUE(run.wait_committed(log.tail()));
   const Result<ReadBack> back = recover(*disk.copy());
   ASSERT_TRUE(back) << back.error().message;
@@ -352,6 +352,28 @@ TEST(LogTest, AFullDiskIsSaidAndForgottenWhenThereIsRoom) {
   const Result<ReadBack> back = recover(*disk.copy());
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->records, numbered(appended));
+}
+
+// As on a file system that copies on write: the segment's own blocks are not enough.
+TEST(LogTest, AWriteThatFindsNoRoomIsTriedAgain) {
+  SimulatedDisk disk;
+  TestRun run(disk);
+  ASSERT_TRUE(run.is_open()) << run.error();
+  ASSERT_TRUE(run.commit(numbered(3)));
+  run.wait_for_next_segment();
+  disk.fail(DiskOperation::kWrite, 0, ENOSPC, true);
+  run.log().append(numbered(1, 3).front().record());
+  run.log().commit_soon();
+  Backoff backoff;
+  while (run.log().write_state() != WriteState::kNoRoom) backoff.pause();
+  EXPECT_LT(run.log().committed(), run.log().tail());
+  EXPECT_EQ(run.listener().failures(), 0);
+  disk.heal();
+  ASSERT_TRUE(run.wait_committed(run.log().tail()));
+  while (run.log().write_state() != WriteState::kReady) backoff.pause();
+  const Result<ReadBack> back = recover(*disk.copy());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->records, numbered(4));
 }
 
 TEST(LogTest, ClosesOnAFullDiskAndKeepsWhatWasCommitted) {

@@ -114,6 +114,10 @@ Result<void> Durability::recover_and_open() {
       log::Log::open(directory_->log(), recovered->end, log_options, *commits_);
   if (!log) return log.error();
   log_ = *std::move(log);
+  // What the last run had no time for.
+  log_->release(recovered->snapshot_begin);
+  const Result<void> removed = directory_->log().remove_snapshots_before(recovered->snapshot_begin);
+  if (!removed) listener_.warning(removed.error().message);
   cache_.add_observer(*log_);
   commits_->committed(log_->committed());
   snapshotter_ = std::make_unique<Snapshotter>(

@@ -159,9 +159,10 @@ class DurabilityTest : public ::testing::Test {
     const Result<std::unique_ptr<Kept>> started = Kept::start(options_);
     return started ? "it started" : started.error().message;
   }
-  [[nodiscard]] std::size_t count(std::string_view prefix) const {
+  [[nodiscard]] std::size_t count(std::string_view prefix) const { return count_in(root_, prefix); }
+  [[nodiscard]] static std::size_t count_in(const fs::path& folder, std::string_view prefix) {
     std::size_t files = 0;
-    for (const auto& entry : fs::directory_iterator(root_)) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
       files += entry.path().filename().string().starts_with(prefix) ? 1 : 0;
     }
     return files;
@@ -247,6 +248,37 @@ TEST_F(DurabilityTest, ASnapshotTakesThePlaceOfTheLogBeforeIt) {
   EXPECT_EQ(kept->get("k4999"), std::string(900, 'a'));
   EXPECT_EQ(kept->get("behind"), "it");
   EXPECT_EQ(kept->durability().snapshotter()->stats().done_total, 0U);
+}
+
+TEST_F(DurabilityTest, ARestartCatchesUpWithWhatACrashLeftToRemove) {
+  const fs::path copy = root_.string() + "-copy";
+  fs::remove_all(copy);
+  {
+    const auto kept = start();
+    for (int i = 0; i < 30'000; ++i) {
+      kept->set("k" + std::to_string(i % 5000), std::string(900, 'a'));
+      if (i % 500 == 0) kept->commit();
+    }
+    kept->commit();
+    fs::create_directories(copy);
+    for (const auto& entry : fs::directory_iterator(root_)) {
+      if (entry.path().filename() != "LOCK") fs::copy(entry.path(), copy);
+    }
+    ASSERT_TRUE(kept->snapshot());
+    kept->commit();
+    // As if the server had died with its snapshot under its name, and every old segment there.
+    for (const auto& entry : fs::directory_iterator(root_)) {
+      if (entry.path().filename().string().starts_with("snapshot.")) fs::copy(entry.path(), copy);
+    }
+  }
+  EXPECT_GT(count_in(copy, "log."), 3U);
+  options_.data_dir = copy;
+  {
+    const auto kept = start();
+    EXPECT_EQ(kept->cache().size(), 5000U);
+  }
+  EXPECT_LE(count_in(copy, "log."), 3U);
+  fs::remove_all(copy);
 }
 
 TEST_F(DurabilityTest, AnotherNumberOfShardsOrHashRoutesAnew) {

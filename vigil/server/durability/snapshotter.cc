@@ -115,9 +115,9 @@ void Snapshotter::run() {
   lower_priority();
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait_for(lock, kLook, [&] { return ending_.load() || asked_; });
+    // A server that was killed often has much to catch up with: it looks before it waits.
+    while (!ending_.load() && !asked_ && !due()) changed_.wait_for(lock, kLook);
     if (ending_.load()) return;
-    if (!asked_ && !due()) continue;
     asked_ = false;
     std::vector<Done> waiting = std::exchange(waiting_, {});
     stats_.running = true;
