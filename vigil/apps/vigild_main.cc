@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The program `vigild`: configuration, the server, the demo, signals.
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -88,9 +89,17 @@ void warn_about(const Config& config) {
   }
 }
 
+// The C library would keep large buffers of connections for reuse once one was freed.
+void give_large_buffers_back() {
+  constexpr int kBytes = 256 * 1024;
+  static_cast<void>(::mallopt(M_MMAP_THRESHOLD, kBytes));
+  static_cast<void>(::mallopt(M_TRIM_THRESHOLD, 4 * kBytes));
+}
+
 int serve(const Invocation& invocation) {
   const Config& config = invocation.config;
   block_stop_signals();
+  give_large_buffers_back();
   start_log(config.log_level);
   // SIGQUIT and fatal errors print all threads; GET /debug/threads serves them.
   if (const Result<void> installed = vigil::install_thread_dump({}); !installed) {

@@ -111,6 +111,8 @@ class HttpParser::Slow {
     return step;
   }
 
+  [[nodiscard]] std::size_t buffer_bytes() const { return body_.buffer_bytes(); }
+
  private:
   using Header = http::request_parser<http::empty_body>;
 
@@ -208,6 +210,11 @@ HttpParser::Step HttpParser::wait_for_header(std::string_view input) {
   }
   searched_ = input.size();
   return {};
+}
+
+std::size_t HttpParser::buffer_bytes() const {
+  return (slow_ != nullptr ? slow_->buffer_bytes() : 0) +
+         (served_ != nullptr ? served_->buffer_bytes() : 0);
 }
 
 HttpParser::Step HttpParser::parse_slow_path(std::string_view input, HttpRequest* request) {

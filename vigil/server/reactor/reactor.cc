@@ -29,7 +29,8 @@ Reactor::Reactor(ServerState& server, std::uint32_t index, const SessionFactorie
                 [this](std::uint32_t reactor, AcceptedSocket accepted) {
                   hand_over(reactor, std::move(accepted));
                 }),
-      host_(server.options, server.faults, clock_, context_.counters, mailbox_),
+      host_(server.options, server.faults, server.buffers, index, clock_, context_.counters,
+            mailbox_),
       deadlines_(server.options) {
   VIGIL_CHECK(poller_.add(mailbox_->event_fd(), EPOLLIN, mailbox_.get()),
               "the system has no epoll watch left for a reactor's mailbox");
@@ -108,6 +109,8 @@ void Reactor::handle(void* source, std::uint32_t events) {
   if (connection.closed()) return;  // earlier in this turn
   connection.serve(events);
   follow_up(connection);
+  if (server_.buffers.exceeded()) [[unlikely]]
+    shed();
 }
 
 template <class Work>
@@ -155,6 +158,8 @@ void Reactor::attend() {
     if (!was_closed) follow_up(connection);
   }
   host_.attention.clear();
+  if (server_.buffers.exceeded()) [[unlikely]]
+    shed();
 }
 
 void Reactor::refresh_cpu_time() {
@@ -228,6 +233,31 @@ void Reactor::remove(Connection& connection) {
     connections_[index]->registration().index = index;
   }
   connections_.pop_back();
+}
+
+// The buffers of all connections have too much together: lets go of what is not used here, then has
+// the largest connection closed, wherever it is.
+void Reactor::shed() {
+  Connection* largest = nullptr;
+  for (const auto& connection : connections_) {
+    connection->trim();
+    if (largest == nullptr || connection->buffer_bytes() > largest->buffer_bytes()) {
+      largest = connection.get();
+    }
+  }
+  server_.buffers.set_largest(context_.reactor, largest == nullptr ? 0 : largest->buffer_bytes());
+  if (!server_.buffers.exceeded()) return;
+  Reactor& target = *peers_[server_.buffers.reactor_of_largest()];
+  if (&target != this) {
+    static_cast<void>(contain({"a call from reactor", context_.reactor}, [&] {
+      target.mailbox_->post([&target] {
+        if (target.server_.buffers.exceeded()) target.shed();
+      });
+    }));
+  } else if (largest != nullptr) {
+    largest->shed();
+    remove(*largest);
+  }
 }
 
 // --- The end -------------------------------------------------------------------------------------

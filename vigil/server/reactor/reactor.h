@@ -93,6 +93,7 @@ class Reactor {
   void open(AcceptedSocket accepted);
   void follow_up(Connection& connection);
   void remove(Connection& connection);
+  void shed();
 
   template <class Work>
   bool contain(const FaultPlace& place, Work&& work) noexcept;

@@ -16,6 +16,7 @@
 #include "vigil/cache/cache.h"
 #include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
+#include "vigil/server/reactor/buffer_budget.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/session.h"
@@ -32,6 +33,7 @@ struct ServerState {
   orders::Orders orders;
   std::vector<std::unique_ptr<ReactorCounters>> counters;  // one per reactor
   FaultLog faults;
+  BufferBudget buffers;
   const std::int64_t started_ms;
   std::atomic<bool> draining{false};          // set by request_stop(): /readyz answers 503
   std::atomic<std::uint64_t> connections{0};  // open now, over all reactors

@@ -27,6 +27,7 @@ class KeyspaceEvents {
   static constexpr Classes kGeneric = 1U << 2;   // g: DEL, EXPIRE, RENAME, ...
   static constexpr Classes kString = 1U << 3;    // $
   static constexpr Classes kExpired = 1U << 8;   // x
+  static constexpr Classes kEvicted = 1U << 9;   // e
 
   // The letters of Redis's option, also those of types this server does not have.
   [[nodiscard]] static std::optional<Classes> parse(std::string_view letters);

@@ -69,8 +69,15 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
   Parsed parsed = Parsed::kFull;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
     replied_bytes_ = output.size();
+    const std::size_t begin = used;
     parsed = parse_batch(input.substr(used), batch, &used);
-    execute_batch(batch, output);
+    const std::size_t executed = execute_batch(batch, output);
+    if (executed == batch.size() || closing_) [[likely]]
+      continue;
+    // The rest waits in the input until there is room for its replies.
+    used = begin + batch.requests()[executed].begin;
+    parser_.restart();
+    parsed = Parsed::kFull;
   }
   if (parsed == Parsed::kError && !closing_) {
     replied_bytes_ = output.size();
@@ -99,21 +106,23 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& 
   Parsed result = Parsed::kFull;
   while (batch.size() < size_max) {
     const std::size_t first_arg = arguments.views.size();
+    const std::size_t begin = position;
     const auto status = parser_.parse(input.substr(position), authenticated_, arguments);
     if (status != RespParser::Status::kRequest) {
       result = status == RespParser::Status::kError ? Parsed::kError : Parsed::kOutOfInput;
       break;
     }
     position += parser_.consumed();
-    if (arguments.views.size() != first_arg) add_request(batch, first_arg);
+    if (arguments.views.size() != first_arg) add_request(batch, first_arg, begin);
   }
   *used += position;
   return result;
 }
 
 // Pass 1 for one request.
-void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
+void RespSession::add_request(RespBatch& batch, std::size_t first_arg, std::size_t begin) {
   Request& request = batch.add(first_arg);
+  request.begin = begin;
   const auto args = batch.args(request);
   // A pipeline mostly repeats its command.
   const Request* const previous = batch.before(request);
@@ -133,8 +142,8 @@ void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
 }
 
 // Passes 2 and 3.
-void RespSession::execute_batch(const RespBatch& batch, Output& output) {
-  if (batch.size() == 0) return;
+std::size_t RespSession::execute_batch(const RespBatch& batch, Output& output) {
+  if (batch.size() == 0) return 0;
   const std::int64_t started_ns = monotonic_ns();
   const cache::Cache& cache = reactor_.context.server.cache;
   for (const Request& request : batch.requests()) {
@@ -142,11 +151,16 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
   }
   const std::int64_t now_ms = reactor_.context.clock.unix_ms();
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
+  const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
+  std::size_t executed = 0;
   for (const Request& request : batch.requests()) {
-    if (closing_) break;
+    if (closing_ || output.size() > high_water) [[unlikely]]
+      break;
     execute(batch, request, now_ms, output);
+    ++executed;
   }
-  reactor_.tally.flush(reactor_.context.counters, batch.size(), monotonic_ns() - started_ns);
+  reactor_.tally.flush(reactor_.context.counters, executed, monotonic_ns() - started_ns);
+  return executed;
 }
 
 // Inline: it is entered for each request, from one place.

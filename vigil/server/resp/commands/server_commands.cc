@@ -54,13 +54,16 @@ std::string info_clients(Call& call) {
 
 std::string info_memory(Call& call) {
   const cache::CacheStats stats = call.cache().stats();
-  const std::uint64_t limit = call.cache().options().memory_limit_bytes;
+  const std::uint64_t limit = stats.memory_limit_bytes;
+  const BufferBudget& buffers = call.shared().server.buffers;
   const std::uint64_t used = stats.entry_bytes + stats.index_bytes;
   return line("used_memory", used) + line("used_memory_human", mebibytes(used)) +
          line("used_memory_dataset", stats.entry_bytes) +
          line("used_memory_overhead", stats.index_bytes) +
          line("used_memory_arena", stats.resident_bytes) + line("maxmemory", limit) +
-         line("maxmemory_human", mebibytes(limit)) + line("maxmemory_policy", "noeviction");
+         line("maxmemory_human", mebibytes(limit)) +
+         line("maxmemory_policy", cache::eviction_policy_name(call.cache().eviction_policy())) +
+         line("mem_clients_normal", buffers.used()) + line("maxmemory_clients", buffers.limit());
 }
 
 std::string info_stats(Call& call) {
@@ -77,7 +80,7 @@ std::string info_stats(Call& call) {
          line("total_net_output_bytes", totals.bytes_out) +
          line("rejected_connections", totals.refused) +
          line("expired_keys", since_reset(stats.expired_total, shared.expired_at_reset)) +
-         line("evicted_keys", 0) +
+         line("evicted_keys", since_reset(stats.evicted_total, shared.evicted_at_reset)) +
          line("keyspace_hits", since_reset(totals.hits, shared.hits_at_reset)) +
          line("keyspace_misses", since_reset(totals.misses, shared.misses_at_reset)) +
          line("pubsub_patterns", call.shared().pubsub.patterns()) +

@@ -24,8 +24,9 @@ void reset_statistics(RespShared& shared) {
   shared.misses_at_reset.store(totals.misses, std::memory_order_relaxed);
   shared.commands_at_reset.store(totals.commands, std::memory_order_relaxed);
   shared.connections_at_reset.store(totals.connections, std::memory_order_relaxed);
-  shared.expired_at_reset.store(shared.server.cache.stats().expired_total,
-                                std::memory_order_relaxed);
+  const cache::CacheStats stats = shared.server.cache.stats();
+  shared.expired_at_reset.store(stats.expired_total, std::memory_order_relaxed);
+  shared.evicted_at_reset.store(stats.evicted_total, std::memory_order_relaxed);
 }
 
 }  // namespace vigil::server
