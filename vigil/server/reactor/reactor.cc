@@ -236,28 +236,27 @@ void Reactor::remove(Connection& connection) {
 }
 
 // The buffers of all connections have too much together: lets go of what is not used here, then has
-// the largest connection closed, wherever it is.
+// the largest connections closed, wherever they are.
 void Reactor::shed() {
-  Connection* largest = nullptr;
-  for (const auto& connection : connections_) {
-    connection->trim();
-    if (largest == nullptr || connection->buffer_bytes() > largest->buffer_bytes()) {
-      largest = connection.get();
-    }
+  for (const auto& connection : connections_) connection->trim();
+  while (server_.buffers.exceeded()) {
+    const auto largest = std::max_element(
+        connections_.begin(), connections_.end(),
+        [](const auto& a, const auto& b) { return a->buffer_bytes() < b->buffer_bytes(); });
+    const bool none = largest == connections_.end();
+    server_.buffers.set_largest(context_.reactor, none ? 0 : (*largest)->buffer_bytes());
+    Reactor& target = *peers_[server_.buffers.reactor_of_largest()];
+    if (&target != this) return ask_to_shed(target);
+    if (none) return;
+    Connection& closed = **largest;
+    closed.shed();
+    remove(closed);
   }
-  server_.buffers.set_largest(context_.reactor, largest == nullptr ? 0 : largest->buffer_bytes());
-  if (!server_.buffers.exceeded()) return;
-  Reactor& target = *peers_[server_.buffers.reactor_of_largest()];
-  if (&target != this) {
-    static_cast<void>(contain({"a call from reactor", context_.reactor}, [&] {
-      target.mailbox_->post([&target] {
-        if (target.server_.buffers.exceeded()) target.shed();
-      });
-    }));
-  } else if (largest != nullptr) {
-    largest->shed();
-    remove(*largest);
-  }
+}
+
+void Reactor::ask_to_shed(Reactor& target) {
+  static_cast<void>(contain({"a request of reactor", context_.reactor},
+                            [&] { target.mailbox_->post([&target] { target.shed(); }); }));
 }
 
 // --- The end -------------------------------------------------------------------------------------

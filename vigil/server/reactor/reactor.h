@@ -94,6 +94,7 @@ class Reactor {
   void follow_up(Connection& connection);
   void remove(Connection& connection);
   void shed();
+  void ask_to_shed(Reactor& target);
 
   template <class Work>
   bool contain(const FaultPlace& place, Work&& work) noexcept;
