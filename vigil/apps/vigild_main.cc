@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The program `vigild`: configuration, the server, the demo.
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -79,6 +80,13 @@ void warn_about(const Config& config) {
   }
 }
 
+// The C library would keep large buffers of connections for reuse once one was freed.
+void give_large_buffers_back() {
+  constexpr int kBytes = 256 * 1024;
+  static_cast<void>(::mallopt(M_MMAP_THRESHOLD, kBytes));
+  static_cast<void>(::mallopt(M_TRIM_THRESHOLD, 4 * kBytes));
+}
+
 // Takes the data directory for this process, before anything else may touch it.
 Result<std::unique_ptr<DataDirectory>> open_data(ServerOptions* options) {
   if (options->data_dir.empty()) return std::unique_ptr<DataDirectory>();
@@ -119,6 +127,7 @@ int serve(Invocation& invocation) {
   Config& config = invocation.config;
   const ServiceManager manager = ServiceManager::from_environment();
   Supervisor::block_signals();
+  give_large_buffers_back();
   std::shared_ptr<LogFile> log_file;
   if (const Result<void> started = start_log(config, &log_file); !started) {
     return fail(started.error().message);

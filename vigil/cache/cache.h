@@ -57,6 +57,9 @@
 
 namespace vigil::cache {
 
+inline constexpr std::uint64_t kMemoryLimitMin = std::uint64_t{64} << 20;  // of a server
+inline constexpr std::uint64_t kMemoryLimitMax = std::uint64_t{32} << 30;
+
 struct CacheOptions {
   std::uint32_t shards = 64;  // power of two, at most 4096
   HashAlgorithm hash = HashAlgorithm::kXxh3;

@@ -48,6 +48,10 @@ Orders::Orders(cache::Cache& cache, OrderOptions options)
   VIGIL_CHECK(options_.history <= kHistoryMax,
               "at most 64 status changes are remembered per order");
   cache_.set_tombstone_retention(cache::Kind::kOrder, options_.tombstone_retention_ms);
+  // Orders that are not finished are not for the cache to forget.
+  cache_.set_eviction_guard(cache::Kind::kOrder, [table = options_.table](std::string_view value) {
+    return !table.terminal(stored_status(value));
+  });
 }
 
 bool Orders::get(const cache::Key& key, std::int64_t now_ms, Order* order) const {

@@ -29,6 +29,7 @@ struct Server::Impl {
   std::unique_ptr<RespShared> resp;
   std::vector<std::unique_ptr<RespReactor>> resp_reactors;
   std::optional<cache::ExpiryListener> expiry;
+  std::optional<cache::RemovalListener> eviction;
   std::vector<SocketFile> socket_files;
   std::vector<std::thread> threads;
   std::uint32_t asked = 0;               // reactors, whether they turn
@@ -75,14 +76,22 @@ Server::Server(ServerOptions options, SessionFactory http_sessions,
     reactor->set_peers(impl.reactors);
     impl.resp_reactors.push_back(std::make_unique<RespReactor>(reactor->context(), *impl.resp));
   }
-  impl.expiry.emplace(state_->cache, [&impl, this](const cache::RemovedEntry& entry) {
+  // A listener may not throw; the event is lost then.
+  const auto announce = [&impl, this](KeyspaceEvents::Classes of, const char* event,
+                                      std::string_view key) {
     ReactorCounters* const counters = Reactor::current_counters();
     Counter of_no_reactor;
     Counter& faults = counters == nullptr ? of_no_reactor : counters->connection_faults;
-    // A listener may not throw; the event is lost then.
-    static_cast<void>(contain_faults(state_->faults, faults, {"event of an expired key", 0}, [&] {
-      impl.resp->events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
-    }));
+    static_cast<void>(contain_faults(state_->faults, faults, {"event of a key", 0},
+                                     [&] { impl.resp->events.notify(of, event, key); }));
+  };
+  impl.eviction.emplace(state_->cache, cache::RemovalCause::kEvicted,
+                        [announce](const cache::RemovedEntry& entry) {
+                          announce(KeyspaceEvents::kEvicted, "evicted", entry.key);
+                        });
+  impl.expiry.emplace(state_->cache, [announce](const cache::RemovedEntry& entry) {
+    announce(KeyspaceEvents::kExpired, "expired", entry.key);
+    ReactorCounters* const counters = Reactor::current_counters();
     if (counters == nullptr) return;
     counters->expired_entries.add(1);
     const std::int64_t lag_ms = std::max<std::int64_t>(entry.now_ms - entry.header.deadline_ms, 0);

@@ -19,6 +19,14 @@ using Form = Setting::Form;
 constexpr std::string_view kInitialKey = "orders.initial";
 constexpr std::string_view kTransitionsKey = "orders.transitions";
 
+// "maxmemory-policy" -> "cache.maxmemory_policy"; empty if there is no alias.
+std::string key_of_alias(const Setting& setting) {
+  if (setting.alias.empty()) return {};
+  std::string key(setting.key.substr(0, setting.key.find('.') + 1));
+  for (const char c : setting.alias) key.push_back(c == '-' ? '_' : c);
+  return key;
+}
+
 class FileReader {
  public:
   FileReader(std::string_view name, Config* config) : name_(name), config_(config) {}
@@ -50,7 +58,7 @@ class FileReader {
     }
     if (key == kTransitionsKey) return read_transitions(node);
     for (const Setting& setting : settings()) {
-      if (setting.key == key) return read_setting(setting, node);
+      if (setting.key == key || key_of_alias(setting) == key) return read_setting(setting, node);
     }
     if (node.is_table()) return read_table(key, *node.as_table());
     return unknown(key, node);
@@ -72,7 +80,8 @@ class FileReader {
   static std::optional<std::string> text_of(Form form, const toml::node& node) {
     const bool text_allowed =
         form != Form::kSwitch && form != Form::kInteger && form != Form::kPowerOfTwo;
-    const bool number_allowed = form != Form::kText && form != Form::kSwitch && form != Form::kHash;
+    const bool number_allowed = form != Form::kText && form != Form::kSwitch &&
+                                form != Form::kHash && form != Form::kEviction;
     if (const auto* text = node.as_string(); text != nullptr && text_allowed) return text->get();
     if (const auto* number = node.as_integer(); number != nullptr && number_allowed) {
       return std::to_string(number->get());

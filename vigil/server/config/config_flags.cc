@@ -51,7 +51,9 @@ void define_flags(CLI::App* app, Flags* flags) {
       app->add_flag_callback(
           flag, [flags, i] { flags->values[i] = "true"; }, help);
     } else {
-      app->add_option(flag, flags->values[i], help)->option_text("VALUE");
+      const std::string names =
+          setting.alias.empty() ? flag : flag + ",--" + std::string(setting.alias);
+      app->add_option(names, flags->values[i], help)->option_text("VALUE");
     }
   }
 }

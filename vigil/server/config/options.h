@@ -55,6 +55,8 @@ struct ServerOptions {
   std::size_t output_limit_bytes = std::size_t{64} << 20;      // above: the peer is cut off
   std::size_t pubsub_output_limit_bytes = std::size_t{32} << 20;
 
+  std::uint64_t connection_memory_limit_bytes = std::uint64_t{256} << 20;  // of all; 0: none
+
   // --- Time-outs, milliseconds; 0: never -------------------------------------------------------
   std::int64_t idle_timeout_ms = 0;              // RESP, between requests
   std::int64_t http_idle_timeout_ms = 60'000;    // HTTP keep-alive

@@ -111,9 +111,14 @@ constexpr Setting kSettings[] = {
     {"cache.hash", "--hash", Form::kHash, 0, 0,
      "hash that routes an id to its shard",
      [](Config& c) -> Target { return &c.server.cache.hash; }},
-    {"cache.memory_limit", "--memory-limit", Form::kBytes, 64 * kMiB, 32 * kGiB,
-     "memory for entries and indexes; beyond it writes are refused",
-     [](Config& c) -> Target { return &c.server.cache.memory_limit_bytes; }},
+    {"cache.memory_limit", "--memory-limit", Form::kBytes, cache::kMemoryLimitMin,
+     cache::kMemoryLimitMax, "memory for entries and indexes; beyond it: --eviction",
+     [](Config& c) -> Target { return &c.server.cache.memory_limit_bytes; },
+     nullptr, {}, "maxmemory"},
+    {"cache.eviction", "--eviction", Form::kEviction, 0, 0,
+     "what makes room at the memory limit; noeviction: writes are refused",
+     [](Config& c) -> Target { return &c.server.cache.eviction; },
+     nullptr, {}, "maxmemory-policy"},
     {"cache.write_queue_capacity", "--write-queue-capacity", Form::kPowerOfTwo, 2, 4096,
      "writers that may wait for one shard; beyond it they are answered busy",
      [](Config& c) -> Target { return &c.server.cache.write_queue_capacity; }},
@@ -170,6 +175,10 @@ constexpr Setting kSettings[] = {
     {"limits.pubsub_output", "--pubsub-output-limit", Form::kBytes, kMiB, 16 * kGiB,
      "the same for subscribers",
      [](Config& c) -> Target { return &c.server.pubsub_output_limit_bytes; }},
+
+    {"limits.connection_memory", "--connection-memory-limit", Form::kBytes, 0, 1024 * kGiB,
+     "buffers of all connections together; above: the largest one is cut off; 0: no limit",
+     [](Config& c) -> Target { return &c.server.connection_memory_limit_bytes; }},
 
     {"timeouts.idle", "--idle-timeout", Form::kMilliseconds, 0, 30 * kDay_ms,
      "RESP connections without a request; 0: never",
@@ -245,6 +254,10 @@ bool store(const Setting& setting, std::string_view text, Config* config) {
         } else if constexpr (std::is_same_v<Value, bool>) {
           *target = text == "true";
           return text == "true" || text == "false";
+        } else if constexpr (std::is_same_v<Value, cache::EvictionPolicy>) {
+          const std::optional<cache::EvictionPolicy> value = cache::parse_eviction_policy(text);
+          if (value) *target = *value;
+          return value.has_value();
         } else if constexpr (std::is_same_v<Value, HashAlgorithm>) {
           const Result<HashAlgorithm> value = parse_hash_algorithm(text);
           if (value) *target = *value;
@@ -286,6 +299,8 @@ std::string expectation(const Setting& setting) {
       return "milliseconds, or a time such as \"30s\"," + range(setting, kTimeUnits);
     case Form::kHash:
       return "xxh3, md5-8 or crc32";
+    case Form::kEviction:
+      return "noeviction, volatile-ttl or allkeys-lru";
   }
   return {};
 }
@@ -306,6 +321,8 @@ std::string toml_literal(const Setting& setting, const Config& config) {
           return toml_string(*target);
         } else if constexpr (std::is_same_v<Value, bool>) {
           return *target ? "true" : "false";
+        } else if constexpr (std::is_same_v<Value, cache::EvictionPolicy>) {
+          return toml_string(cache::eviction_policy_name(*target));
         } else if constexpr (std::is_same_v<Value, HashAlgorithm>) {
           return toml_string(hash_algorithm_name(*target));
         } else {

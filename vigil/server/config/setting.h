@@ -27,9 +27,11 @@ struct Setting {
     kBytes,         // 1048576 or "1MiB"
     kMilliseconds,  // 30000 or "30s"
     kHash,          // a HashAlgorithm by name
+    kEviction,      // a cache::EvictionPolicy by name
   };
-  using Target = std::variant<std::string*, bool*, int*, std::uint16_t*, std::uint32_t*,
-                              std::uint64_t*, std::int64_t*, HashAlgorithm*>;
+  using Target =
+      std::variant<std::string*, bool*, int*, std::uint16_t*, std::uint32_t*, std::uint64_t*,
+                   std::int64_t*, HashAlgorithm*, cache::EvictionPolicy*>;
 
   std::string_view key;   // "server.resp_port"
   std::string_view flag;  // "--resp-port"
@@ -41,6 +43,8 @@ struct Setting {
   // kText: whether the value is allowed, and how to say what is. Null: anything is.
   bool (*accepts)(const std::string&) = nullptr;
   std::string_view allowed = {};
+  // Another name, of Redis, without section and dashes: "maxmemory". Empty: none.
+  std::string_view alias = {};
 };
 
 [[nodiscard]] std::span<const Setting> settings();

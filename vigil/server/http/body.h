@@ -39,6 +39,7 @@ class HttpBodyReader {
   [[nodiscard]] Status read(std::string_view input, std::size_t* taken);
 
   [[nodiscard]] const std::string& body() const { return body_; }
+  [[nodiscard]] std::size_t buffer_bytes() const { return body_.capacity() + line_.capacity(); }
 
  private:
   enum class State : std::uint8_t { kSize, kExtensions, kData, kDataEnd, kTrailer, kDone };

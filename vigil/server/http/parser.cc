@@ -158,6 +158,8 @@ class HttpParser::Slow {
     return step;
   }
 
+  [[nodiscard]] std::size_t buffer_bytes() const { return body_.buffer_bytes(); }
+
  private:
   using Header = http::request_parser<http::empty_body>;
 
@@ -295,6 +297,11 @@ HttpParser::Step HttpParser::open_request(std::string_view header) {
   }
   slow_ = std::move(slow);
   return {};
+}
+
+std::size_t HttpParser::buffer_bytes() const {
+  return (slow_ != nullptr ? slow_->buffer_bytes() : 0) +
+         (served_ != nullptr ? served_->buffer_bytes() : 0);
 }
 
 HttpParser::Step HttpParser::parse_slow_path(std::string_view input, HttpRequest* request) {

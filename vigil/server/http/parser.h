@@ -58,6 +58,8 @@ class HttpParser {
 
   // Whether the header of an incomplete request was taken.
   [[nodiscard]] bool mid_request() const { return slow_ != nullptr; }
+  // Memory of the bodies of the open and of the last request.
+  [[nodiscard]] std::size_t buffer_bytes() const;
 
  private:
   class Slow;

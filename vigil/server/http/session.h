@@ -30,6 +30,7 @@ class HttpSession final : public Session {
   void answer_fault(Output& output) override;
   void replies_lost(Output& output) override;
   [[nodiscard]] bool mid_request() const override { return mid_request_; }
+  [[nodiscard]] std::size_t buffer_bytes() const override { return parser_.buffer_bytes(); }
 
  private:
   // What the requests of one consume() add to the counters.

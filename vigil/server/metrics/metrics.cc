@@ -136,10 +136,10 @@ class Collection {
     gauge("cache_entry_bytes", "Memory allocated to entries.",
           static_cast<double>(stats.entry_bytes));
     gauge("cache_index_bytes", "Memory of the indexes.", static_cast<double>(stats.index_bytes));
-    gauge("cache_resident_bytes", "Memory taken from the arena.",
+    gauge("cache_resident_bytes", "Memory that counts to the limit.",
           static_cast<double>(stats.resident_bytes));
     gauge("cache_memory_limit_bytes", "The configured memory limit.",
-          static_cast<double>(server_.options.cache.memory_limit_bytes));
+          static_cast<double>(stats.memory_limit_bytes));
     counter("cache_busy_total", "Writes refused because the queue of their shard was full.",
             stats.busy_total);
     counter("cache_handed_over_total", "Writes applied by the thread that held the shard.",
@@ -148,6 +148,7 @@ class Collection {
     Family evicted("cache_evict_total", "Entries that left the cache, by reason.",
                    MetricType::Counter);
     evicted.sample(static_cast<double>(stats.expired_total), {{"reason", "expired"}});
+    evicted.sample(static_cast<double>(stats.evicted_total), {{"reason", "memory"}});
     evicted.sample(static_cast<double>(sum([&](const ReactorCounters& c) {
                      return c.order_outcomes[deleted].value();
                    })),
@@ -221,6 +222,13 @@ class Collection {
     counter("vigild_connections_dropped_total",
             "Connections cut off: output limit, time-out or protocol error.",
             sum([](const ReactorCounters& c) { return c.connections_dropped.value(); }));
+    counter("vigild_connections_shed_total",
+            "Of those, cut off because the buffers of all were over their limit.",
+            sum([](const ReactorCounters& c) { return c.connections_shed.value(); }));
+    gauge("vigild_connection_buffer_bytes", "Memory of the buffers of all connections.",
+          static_cast<double>(server_.buffers.used()));
+    gauge("vigild_connection_buffer_limit_bytes", "The configured limit of it; 0: none.",
+          static_cast<double>(server_.buffers.limit()));
     counter("vigild_connection_faults_total",
             "Exceptions while connections were served; each ended its connection only.",
             sum([](const ReactorCounters& c) { return c.connection_faults.value(); }));

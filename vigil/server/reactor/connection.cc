@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -46,9 +48,14 @@ Connection::Connection(std::uint64_t id, FileDescriptor fd, Protocol protocol, C
       protocol_(protocol),
       created_ms_(host.clock.unix_ms()),
       host_(host),
-      timers_{.active_ms = created_ms_} {}
+      timers_{.active_ms = created_ms_} {
+  replies_.tail().set_size_max(host_.output_bytes_max());
+}
 
-Connection::~Connection() { drop_held_replies(); }
+Connection::~Connection() {
+  drop_held_replies();
+  host_.buffers.book(buffer_bytes_, 0);
+}
 
 void Connection::enter(Phase next) {
   VIGIL_CHECK(may_follow(phase_, next), "a connection's phases follow the table in connection.h");
@@ -143,6 +150,27 @@ void Connection::close() {
   drop_held_replies();
   ::shutdown(fd(), SHUT_RDWR);
   session_.reset();
+  // The buffers go with the connection, at the end of the turn.
+  host_.buffers.book(std::exchange(buffer_bytes_, 0), 0);
+}
+
+void Connection::trim() {
+  if (closed()) return;
+  if (input_.empty()) input_.release();
+  replies_.shrink(0);
+  book_buffers();
+}
+
+void Connection::shed() {
+  if (closed()) return;
+  std::array<char, 120> reason{};
+  std::snprintf(reason.data(), reason.size(),
+                "the limit of all connections' memory: it held %llu of %llu bytes",
+                static_cast<unsigned long long>(buffer_bytes_),
+                static_cast<unsigned long long>(host_.buffers.used()));
+  host_.faults.report(fault_place(), reason.data());
+  host_.counters.connections_shed.add(1);
+  drop();
 }
 
 std::uint32_t Connection::wanted_events() const {
@@ -418,6 +446,15 @@ void Connection::settle() {
   if (replies_.size() > limit) return drop();
   if (phase_ == Phase::kDraining && !input_blocked_) enter(Phase::kClosing);
   if (phase_ == Phase::kClosing && replies_.empty()) peer_finished_ ? close() : linger();
+  if (!closed()) book_buffers();
+}
+
+void Connection::book_buffers() {
+  const std::uint64_t now = input_.capacity() + replies_.capacity() + session_->buffer_bytes();
+  if (now == buffer_bytes_) [[likely]]
+    return;
+  host_.buffers.book(std::exchange(buffer_bytes_, now), now);
+  host_.buffers.raise_largest(host_.reactor, now);
 }
 
 // Shuts our side and reads on for a while: closing with unread input would reset the connection

@@ -33,6 +33,7 @@
 // "For sessions" from within its own; none of them destroys the session.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,6 +43,7 @@
 #include "vigil/base/clock.h"
 #include "vigil/server/config/options.h"
 #include "vigil/server/durability/durability.h"
+#include "vigil/server/reactor/buffer_budget.h"
 #include "vigil/server/reactor/commit_gate.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/deferred_replies.h"
@@ -63,20 +65,32 @@ class ConnectionHost {
   static constexpr std::size_t kTailCopied = 16 * 1024;  // larger tails are read behind, not copied
 
   ConnectionHost(const ServerOptions& server_options, const Durability& server_durability,
-                 FaultLog& fault_log, const CoarseClock& coarse_clock,
-                 ReactorCounters& reactor_counters, const std::shared_ptr<Mailbox>& mailbox)
+                 FaultLog& fault_log, BufferBudget& buffer_budget, std::uint32_t reactor_index,
+                 const CoarseClock& coarse_clock, ReactorCounters& reactor_counters,
+                 const std::shared_ptr<Mailbox>& mailbox)
       : options(server_options),
         durability(server_durability),
         faults(fault_log),
+        buffers(buffer_budget),
+        reactor(reactor_index),
         clock(coarse_clock),
         counters(reactor_counters),
         commit_gate(*mailbox),
         deferred_replies(mailbox),
-        read_buffer(std::make_unique<char[]>(kTailCopied + kReadBytes + kInputPadding)) {}
+        read_buffer(std::make_unique<char[]>(kTailCopied + kReadBytes + kInputPadding)) {
+    batch.set_size_max(output_bytes_max());
+  }
+
+  // What one request may answer before the connection is cut off for it, at the latest.
+  [[nodiscard]] std::size_t output_bytes_max() const {
+    return 2 * std::max(options.output_limit_bytes, options.pubsub_output_limit_bytes);
+  }
 
   const ServerOptions& options;
   const Durability& durability;
   FaultLog& faults;
+  BufferBudget& buffers;
+  const std::uint32_t reactor;
   const CoarseClock& clock;
   ReactorCounters& counters;
   CommitGate commit_gate;
@@ -145,6 +159,12 @@ class Connection {
   // Cuts off a client that broke a limit.
   void drop();
   void close();
+  // What its buffers have, as it was booked last.
+  [[nodiscard]] std::uint64_t buffer_bytes() const { return buffer_bytes_; }
+  // Lets go of buffers that hold nothing.
+  void trim();
+  // Closes for what it holds, to make room for others.
+  void shed();
   // A deadline of the peer has passed.
   void time_out() { phase_ == Phase::kLingering ? close() : drop(); }
 
@@ -209,6 +229,7 @@ class Connection {
   // The end.
   void settle();
   void linger();
+  void book_buffers();
 
   const FaultPlace fault_place_;  // kept, because each batch is served under it
   FileDescriptor fd_;
@@ -224,6 +245,7 @@ class Connection {
   std::unique_ptr<Session> session_;  // until kClosed
   Output input_;                      // a queue of bytes too: received and not consumed yet
   ReplyQueue replies_;
+  std::uint64_t buffer_bytes_ = 0;
   Timers timers_;
   std::size_t discarded_bytes_ = 0;  // in the phase kLingering
   Registration registration_;

@@ -101,7 +101,8 @@ class ConnectionTest : public ::testing::Test {
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   LineProtocol protocol_;
   std::deque<ReplyTicket> tickets_;
-  ConnectionHost host_{options_, durability_, faults_, clock_, counters_, mailbox_};
+  BufferBudget buffers_{options_.connection_memory_limit_bytes, 1};
+  ConnectionHost host_{options_, durability_, faults_, buffers_, 0, clock_, counters_, mailbox_};
   std::uint64_t connections_ = 0;
   FileDescriptor peer_;
   std::unique_ptr<Connection> connection_;

@@ -113,6 +113,7 @@ struct alignas(64) ReactorCounters {
   Counter connections_refused;  // over connections_max
   Counter connections_open;     // gauge
   Counter connections_dropped;  // cut off: output limit, time-out, protocol error
+  Counter connections_shed;     // of those: they held most when the buffers were over their limit
   Counter connection_faults;    // exceptions contained at the edge of a connection (fault.h)
   Counter messages_published;   // pub/sub messages delivered to connections
 

@@ -48,19 +48,33 @@ void describe_current(Reason* out) {
 }  // namespace
 
 void FaultLog::report(const FaultPlace& place) noexcept {
-  const std::int64_t now_ns = monotonic_ns();
-  std::int64_t next_ns = next_ns_.load(std::memory_order_relaxed);
-  if (now_ns < next_ns || !next_ns_.compare_exchange_strong(next_ns, now_ns + kInterval_ns,
-                                                            std::memory_order_relaxed)) {
-    left_out_.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
-  const std::uint64_t left_out = left_out_.exchange(0, std::memory_order_relaxed);
+  if (!may_write()) return;
   Reason reason{};
   describe_current(&reason);
+  write(place, reason.data());
+}
+
+void FaultLog::report(const FaultPlace& place, const char* reason) noexcept {
+  if (may_write()) write(place, reason);
+}
+
+// Not more than a line per interval.
+bool FaultLog::may_write() noexcept {
+  const std::int64_t now_ns = monotonic_ns();
+  std::int64_t next_ns = next_ns_.load(std::memory_order_relaxed);
+  if (now_ns >= next_ns &&
+      next_ns_.compare_exchange_strong(next_ns, now_ns + kInterval_ns, std::memory_order_relaxed)) {
+    return true;
+  }
+  left_out_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void FaultLog::write(const FaultPlace& place, const char* reason) noexcept {
+  const std::uint64_t left_out = left_out_.exchange(0, std::memory_order_relaxed);
   Line line{};
   std::snprintf(line.data(), line.size(), "%s %llu ended by %s; faults without a line: %llu",
-                place.what, static_cast<unsigned long long>(place.number), reason.data(),
+                place.what, static_cast<unsigned long long>(place.number), reason,
                 static_cast<unsigned long long>(left_out));
   try {
     if (sink_) sink_(line.data());

@@ -36,8 +36,13 @@ class FaultLog {
 
   // REQUIRES: an exception is being handled.
   void report(const FaultPlace& place) noexcept;
+  // A connection was ended for this reason.
+  void report(const FaultPlace& place, const char* reason) noexcept;
 
  private:
+  [[nodiscard]] bool may_write() noexcept;
+  void write(const FaultPlace& place, const char* reason) noexcept;
+
   static constexpr std::int64_t kInterval_ns = 1'000'000'000;
 
   Sink sink_;

@@ -2,11 +2,15 @@
 #include "vigil/server/reactor/output.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace vigil::server {
 
 void Output::grow(std::size_t bytes) {
   const std::size_t used = size();
+  if (bytes > size_max_ || used > size_max_ - bytes) {
+    throw std::length_error("the output of a connection is over its limit");
+  }
   if (capacity_ >= used + bytes && begin_ >= capacity_ / 2) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, used);  // at most once per half capacity
   } else {

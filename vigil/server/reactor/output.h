@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -51,6 +52,8 @@ class Output {
     capacity_ = begin_ = end_ = 0;
   }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  // Beyond this, appending throws std::length_error: a reply that no peer would get is not built.
+  void set_size_max(std::size_t bytes) { size_max_ = bytes; }
 
  private:
   static constexpr std::size_t kIntegerDigitsMax = 20;  // of an int64, with its sign
@@ -59,6 +62,7 @@ class Output {
 
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_ = 0;
+  std::size_t size_max_ = std::numeric_limits<std::size_t>::max();
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

@@ -29,7 +29,8 @@ Reactor::Reactor(ServerState& server, std::uint32_t index, const SessionFactorie
                 [this](std::uint32_t reactor, AcceptedSocket accepted) {
                   hand_over(reactor, std::move(accepted));
                 }),
-      host_(server.options, server.durability, server.faults, clock_, context_.counters, mailbox_),
+      host_(server.options, server.durability, server.faults, server.buffers, index, clock_,
+            context_.counters, mailbox_),
       deadlines_(server.options) {
   VIGIL_CHECK(poller_.add(mailbox_->event_fd(), EPOLLIN, mailbox_.get()),
               "the system has no epoll watch left for a reactor's mailbox");
@@ -117,6 +118,8 @@ void Reactor::handle(void* source, std::uint32_t events) {
   if (connection.closed()) return;  // earlier in this turn
   connection.serve(events);
   follow_up(connection);
+  if (server_.buffers.exceeded()) [[unlikely]]
+    shed();
 }
 
 template <class Work>
@@ -168,6 +171,8 @@ void Reactor::attend() {
     if (!was_closed) follow_up(connection);
   }
   host_.attention.clear();
+  if (server_.buffers.exceeded()) [[unlikely]]
+    shed();
 }
 
 void Reactor::refresh_cpu_time() {
@@ -242,6 +247,30 @@ void Reactor::remove(Connection& connection) {
     connections_[index]->registration().index = index;
   }
   connections_.pop_back();
+}
+
+// The buffers of all connections have too much together: lets go of what is not used here, then has
+// the largest connections closed, wherever they are.
+void Reactor::shed() {
+  for (const auto& connection : connections_) connection->trim();
+  while (server_.buffers.exceeded()) {
+    const auto largest = std::max_element(
+        connections_.begin(), connections_.end(),
+        [](const auto& a, const auto& b) { return a->buffer_bytes() < b->buffer_bytes(); });
+    const bool none = largest == connections_.end();
+    server_.buffers.set_largest(context_.reactor, none ? 0 : (*largest)->buffer_bytes());
+    Reactor& target = *peers_[server_.buffers.reactor_of_largest()];
+    if (&target != this) return ask_to_shed(target);
+    if (none) return;
+    Connection& closed = **largest;
+    closed.shed();
+    remove(closed);
+  }
+}
+
+void Reactor::ask_to_shed(Reactor& target) {
+  static_cast<void>(contain({"a request of reactor", context_.reactor},
+                            [&] { target.mailbox_->post([&target] { target.shed(); }); }));
 }
 
 // --- The end -------------------------------------------------------------------------------------

@@ -96,6 +96,8 @@ class Reactor {
   void open(AcceptedSocket accepted);
   void follow_up(Connection& connection);
   void remove(Connection& connection);
+  void shed();
+  void ask_to_shed(Reactor& target);
 
   template <class Work>
   bool contain(const FaultPlace& place, Work&& work) noexcept;

@@ -44,6 +44,10 @@ class ReplyQueue {
   [[nodiscard]] bool empty() const { return holds_.empty() && tail_.empty() && ready_.empty(); }
   // Bytes that are kept here, answers that wait included.
   [[nodiscard]] std::size_t size() const { return ready_.size() + tail_.size() + answer_bytes_; }
+  // Memory of the buffers, used or not.
+  [[nodiscard]] std::size_t capacity() const {
+    return ready_.capacity() + tail_.capacity() + answer_bytes_ + holds_.capacity() * sizeof(Hold);
+  }
   [[nodiscard]] std::size_t hold_count() const { return holds_.size(); }
   [[nodiscard]] bool held() const { return !holds_.empty(); }
 

@@ -32,6 +32,7 @@ ServerState::ServerState(ServerOptions server_options,
       cache(options.cache),
       orders(cache, options.orders),
       durability(options, cache, std::move(data_directory)),
+      buffers(options.connection_memory_limit_bytes, options.threads),
       started_ms(unix_ms()) {
   for (std::uint32_t i = 0; i < options.threads; ++i) {
     counters.push_back(std::make_unique<ReactorCounters>());

@@ -18,6 +18,7 @@
 #include "vigil/orders/orders.h"
 #include "vigil/server/config/options.h"
 #include "vigil/server/durability/durability.h"
+#include "vigil/server/reactor/buffer_budget.h"
 #include "vigil/server/reactor/counters.h"
 #include "vigil/server/reactor/fault.h"
 #include "vigil/server/reactor/load_samples.h"
@@ -43,6 +44,7 @@ struct ServerState {
   FaultLog faults;
   LoadSamples load_samples;
   WallClock wall_clock;  // followed by the reactors; translates dates at the edges
+  BufferBudget buffers;
   const std::int64_t started_ms;
   // What SHUTDOWN does; set before the first connection. Empty: it is refused.
   std::function<void()> stop_process;

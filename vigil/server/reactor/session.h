@@ -42,6 +42,9 @@ class Session {
   // time-out.
   [[nodiscard]] virtual bool mid_request() const = 0;
 
+  // Memory in which the session keeps a part of an unfinished request.
+  [[nodiscard]] virtual std::size_t buffer_bytes() const { return 0; }
+
   // Replies that were waiting cannot be given: what their requests wrote could not be committed
   // (CommitGate::fail()), or a deferred reply was abandoned. They were dropped with everything
   // behind them. The session may append one last reply, an error, in the place of the first of

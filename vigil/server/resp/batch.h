@@ -32,7 +32,8 @@ struct Request {
   const Command* command = nullptr;  // nullptr: unknown
   std::uint32_t first_arg = 0;       // in the batch's arguments
   std::uint32_t arg_count = 0;
-  cache::Key key;  // of the first key; its bytes are null if the command has none
+  std::size_t begin = 0;  // bytes of the batch's input in front of it
+  cache::Key key;         // of the first key; its bytes are null if the command has none
 };
 
 class RespBatch {

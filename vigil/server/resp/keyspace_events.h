@@ -27,6 +27,7 @@ class KeyspaceEvents {
   static constexpr Classes kGeneric = 1U << 2;   // g: DEL, EXPIRE, RENAME, ...
   static constexpr Classes kString = 1U << 3;    // $
   static constexpr Classes kExpired = 1U << 8;   // x
+  static constexpr Classes kEvicted = 1U << 9;   // e
   static constexpr Classes kNew = 1U << 12;      // n: a key that was not there
   static constexpr Classes kMiss = 1U << 13;     // m: a read of a key that is not there
 

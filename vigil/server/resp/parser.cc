@@ -151,6 +151,13 @@ bool RespParser::parse_whole(std::string_view input, RespArguments& arguments) {
   return true;
 }
 
+void RespParser::restart() {
+  position_ = scanned_ = 0;
+  arguments_left_ = 0;
+  bulk_size_ = -1;
+  spans_.clear();
+}
+
 RespParser::Status RespParser::parse(std::string_view input, bool authenticated,
                                      RespArguments& arguments) {
   if (arguments_left_ == 0) {

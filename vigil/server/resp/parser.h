@@ -57,8 +57,13 @@ class RespParser {
   // Parses the request at the front of `input`.
   [[nodiscard]] Status parse(std::string_view input, bool authenticated, RespArguments& arguments);
 
+  // Forgets a request that was begun; the next input starts with a new one.
+  void restart();
+
   // Valid after kRequest.
   [[nodiscard]] std::size_t consumed() const { return consumed_; }
+  // Memory that knows where the arguments of an open request lie.
+  [[nodiscard]] std::size_t buffer_bytes() const { return spans_.capacity() * sizeof(Span); }
   // Valid after kError: "ERR Protocol error: ...".
   [[nodiscard]] const std::string& error() const { return error_; }
 

@@ -93,8 +93,15 @@ Consumed RespSession::consume(std::string_view input, Output& output) {
   wrote_ = false;
   while (parsed == Parsed::kFull && !closing_ && output.size() <= high_water) {
     replied_bytes_ = output.size();
+    const std::size_t begin = used;
     parsed = parse_batch(input.substr(used), batch, &used);
-    execute_batch(batch, output);
+    const std::size_t executed = execute_batch(batch, output);
+    if (executed == batch.size() || closing_) [[likely]]
+      continue;
+    // The rest waits in the input until there is room for its replies.
+    used = begin + batch.requests()[executed].begin;
+    parser_.restart();
+    parsed = Parsed::kFull;
   }
   if ((parsed == Parsed::kError || parsed == Parsed::kHttp) && !closing_) {
     replied_bytes_ = output.size();
@@ -146,6 +153,7 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& 
   Parsed result = Parsed::kFull;
   while (batch.size() < size_max) {
     const std::size_t first_arg = arguments.views.size();
+    const std::size_t begin = position;
     const auto status = parser_.parse(input.substr(position), authenticated_, arguments);
     if (status != RespParser::Status::kRequest) {
       result = status == RespParser::Status::kError  ? Parsed::kError
@@ -154,15 +162,16 @@ RespSession::Parsed RespSession::parse_batch(std::string_view input, RespBatch& 
       break;
     }
     position += parser_.consumed();
-    if (arguments.views.size() != first_arg) add_request(batch, first_arg);
+    if (arguments.views.size() != first_arg) add_request(batch, first_arg, begin);
   }
   *used += position;
   return result;
 }
 
 // Pass 1 for one request.
-void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
+void RespSession::add_request(RespBatch& batch, std::size_t first_arg, std::size_t begin) {
   Request& request = batch.add(first_arg);
+  request.begin = begin;
   const auto args = batch.args(request);
   // A pipeline mostly repeats its command.
   const Request* const previous = batch.before(request);
@@ -182,8 +191,8 @@ void RespSession::add_request(RespBatch& batch, std::size_t first_arg) {
 }
 
 // Passes 2 and 3.
-void RespSession::execute_batch(const RespBatch& batch, Output& output) {
-  if (batch.size() == 0) return;
+std::size_t RespSession::execute_batch(const RespBatch& batch, Output& output) {
+  if (batch.size() == 0) return 0;
   const std::int64_t started_ns = monotonic_ns();
   const cache::Cache& cache = reactor_.context.server.cache;
   for (const Request& request : batch.requests()) {
@@ -192,13 +201,18 @@ void RespSession::execute_batch(const RespBatch& batch, Output& output) {
   const std::int64_t now_ms = reactor_.context.clock.unix_ms();
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
   service_ = reactor_.context.server.durability.service();
+  const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
+  std::size_t executed = 0;
   for (const Request& request : batch.requests()) {
-    if (closing_) break;
+    if (closing_ || output.size() > high_water) [[unlikely]]
+      break;
     execute(batch, request, now_ms, output);
+    ++executed;
   }
   wrote_ = wrote_ || reactor_.tally.writes != 0;
-  reactor_.tally.flush(reactor_.context.counters, reactor_.statistics, batch.size(),
+  reactor_.tally.flush(reactor_.context.counters, reactor_.statistics, executed,
                        monotonic_ns() - started_ns);
+  return executed;
 }
 
 // Inline: it is entered for each request, from one place.

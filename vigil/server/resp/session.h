@@ -72,12 +72,15 @@ class RespSession final : public Session, private Subscriber, private Monitor {
   bool unsubscribe(PubSub::Topic topic, std::string_view name);
   void unsubscribe_all();
 
+  [[nodiscard]] std::size_t buffer_bytes() const override { return parser_.buffer_bytes(); }
+
  private:
   enum class Parsed : std::uint8_t { kFull, kOutOfInput, kError, kHttp };
 
   Parsed parse_batch(std::string_view input, RespBatch& batch, std::size_t* used);
-  void add_request(RespBatch& batch, std::size_t first_arg);
-  void execute_batch(const RespBatch& batch, Output& output);
+  void add_request(RespBatch& batch, std::size_t first_arg, std::size_t begin);
+  // Returns how many requests were executed: it stops when the output is above its high water.
+  std::size_t execute_batch(const RespBatch& batch, Output& output);
   inline void execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
                       Output& output);
   void refuse_http(Output& output) const;

@@ -43,6 +43,7 @@ struct RespShared {
   std::atomic<std::uint64_t> commands_at_reset{0};
   std::atomic<std::uint64_t> connections_at_reset{0};
   std::atomic<std::uint64_t> expired_at_reset{0};
+  std::atomic<std::uint64_t> evicted_at_reset{0};
 };
 
 }  // namespace vigil::server

@@ -2,6 +2,10 @@
 //
 // CONFIG: the server's options under Redis's parameter names.
 #include <array>
+#include <cctype>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +30,47 @@ bool set_events(RespShared& shared, std::string_view value, bool apply) {
   const auto classes = KeyspaceEvents::parse(value);
   if (classes && apply) shared.events.set(*classes);
   return classes.has_value();
+}
+
+// "100mb" -> 104857600, as Redis reads sizes.
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+  };
+  constexpr std::array kUnits = {
+      Unit{"", 1},          Unit{"b", 1},         Unit{"k", 1000},          Unit{"kb", 1U << 10},
+      Unit{"m", 1'000'000}, Unit{"mb", 1U << 20}, Unit{"g", 1'000'000'000}, Unit{"gb", 1U << 30},
+  };
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  for (const Unit& unit : kUnits) {
+    std::uint64_t bytes = 0;
+    if (equal_ignoring_case(name, unit.name) &&
+        !__builtin_mul_overflow(number, unit.factor, &bytes)) {
+      return bytes;
+    }
+  }
+  return std::nullopt;
+}
+
+// 0 is the most there can be: a cache always has a limit.
+bool set_memory_limit(RespShared& shared, std::string_view value, bool apply) {
+  std::optional<std::uint64_t> bytes = parse_size(value);
+  if (bytes == 0) bytes = cache::kMemoryLimitMax;
+  if (!bytes || *bytes < cache::kMemoryLimitMin || *bytes > cache::kMemoryLimitMax) return false;
+  if (apply) shared.server.cache.set_memory_limit(*bytes);
+  return true;
+}
+
+bool set_eviction_policy(RespShared& shared, std::string_view value, bool apply) {
+  std::string name(value);
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::optional<cache::EvictionPolicy> policy = cache::parse_eviction_policy(name);
+  if (policy && apply) shared.server.cache.set_eviction_policy(*policy);
+  return policy.has_value();
 }
 
 constexpr std::array kParameters = {
@@ -53,13 +98,20 @@ constexpr std::array kParameters = {
                 return std::to_string(shared.server.options.connections_max);
               },
               nullptr},
-    Parameter{"maxmemory",
+    Parameter{
+        "maxmemory",
+        [](const RespShared& shared) { return std::to_string(shared.server.cache.memory_limit()); },
+        set_memory_limit},
+    Parameter{
+        "maxmemory-clients",
+        [](const RespShared& shared) { return std::to_string(shared.server.buffers.limit()); },
+        nullptr},
+    Parameter{"maxmemory-policy",
               [](const RespShared& shared) {
-                return std::to_string(shared.server.options.cache.memory_limit_bytes);
+                return std::string(
+                    cache::eviction_policy_name(shared.server.cache.eviction_policy()));
               },
-              nullptr},
-    Parameter{"maxmemory-policy", [](const RespShared&) { return std::string("noeviction"); },
-              nullptr},
+              set_eviction_policy},
     Parameter{"notify-keyspace-events",
               [](const RespShared& shared) { return KeyspaceEvents::format(shared.events.get()); },
               set_events},

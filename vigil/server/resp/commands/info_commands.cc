@@ -155,8 +155,10 @@ void add_memory(Call& call, InfoText& info) {
   info.add("allocator_frag_bytes", stats.resident_bytes - std::min(stats.resident_bytes, used));
   info.add_bytes("total_system_memory", static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
                                             static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
-  info.add_bytes("maxmemory", server.cache.options().memory_limit_bytes);
-  info.add("maxmemory_policy", "noeviction");
+  info.add_bytes("maxmemory", stats.memory_limit_bytes);
+  info.add("maxmemory_policy", cache::eviction_policy_name(server.cache.eviction_policy()));
+  info.add("mem_clients_normal", server.buffers.used());
+  info.add("maxmemory_clients", server.buffers.limit());
   info.add_fraction("mem_fragmentation_ratio", ratio(resident, used));
   info.add("mem_fragmentation_bytes", resident - std::min(resident, used));
   info.add("mem_allocator", "slab");
@@ -192,7 +194,7 @@ void add_stats(Call& call, InfoText& info) {
   info.add_fraction("instantaneous_output_kbps", rates.bytes_out / 1024);
   info.add("rejected_connections", totals.refused);
   info.add("expired_keys", since_reset(stats.expired_total, shared.expired_at_reset));
-  info.add("evicted_keys", std::uint64_t{0});
+  info.add("evicted_keys", since_reset(stats.evicted_total, shared.evicted_at_reset));
   info.add("keyspace_hits", since_reset(totals.hits, shared.hits_at_reset));
   info.add("keyspace_misses", since_reset(totals.misses, shared.misses_at_reset));
   info.add("pubsub_channels", shared.pubsub.channels("*").size());

@@ -62,8 +62,9 @@ void reset_statistics(RespShared& shared) {
   shared.misses_at_reset.store(totals.misses, std::memory_order_relaxed);
   shared.commands_at_reset.store(totals.commands, std::memory_order_relaxed);
   shared.connections_at_reset.store(totals.connections, std::memory_order_relaxed);
-  shared.expired_at_reset.store(shared.server.cache.stats().expired_total,
-                                std::memory_order_relaxed);
+  const cache::CacheStats stats = shared.server.cache.stats();
+  shared.expired_at_reset.store(stats.expired_total, std::memory_order_relaxed);
+  shared.evicted_at_reset.store(stats.evicted_total, std::memory_order_relaxed);
   for (std::size_t i = 0; i < shared.mailboxes.size(); ++i) {
     shared.mailboxes[i]->post(
         [statistics = shared.command_statistics[i].get()] { statistics->reset(); });

@@ -42,8 +42,8 @@ class RespTestServer {
       : state_(std::move(options)),
         shared_(state_, commands, {mailbox_.get()}),
         context_{state_, 0, clock_, *state_.counters[0]},
-        host_(state_.options, state_.durability, state_.faults, clock_, context_.counters,
-              mailbox_),
+        host_(state_.options, state_.durability, state_.faults, state_.buffers, 0, clock_,
+              context_.counters, mailbox_),
         reactor_(context_, shared_),
         expiry_(state_.cache, [this](const cache::RemovedEntry& entry) {
           shared_.events.notify(KeyspaceEvents::kExpired, "expired", entry.key);
