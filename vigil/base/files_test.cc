@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -56,6 +58,55 @@ TEST_F(FilesTest, ErrorsSayWhatIsWrongWithThePath) {
             path("none/f") + ": cannot be written: No such file or directory");
   EXPECT_THAT(write_file(folder_, "x").error().message, EndsWith(": Is a directory"));
   EXPECT_THAT(append_file(folder_, "x").error().message, EndsWith(": Is a directory"));
+}
+
+// A limit on the size of files stands for a full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes_max) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes_max, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, action_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  sighandler_t action_;
+};
+
+TEST_F(FilesTest, WhatDoesNotFitLeavesTheOldContent) {
+  const std::string large(10'000, 'x');
+  for (const auto write : {&write_file, &append_file}) {
+    ASSERT_TRUE(write_file(path("f"), "old"));
+    {
+      const FullDisk disk(1000);
+      EXPECT_THAT(write(path("f"), large).error().message, EndsWith(": File too large"));
+    }
+    EXPECT_EQ(*read_file(path("f")), "old");
+    EXPECT_EQ(file_count(), 1);
+  }
+}
+
+TEST_F(FilesTest, WhatIsNoFileAndTakesNothingIsAnError) {
+  EXPECT_THAT(write_file("/dev/full", "x").error().message, EndsWith(": No space left on device"));
+  EXPECT_THAT(append_file("/dev/full", "x").error().message, EndsWith(": No space left on device"));
+}
+
+TEST_F(FilesTest, ASignalThatCameMeanwhileCountsAfterwards) {
+  sigset_t before{};
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &before), 0);
+  ASSERT_TRUE(write_file(path("f"), "x"));
+  ASSERT_TRUE(append_file(path("f"), "x"));
+  sigset_t after{};
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &after), 0);
+  EXPECT_EQ(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
+  EXPECT_EQ(sigismember(&after, SIGINT), sigismember(&before, SIGINT));
 }
 
 TEST_F(FilesTest, TheLimitIsAllowedAndOneByteMoreIsNot) {

@@ -7,9 +7,11 @@
 
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "vigil/text/utf8.h"
 #include "vigil/tools/triage/triage_json.h"
 #include "vigil/tools/triage/triage_text.h"
 #include "vigil/tools/triage/verdict.h"
@@ -168,6 +170,37 @@ TEST(TriageTextTest, LinesFitTheTerminalAndControlCharactersDoNotReachIt) {
     begin = end + 1;
   }
   EXPECT_LE(longest, 80U);
+}
+
+TEST(TriageTextTest, WrappingCountsCharactersAndLosesNone) {
+  InputReport input;
+  report::Finding& finding = input.other_findings.emplace_back();
+  const std::string long_word(300, 'w');
+  finding.message = "größer \u4e16\u754c " + long_word;
+  for (int i = 0; i < 100; ++i) finding.message += " größe" + std::to_string(i);
+  const TextStyle style{.columns = 40, .colour = false};
+  std::istringstream text(to_text(input, layers::Rules::defaults(), style));
+  std::string joined;
+  for (std::string line; std::getline(text, line);) {
+    EXPECT_TRUE(text::is_utf8(line)) << line;
+    EXPECT_LE(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }),
+              40)
+        << line;
+    joined += line;
+  }
+  std::erase(joined, ' ');
+  std::erase(finding.message, ' ');
+  EXPECT_THAT(joined, HasSubstr(finding.message));
+}
+
+TEST(TriageTextTest, ALongMessageIsWrappedOnce) {
+  InputReport input;
+  report::Finding& finding = input.other_findings.emplace_back();
+  constexpr std::size_t kWords = 500'000;
+  for (std::size_t i = 0; i < kWords; ++i) finding.message += "word ";
+  const TextStyle style{.columns = 80, .colour = false};
+  const std::string text = to_text(input, layers::Rules::defaults(), style);
+  EXPECT_GT(text.size(), finding.message.size());
 }
 
 TEST(SourceAccessTest, LinesOfGoAndCxxNameTheMap) {

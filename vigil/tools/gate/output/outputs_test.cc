@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "vigil/text/visible.h"
 #include "vigil/tools/gate/testing_issues.h"
 
 namespace vigil::tools::gate {
@@ -129,6 +130,43 @@ TEST(MarkdownTest, NamesCannotBreakTheTable) {
   const std::string markdown = to_markdown(of_issue(issue));
   EXPECT_THAT(markdown, StartsWith("## vigil gate: unit blocked\n"));
   EXPECT_THAT(markdown, HasSubstr("a\\|b&lt;c>"));
+}
+
+// Whatever names hold, in every form that people or services read.
+TEST(OutputsTest, NothingIsHiddenInAnyForm) {
+  std::vector<std::string> marks = {"\xFF", "\xED\xA0\x80", "\xC0\xAF", "\xF4\x90\x80\x80"};
+  for (char32_t c = 1; c < 0x110000; ++c) {
+    const bool is_surrogate = c >= 0xD800 && c < 0xE000;
+    if (!text::is_hidden(c) || is_surrogate || (c >= 0xE0010 && c < 0xE0FF0)) continue;
+    std::string mark;
+    if (c < 0x80) {
+      mark = {static_cast<char>(c)};
+    } else if (c < 0x800) {
+      mark = {static_cast<char>(0xC0 | c >> 6U), static_cast<char>(0x80 | (c & 0x3FU))};
+    } else {
+      if (c >= 0x10000) mark = {static_cast<char>(0xF0 | c >> 18U)};
+      mark += static_cast<char>(c < 0x10000 ? 0xE0 | c >> 12U : 0x80 | (c >> 12U & 0x3FU));
+      mark += {static_cast<char>(0x80 | (c >> 6U & 0x3FU)), static_cast<char>(0x80 | (c & 0x3FU))};
+    }
+    marks.push_back(std::move(mark));
+  }
+  for (const std::string& mark : marks) {
+    const std::string name = "a" + mark + "b";
+    Issue issue = testing_issues::read_write(name, name, name + ".cc");
+    issue.title = issue.rule = issue.object = issue.status_reason = name;
+    for (evidence::Side& side : issue.sides) side.thread_name = name;
+    Verdict verdict = of_issue(issue);
+    verdict.stage.name = verdict.run_id = name;
+    verdict.notes = verdict.reasons = {name};
+    verdict.inputs[0].name = name;
+    verdict.inputs[0].proofs = {name};
+    for (const std::string& form :
+         {to_text(verdict, {}), to_annotations(verdict), to_markdown(verdict), to_junit(verdict),
+          to_sarif(verdict), to_json(verdict), explain({.stages = {verdict.stage}}, "")}) {
+      ASSERT_EQ(text::visible_lines(form), form) << testing::PrintToString(mark);
+    }
+    EXPECT_EQ(to_sarif(verdict).find("\\u20"), std::string::npos) << "SARIF is shown by others";
+  }
 }
 
 }  // namespace
