@@ -161,6 +161,8 @@ class ReadMostlyMap {
   // Removes every entry that was there when clear() was called.
   void clear() { map_.clear(); }
   void reserve(std::uint64_t entries) { map_.reserve(entries); }
+  // Destroys the keys and values that were erased or replaced and that no reader uses.
+  void reclaim() { map_.reclaim(); }
 
   // --- Statistics and debugging ----------------------------------------------------------------
 

@@ -29,15 +29,30 @@
 //
 // Values: trivially copyable ones up to 32 bytes lie in the table. Other copyable ones are
 // immutable heap nodes: update() copies, changes the copy and publishes it; readers keep the old
-// node alive (internal/epoch.h). Values that can only be moved are changed in place under a lock of
-// their own, which visit() takes as well: for them alone, a reader may wait for an update()
-// callback.
+// node alive. Values that can only be moved are changed in place under a lock of their own, which
+// visit() takes as well: for them alone, a reader may wait for an update() callback, and update,
+// erase_if, compare_*, exchange and take for readers of the value. A writer that waits goes before
+// readers that come later, and keeps nobody from other keys.
+//
+// Reclamation: a read protects the one key and the one value that it uses (hazard pointers,
+// vigil/table/hazard.h), for_each the entries of one segment. What was erased or replaced and is
+// not so protected is destroyed by writes to the map, when 4 MiB of it (by HeapBytes; 16 KiB a
+// shard, if there are more than 256) have come together, at the latest after 262,144 writes of any
+// kind, or by reclaim(). At most twice as much waits, plus what readers protect, plus one value for
+// each thread that is writing. internal/reclaimer.h has the proof; stats() the figures. Reads in
+// one map keep nothing of another alive.
+//
+// Keys that point elsewhere (std::string_view, pointers with an Equal that follows them): what they
+// point to must live until the entry is erased and every read that began before that has returned.
+// A part of the entry's own value does, if the value is a heap node; anything else the map cannot
+// know. insert_or_assign keeps the key that was there, as std::unordered_map does: do not let it
+// point into a value that is replaced.
 //
 // Callbacks: those of update, erase_if and compare_* (operator==), and Hash and Equal, run while
-// the shard is locked: they may read the map but not write it, which VIGIL_CHECK stops with a
-// message. Those of visit and for_each run without a lock and may do both, except for values that
-// can only be moved, where any use of the map is stopped. A value passed to a callback must not be
-// kept.
+// the shard is locked (for values that can only be moved: while the value is): they may read the
+// map but not write it, which VIGIL_CHECK stops with a message. Those of visit and for_each run
+// without a lock and may do both, except for values that can only be moved, where any use of the
+// map is stopped. A value passed to a callback must not be kept.
 //   allowed:    map.visit(a, [&](const Value& v) { map.insert(b, v); });
 //   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
@@ -102,6 +117,7 @@
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/key_codec.h"
+#include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/shard.h"
@@ -111,7 +127,7 @@
 #include "vigil/maps/map_options.h"
 #include "vigil/stacks/map_mark.h"
 #include "vigil/stacks/type_name.h"
-#include "vigil/table/epoch.h"
+#include "vigil/table/hazard.h"
 
 namespace vigil {
 
@@ -136,7 +152,10 @@ struct ShardedMapStats {
   std::uint64_t resizes_total = 0;
   std::uint64_t splits_total = 0;
   std::uint64_t merges_total = 0;
-  std::uint64_t retired_nodes = 0;  // not yet destroyed
+  std::uint64_t retired_nodes = 0;  // unlinked keys and values, not yet destroyed
+  std::uint64_t retired_bytes = 0;  // of these, by HeapBytes
+  std::uint64_t kept_nodes = 0;     // of these, in use when the map last reclaimed
+  std::int32_t keeping_thread = 0;  // the kernel's id of a thread that used one; 0: none
   std::uint64_t table_bytes = 0;    // taken for slots and their metadata; nodes not included
   std::uint64_t directory_bytes = 0;
 
@@ -260,6 +279,10 @@ class ShardedMap {
   // `budget` entries. Returns at once if another thread is sweeping.
   SweepResult sweep(std::int64_t now_ms, std::uint64_t budget);
 
+  // Destroys the keys and values that were erased or replaced and that no reader uses: for a caller
+  // who cannot wait until later writes do (Reclamation, above).
+  void reclaim();
+
   // Makes room for `entries` in all. A hint; growing is cheap without it. Throws std::length_error
   // at once if that is more than max_entries.
   void reserve(std::uint64_t entries);
@@ -288,7 +311,9 @@ class ShardedMap {
 
   using Op = MapOperation;
   class Writer;
+  class Copies;
   struct Nothing {};
+  static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
   struct Unmarked {
     Unmarked(const MapLabel&, Op) noexcept {}
   };
@@ -317,21 +342,57 @@ class ShardedMap {
     return words[Layout::kDeadlineAt] == kNever ||
            (clock_ != nullptr && !expired_at(words, clock_->now_ms()));
   }
+  // Says that this thread uses the nodes of an entry.
+  struct Publish {
+    table::Hazard* hazard;  // may be none
+    bool key;               // its key as well
+
+    [[gnu::always_inline]] void operator()(const Words& words) const noexcept {
+      if (!kHasNode || hazard == nullptr) return;
+      if constexpr (Keys::kHasNode) {
+        if (key) table::HazardGuard::publish(*hazard, 0, Keys::node(words.data()));
+      }
+      if constexpr (Values::kHasNode) {
+        table::HazardGuard::publish(*hazard, 1, value_node(words));
+      }
+    }
+  };
+  // For the time of one read, if needed.
+  class Protection {
+   public:
+    [[gnu::always_inline]] Protection(const ShardedMap& map, const Probe& probe,
+                                      bool needed) noexcept
+        : hazard_(kHasNode && needed ? &map.domain_.take() : nullptr),
+          key_(probe.needs_confirm()) {}
+    [[gnu::always_inline]] ~Protection() {
+      if (hazard_ != nullptr) table::HazardDomain::give_back(*hazard_);
+    }
+    Protection(const Protection&) = delete;
+    Protection& operator=(const Protection&) = delete;
+
+    [[nodiscard]] Publish publish() const noexcept { return {hazard_, key_}; }
+
+   private:
+    table::Hazard* hazard_;
+    bool key_;
+  };
   // visit() with all that may be needed: a guard, another look, the system's clock.
   template <class Visitor>
   bool visit_slow_path(lookup_type key, Visitor& visitor) const;
   // Copies the slot of an entry that has not expired. read() is the way without interruption and
   // small enough to become part of the caller; read_again() does everything.
-  [[nodiscard, gnu::always_inline]] inline bool read(const Probe& probe, Words& words) const;
+  // What either protects stays so until the next call or the end of the Protection.
+  [[nodiscard, gnu::always_inline]] inline bool read(const Probe& probe, Publish publish,
+                                                     Words& words) const;
   struct Reading {
     bool found;
     Words words;
   };
-  [[nodiscard]] Reading read_again(lookup_type key) const;
+  [[nodiscard]] Reading read_again(lookup_type key, Publish publish) const;
   [[nodiscard]] bool contains(const Probe& probe) const {
-    const table::EpochGuard guard(probe.needs_guard());
+    const Protection protection(*this, probe, probe.needs_guard());
     Words words;
-    return read(probe, words);
+    return read(probe, protection.publish(), words);
   }
 
   // get_or_insert() of a key that was absent a moment ago.
@@ -373,21 +434,61 @@ class ShardedMap {
                    maps::internal::kSlotsPerGroup);
     return buffer;
   }
-  void destroy_retired(Op operation);
+  // Destroys what nobody uses, unless somebody else is about it and this is not to wait for them.
+  void reclaim(bool wait) noexcept;
+  // Reclaims at its end, if that is due then.
+  struct Reclaiming {
+    explicit Reclaiming(ShardedMap& m) noexcept : map(m) {}
+    ~Reclaiming() {
+      if (due != Shard::Due::kNothing) [[unlikely]]
+        map.reclaim(due == Shard::Due::kReclaimAndWait);
+    }
+    Reclaiming(const Reclaiming&) = delete;
+    Reclaiming& operator=(const Reclaiming&) = delete;
+
+    ShardedMap& map;
+    Shard::Due due = Shard::Due::kNothing;
+  };
+
+  // Values that can only be moved. Calls with(node, Reclaiming& later) while this thread alone has
+  // the value of the key, and no lock of the map; again if it returns false. Returns whether there
+  // was an entry.
+  using Locked = maps::internal::LockedNode<Value>;
+  template <class With>
+  bool with_locked(lookup_type key, Op operation, With&& with);
+  // Whether the node is that of the entry at `place`.
+  [[nodiscard]] static bool is_at(const Writer& writer, const Place& place, const Locked& node);
+  // predicate(value), during which the map may not be used.
+  template <class Predicate>
+  bool holds(Predicate&& predicate, const Value& value) {
+    const maps::internal::HeldMap held(label_, Op::kErase);
+    return predicate(value);
+  }
+  template <class Predicate>
+  std::uint64_t erase_all_locked_if(Predicate& predicate);
+
   // These two REQUIRE the lock of the shard.
   void erase_at(Shard& shard, Place place) noexcept;
   bool erase_expired(Shard& shard, Place place);  // whether it had expired
   static void retire_nodes(Shard& shard, const Words& unlinked) noexcept {
-    shard.retire(value_node(unlinked));
+    retire_value(shard, value_node(unlinked));
     shard.retire(Keys::node(unlinked.data()));
+  }
+  static void retire_value(Shard& shard, Node* node) noexcept {
+    if constexpr (kLocked) {
+      static_cast<Locked*>(node)->unlinked.store(true, std::memory_order_release);
+    }
+    shard.retire(node);
   }
 
   // The first of these are all that readers use.
   Keys keys_;
   const MapClock* clock_;
+  table::HazardDomain& domain_ = table::HazardDomain::process();
   std::uint64_t max_entries_;
   Table table_;
   mutable maps::internal::Shards shards_;
+  mutable maps::internal::Reclaimer reclaimer_{domain_};
 
   SpinLock sweep_lock_;
   std::uint64_t sweep_position_ VIGIL_GUARDED_BY(sweep_lock_) = 0;

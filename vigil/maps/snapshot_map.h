@@ -21,9 +21,9 @@
 // Blocking: reads take no lock and write no shared memory (snapshot() counts itself in the version,
 // which is shared). Writers wait for each other.
 //
-// Reclamation: an old version is destroyed when no read that may have found it still runs
-// (vigil/table/epoch.h) and no Snapshot of it exists. Each write tries to do so; a read that runs
-// for long keeps the versions that were replaced meanwhile.
+// Reclamation: an old version is destroyed by the next write, or by reclaim(), that finds no read
+// of it running (vigil/table/hazard.h) and no Snapshot of it. A read that runs for long keeps the
+// one version that it reads.
 //
 // Callbacks: those of reads may use the map freely and go on seeing their version. Those of writes
 // must not write it, which VIGIL_CHECK stops; they may read it and see the version before the
@@ -65,11 +65,12 @@
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat_map.h"
 #include "vigil/maps/internal/node.h"
+#include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/map_options.h"
 #include "vigil/stacks/map_mark.h"
 #include "vigil/stacks/type_name.h"
-#include "vigil/table/epoch.h"
+#include "vigil/table/hazard.h"
 
 namespace vigil {
 
@@ -78,7 +79,7 @@ struct SnapshotMapStats {
   std::uint64_t slots = 0;
   std::uint64_t table_bytes = 0;       // of the current version
   std::uint64_t versions_total = 0;    // made by writes
-  std::uint64_t versions_waiting = 0;  // replaced, but perhaps still being read
+  std::uint64_t versions_waiting = 0;  // replaced, but being read when last looked at
 };
 
 template <class Key, class Value, class Hash = DefaultHash<Key>, class Equal = std::equal_to<Key>,
@@ -90,8 +91,10 @@ class SnapshotMap {
   using Op = MapOperation;
 
   // Referred to by the map while it is current or waits for readers, and by its Snapshots.
-  struct Version {
+  struct Version final : maps::internal::Node {
     explicit Version(Map m) : map(std::move(m)) {}
+    void let_go() noexcept override { release(); }
+    [[nodiscard]] std::size_t bytes() const noexcept override { return map.stats().table_bytes; }
     void acquire() noexcept { references.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
       // release: this owner's reads are done; acquire: so are those of all others.
@@ -228,24 +231,24 @@ class SnapshotMap {
 
   // The current version, to keep.
   [[nodiscard]] Snapshot snapshot() const {
-    const table::EpochGuard guard;
-    return Snapshot(latest());
+    const Reading reading(*this);
+    return Snapshot(reading.version());
   }
   // A copy of the value.
   [[nodiscard]] std::optional<Value> get(lookup_type key) const {
-    const table::EpochGuard guard;
-    return latest().map.get(key);
+    const Reading reading(*this);
+    return reading.map().get(key);
   }
   // Calls visitor(const Value&); returns whether there was an entry.
   template <class Visitor>
   bool visit(lookup_type key, Visitor&& visitor) const {
-    const table::EpochGuard guard;
+    const Reading reading(*this);
     const MapMark inside(label_, Op::kGet);
-    return latest().map.visit(key, visitor);
+    return reading.map().visit(key, visitor);
   }
   [[nodiscard]] bool contains(lookup_type key) const {
-    const table::EpochGuard guard;
-    return latest().map.contains(key);
+    const Reading reading(*this);
+    return reading.map().contains(key);
   }
 
   // --- Writes --------------------------------------------------------------------------------
@@ -344,9 +347,9 @@ class SnapshotMap {
   // one that returns nothing sees them all.
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
-    const table::EpochGuard guard;
+    const Reading reading(*this);
     const MapMark inside(label_, Op::kIterate);
-    latest().map.for_each(visitor);
+    reading.map().for_each(visitor);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many.
   template <class Predicate>
@@ -364,6 +367,12 @@ class SnapshotMap {
           return true;
         });
   }
+  // Destroys the replaced versions that nobody reads any more.
+  void reclaim() {
+    maps::internal::HeldMap::checked(label_);
+    const maps::internal::Garbage garbage =
+        reclaimer_.reclaim(true, [](const maps::internal::Retired&) {});
+  }
   // Makes room for `entries` in all, in this and later versions. Throws std::length_error if no
   // memory could hold them.
   void reserve(std::uint64_t entries) {
@@ -378,31 +387,42 @@ class SnapshotMap {
   // --- Statistics and debugging ----------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t size() const noexcept {
-    const table::EpochGuard guard;
-    return latest().map.size();
+    const Reading reading(*this);
+    return reading.map().size();
   }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   // As dumps name the map.
   [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   [[nodiscard]] SnapshotMapStats stats() const {
-    const MutexLock lock(writers_);
-    const MapStats table = latest().map.stats();
-    return {table.entries, table.slots, table.table_bytes, versions_total_, waiting_.size()};
+    const Reading reading(*this);
+    const MapStats table = reading.map().stats();
+    return {table.entries, table.slots, table.table_bytes,
+            versions_total_.load(std::memory_order_relaxed), reclaimer_.kept()};
   }
   void check_invariants() const {
-    const table::EpochGuard guard;
-    latest().map.check_invariants();
+    const Reading reading(*this);
+    reading.map().check_invariants();
   }
 
  private:
-  // Lets go of a version once no read can have found it.
-  struct Retired final : maps::internal::Node {
-    explicit Retired(Version& v) : version(v) {}
-    ~Retired() override { version.release(); }
-    Version& version;
+  // A read's use of the version that is current at its begin.
+  class Reading {
+   public:
+    explicit Reading(const SnapshotMap& map) noexcept : guard_(map.reclaimer_.domain()) {
+      do {
+        version_ = &map.latest();
+        guard_.template protect<0>(version_);
+      } while (version_ != &map.latest());
+    }
+    [[nodiscard]] Version& version() const noexcept { return *version_; }
+    [[nodiscard]] const Map& map() const noexcept { return version_->map; }
+
+   private:
+    table::HazardGuard guard_;
+    Version* version_;
   };
 
-  // acquire: pairs with the release in publish(). REQUIRES: an EpochGuard or the writers' mutex.
+  // acquire: pairs with the release in publish(). Stays for the holder of the writers' mutex.
   [[nodiscard]] Version& latest() const noexcept {
     return *current_.load(std::memory_order_acquire);
   }
@@ -444,21 +464,19 @@ class SnapshotMap {
 
   // Makes `next` the current version; returns old versions that nobody can be reading.
   maps::internal::Garbage publish(std::unique_ptr<Version> next) VIGIL_REQUIRES(writers_) {
-    auto retired = std::make_unique<Retired>(latest());
+    Version& previous = latest();
     // release: pairs with latest(); readers see the version as it was built.
     current_.store(next.release(), std::memory_order_release);
-    ++versions_total_;
-    // Versions are large: try to reclaim at once instead of once per thousands of nodes.
-    static_cast<void>(waiting_.retire(retired.release()));
-    table::EpochDomain& domain = table::EpochDomain::process();
-    if (domain.try_advance()) domain.try_advance();
-    return waiting_.take_all_ready();
+    versions_total_.fetch_add(1, std::memory_order_relaxed);
+    // Versions are large: reclaim at once.
+    return reclaimer_.reclaim(true,
+                              [&previous](maps::internal::Retired& to) { to.push(&previous); });
   }
 
   std::atomic<Version*> current_;
   mutable Mutex writers_;
-  maps::internal::Limbo waiting_ VIGIL_GUARDED_BY(writers_);
-  std::uint64_t versions_total_ VIGIL_GUARDED_BY(writers_) = 0;
+  mutable maps::internal::Reclaimer reclaimer_{table::HazardDomain::process()};
+  std::atomic<std::uint64_t> versions_total_{0};
   const MapLabel label_;
 };
 

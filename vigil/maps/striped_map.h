@@ -76,14 +76,8 @@ class StripedMap {
   using Map = maps::internal::FlatMap<Key, Value, Hash, Equal, Allocator>;
   using Probe = typename Map::Probe;
 
-  // Whether keys and values run no code of the user's while a stripe is locked.
-  static constexpr bool kPlainKey = std::is_scalar_v<Key> || std::is_same_v<Key, std::string>;
-  static constexpr bool kPlain =
-      kPlainKey && std::is_trivially_copyable_v<Value> && std::is_same_v<Hash, DefaultHash<Key>> &&
-      std::is_same_v<Equal, std::equal_to<Key>> &&
-      std::is_same_v<Allocator, std::allocator<std::pair<const Key, Value>>>;
   using Held = maps::internal::HeldMap;
-  using Mark = std::conditional_t<kPlain, maps::internal::UnheldMap, Held>;
+  using Mark = std::conditional_t<Map::kRunsNoUserCode, maps::internal::UnheldMap, Held>;
   using Op = MapOperation;
 
  public:

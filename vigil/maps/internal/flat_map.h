@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -45,6 +46,14 @@ class FlatMap {
   using lookup_type = typename Table::Lookup;
   using Keys = typename Table::Keys;
   using Probe = typename Table::Probe;
+
+  // Whether keys, values and the allocator run no code that could use the map again.
+  static constexpr bool kRunsNoUserCode =
+      (std::is_scalar_v<Key> || std::is_same_v<Key, std::string>)&&(
+          std::is_trivially_copyable_v<Value> ||
+          std::is_same_v<Value, std::string>)&&std::is_same_v<Hash, DefaultHash<Key>> &&
+      std::is_same_v<Equal, std::equal_to<Key>> &&
+      std::is_same_v<Allocator, std::allocator<std::pair<const Key, Value>>>;
 
   explicit FlatMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
       : table_(std::move(hash), std::move(equal), allocator) {}

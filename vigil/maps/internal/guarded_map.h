@@ -42,9 +42,13 @@ class GuardedMap {
   struct Unmarked {
     Unmarked(const MapLabel&, MapOperation) noexcept {}
   };
-  // Where no callback runs only a copy or the hash of the user could call back. A mark for dumps
-  // alone would be a tenth of CheckedMap's writes; its guard sets one where it sleeps or reports.
-  using Mark = std::conditional_t<Guarding::kWaits, HeldMap, Unmarked>;
+  // Where no callback runs only a copy, an end or the hash of the user could call back. Without any
+  // of these a mark that serves dumps alone would be a tenth of CheckedMap's writes; its guard sets
+  // one where it sleeps or reports. A write looks all the same whether it is a callback of this map
+  // that writes: what that was given would be gone before the guard around it could notice.
+  static constexpr bool kHolds = Guarding::kWaits || !Map::kRunsNoUserCode;
+  using Mark = std::conditional_t<kHolds, HeldMap, Unmarked>;
+  using WriteMark = std::conditional_t<kHolds, HeldMap, UnheldMap>;
   using Read = typename Guarding::Read;
   using Write = typename Guarding::Write;
   using Op = MapOperation;
@@ -88,27 +92,27 @@ class GuardedMap {
   // Adds an entry if there is none; returns whether it did.
   template <class V = mapped_type>
   [[gnu::flatten]] bool insert(lookup_type key, V&& value) {
-    const Mark mark(label_, Op::kInsert);
+    const WriteMark mark(label_, Op::kInsert);
     const Write write(guarding_, Op::kInsert);
     return map_.insert(key, std::forward<V>(value));
   }
   // Adds an entry or replaces its value; returns whether it added.
   template <class V = mapped_type>
   [[gnu::flatten]] bool insert_or_assign(lookup_type key, V&& value) {
-    const Mark mark(label_, Op::kInsertOrAssign);
+    const WriteMark mark(label_, Op::kInsertOrAssign);
     const Write write(guarding_, Op::kInsertOrAssign);
     return map_.insert_or_assign(key, std::forward<V>(value));
   }
   // The value of the entry; adds it first if there is none.
   GetOrInsertResult get_or_insert(lookup_type key, const mapped_type& value) {
-    const Mark mark(label_, Op::kGetOrInsert);
+    const WriteMark mark(label_, Op::kGetOrInsert);
     const Write write(guarding_, Op::kGetOrInsert);
     return map_.get_or_insert(key, value);
   }
   // Stores the value; returns the one that was there.
   template <class V = mapped_type>
   std::optional<mapped_type> exchange(lookup_type key, V&& value) {
-    const Mark mark(label_, Op::kExchange);
+    const WriteMark mark(label_, Op::kExchange);
     const Write write(guarding_, Op::kExchange);
     return map_.exchange(key, std::forward<V>(value));
   }
@@ -128,13 +132,13 @@ class GuardedMap {
   }
   // Removes the entry; returns whether there was one.
   [[gnu::flatten]] bool erase(lookup_type key) {
-    const Mark mark(label_, Op::kErase);
+    const WriteMark mark(label_, Op::kErase);
     const Write write(guarding_, Op::kErase);
     return map_.erase(key);
   }
   // Removes the entry and returns its value.
   std::optional<mapped_type> take(lookup_type key) {
-    const Mark mark(label_, Op::kTake);
+    const WriteMark mark(label_, Op::kTake);
     const Write write(guarding_, Op::kTake);
     return map_.take(key);
   }
@@ -172,13 +176,13 @@ class GuardedMap {
   }
   // Removes every entry and frees the table.
   void clear() {
-    const Mark mark(label_, Op::kClear);
+    const WriteMark mark(label_, Op::kClear);
     const Write write(guarding_, Op::kClear);
     map_.clear();
   }
   // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::uint64_t entries) {
-    const Mark mark(label_, Op::kReserve);
+    const WriteMark mark(label_, Op::kReserve);
     const Write write(guarding_, Op::kReserve);
     map_.reserve(entries);
   }
@@ -194,7 +198,7 @@ class GuardedMap {
   // As dumps and reports name the map.
   [[nodiscard]] const std::string& name() const noexcept { return label_.name(); }
   void check_invariants() const {
-    const Mark mark(label_, Op::kIterate);
+    const HeldMap mark(label_, Op::kIterate);
     const Read read(guarding_, Op::kIterate);
     map_.check_invariants();
   }

@@ -11,7 +11,7 @@
 // Comparing has two steps. may_match() compares words and can run on words that a writer is
 // changing. Where it does not settle the matter (a node has to be followed, or a user's Equal
 // called), needs_confirm() is true, and confirm() runs on a copy of the words that was found
-// consistent, under an EpochGuard if needs_guard().
+// consistent, with the entry's nodes protected if needs_guard().
 //
 // Lookup is what the map's members take: std::string_view for std::string keys, else const Key&.
 //
@@ -99,7 +99,8 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kInline> {
     [[nodiscard]] Lookup key() const noexcept { return key_; }
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] static constexpr bool needs_confirm() { return !kEqualByBytes<Key, Equal>; }
-    [[nodiscard]] static constexpr bool needs_guard() { return false; }
+    // A key that is not compared by its bytes may be a view into its value.
+    [[nodiscard]] static constexpr bool needs_guard() { return needs_confirm(); }
     [[nodiscard]] bool may_match(const Word* slot) const noexcept {
       if constexpr (needs_confirm()) return true;
       std::uint64_t difference = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shard: the lock, the counters and the limbo for the entries whose hashes agree in their low bits.
+// Shard: the lock, the counters and the unlinked nodes of the entries whose hashes agree in their
+// low bits.
 // Whoever adds, erases or moves entries holds the lock; to replace a value it is not needed
 // (group.h).
 // Shards: all of them, and the change of their number while the map is in use.
@@ -16,7 +17,7 @@
 //   1  one shard of n after the other, under its lock: its smallest_depth becomes that of 2n, and a
 //      segment that is less deep splits. What can fail fails here; all shards are live still.
 //   2  one shard of n after the other, under its lock and those of its two successors: counters and
-//      limbo move, `forward` is set here and cleared there
+//      unlinked nodes move, `forward` is set here and cleared there
 //   3  the array of 2n becomes the first that writers try
 // A writer locks the shard of its hash in the first array; if that is not live it unlocks and goes
 // where `forward` points. So at every moment exactly one live shard is responsible for a hash: 2
@@ -46,6 +47,7 @@
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/internal/node.h"
+#include "vigil/maps/internal/reclaimer.h"
 
 namespace vigil::maps::internal {
 
@@ -76,7 +78,9 @@ struct ShardCounters {
   Counter resizes;   // segments replaced by larger or smaller ones
   Counter splits;
   Counter merges;
-  Counter limbo;  // nodes that wait for readers or for a write to destroy them
+  Counter retired;        // unlinked nodes that wait to be destroyed
+  Counter retired_bytes;  // of these
+  Counter debt;           // what writers owe (reclaimer.h)
 
   void absorb(ShardCounters& other) noexcept {
     entries.absorb(other.entries);
@@ -87,7 +91,9 @@ struct ShardCounters {
     resizes.absorb(other.resizes);
     splits.absorb(other.splits);
     merges.absorb(other.merges);
-    limbo.absorb(other.limbo);
+    retired.absorb(other.retired);
+    retired_bytes.absorb(other.retired_bytes);
+    debt.absorb(other.debt);
   }
 };
 
@@ -105,42 +111,55 @@ class alignas(64) Shard {
   [[nodiscard]] ShardArray* forward() const noexcept { return forward_; }
   void set_forward(ShardArray* array) noexcept { forward_ = array; }
 
-  // Hands an unlinked node to the limbo; nullptr is ignored.
+  // Takes an unlinked node; nullptr is ignored.
   void retire(Node* node) noexcept {
     if (node == nullptr) return;
-    if (limbo_.retire(node)) advance_due_ = true;
-    counters_.limbo.add(1);
+    const std::uint64_t before = retired_.bytes();
+    retired_.push(node);
+    const std::uint64_t bytes = retired_.bytes() - before;
+    counters_.retired.add(1);
+    counters_.retired_bytes.add(bytes);
+    counters_.debt.add(bytes);
   }
-  [[nodiscard]] bool has_garbage() const noexcept { return limbo_.size() != 0; }
-  // To be destroyed after the lock was released.
-  [[nodiscard]] Garbage take_garbage() noexcept { return count(limbo_.take_some()); }
-  [[nodiscard]] Garbage take_all_garbage() noexcept { return count(limbo_.take_all_ready()); }
-  // Whether the epoch should be advanced, after the lock was released; clears the wish.
-  [[nodiscard]] bool take_advance_due() noexcept { return std::exchange(advance_due_, false); }
+  enum class Due : std::uint8_t { kNothing, kReclaim, kReclaimAndWait };
+  // Counts a write and says what it should do once the lock is released.
+  [[nodiscard]] Due count_write() noexcept {
+    counters_.debt.add(Reclaimer::kPerWrite);
+    const std::uint64_t debt = counters_.debt.get();
+    if (debt < limit_) [[likely]]
+      return Due::kNothing;
+    return debt < 2 * limit_ ? Due::kReclaim : Due::kReclaimAndWait;
+  }
+  // Moves the unlinked nodes to `to`; nothing is owed any more.
+  void hand_over_retired(Retired& to) noexcept {
+    to.absorb(retired_);
+    for (Counter* counter : {&counters_.retired, &counters_.retired_bytes, &counters_.debt}) {
+      counter->subtract(counter->get());
+    }
+  }
+  void set_limit(std::uint64_t limit) noexcept { limit_ = limit; }
 
   void absorb(Shard& other) noexcept {
     counters_.absorb(other.counters_);
-    limbo_.absorb(other.limbo_);
+    retired_.absorb(other.retired_);
   }
 
  private:
-  Garbage count(Garbage garbage) noexcept {
-    counters_.limbo.add(limbo_.size() - counters_.limbo.get());
-    return garbage;
-  }
-
   SpinLock lock_;
   std::uint32_t smallest_depth_ = 0;
-  bool advance_due_ = false;
+  std::uint64_t limit_ = 0;  // of the debt
   ShardArray* forward_ = nullptr;
   ShardCounters counters_;
-  Limbo limbo_;
+  Retired retired_;
 };
 
 class ShardArray {
  public:
   explicit ShardArray(std::uint32_t count) : mask_(count - 1), shards_(new Shard[count]) {
-    for (std::uint32_t i = 0; i < count; ++i) shards_[i].set_smallest_depth(depth());
+    for (std::uint32_t i = 0; i < count; ++i) {
+      shards_[i].set_smallest_depth(depth());
+      shards_[i].set_limit(Reclaimer::limit(count));
+    }
   }
 
   [[nodiscard]] std::uint32_t count() const noexcept { return mask_ + 1; }
@@ -187,6 +206,20 @@ class Shards {
     for (std::uint32_t i = 0; i < array.count(); ++i) array.of(i).lock().lock();
     use();
     for (std::uint32_t i = 0; i < array.count(); ++i) array.of(i).lock().unlock();
+  }
+
+  // Moves the unlinked nodes of all shards, one after the other, to `to`.
+  void hand_over_retired(Retired& to) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+    for (const auto& slot : arrays_) {
+      ShardArray* array = slot.load(std::memory_order_acquire);
+      if (array == nullptr) continue;
+      for (std::uint32_t i = 0; i < array->count(); ++i) {
+        Shard& shard = array->of(i);
+        if (shard.counters().debt.get() == 0) continue;
+        const std::lock_guard guard(shard.lock());
+        shard.hand_over_retired(to);
+      }
+    }
   }
 
   // Doubles or halves until there are `count` shards. deepen(shard, i, depth) makes every segment

@@ -3,7 +3,7 @@
 // The member functions of ShardedMap: the last part of sharded_map.h, which includes it after the
 // class. No other file does, and it cannot be compiled by itself. Every write has the same shape:
 // probe (hash the key) and prepare (copy, allocate) without a lock; lock the shard (Writer); find;
-// change; and, once the lock is gone, destroy a few nodes that earlier writes unlinked. Only
+// change; and, once the lock is gone, reclaim if enough nodes were unlinked (reclaimer.h). Only
 // insert_or_assign replaces most values without the lock (group.h); what depends on a value and
 // then changes it therefore holds it still between the two (Writer::hold).
 //
@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <stdexcept>
 
 #include "vigil/maps/internal/visitor.h"
@@ -23,26 +24,26 @@ namespace vigil {
 // The holder of the lock of one shard, that of `hash`.
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
-  static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
   static constexpr bool kFreezes = !Values::kHasNode;
 
  public:
   [[gnu::always_inline]] Writer(ShardedMap& map, std::uint64_t hash,
                                 Op operation) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
+      : Writer(map, hash, operation, nullptr) {}
+  // A due reclamation is left to `later`, who has a lock that the end of a value might want.
+  [[gnu::always_inline]] Writer(ShardedMap& map, std::uint64_t hash, Op operation,
+                                Reclaiming* later) noexcept VIGIL_NO_THREAD_SAFETY_ANALYSIS
       : map_(map),
+        reclaiming_(map),
+        later_(later),
         held_(map.label_, operation),
         shard_(map.shards_.lock(hash)) {}
   [[gnu::always_inline]] ~Writer() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
     let_go();
-    bool advance = false;
     if constexpr (kHasNode) {
-      if (shard_.has_garbage()) {
-        garbage_ = shard_.take_garbage();
-        advance = shard_.take_advance_due();
-      }
+      (kLocked && later_ != nullptr ? *later_ : reclaiming_).due = shard_.count_write();
     }
     shard_.lock().unlock();
-    if (advance) table::EpochDomain::process().try_advance();
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -92,14 +93,14 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
     set_value(changed, deadline, value);
     map_.table_.replace(shard_, place, changed);
     value.release();
-    shard_.retire(old);
+    if (old != nullptr) retire_value(shard_, old);
   }
   // Keeps the deadline.
   void replace(const Place& place, PreparedValue& value) {
     Node* const old = old_node(place);
     map_.table_.replace_value(place, value.words());
     value.release();
-    shard_.retire(old);
+    if (old != nullptr) retire_value(shard_, old);
   }
 
   void erase(const Place& place) noexcept {
@@ -136,12 +137,61 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Writer {
     return maps::internal::node_at<Node>(map_.table_.word(place, Layout::kValueAt));
   }
 
+  struct NothingToReclaim {
+    explicit NothingToReclaim(ShardedMap&) noexcept {}
+  };
+
   ShardedMap& map_;
   // Destroyed last, when the map may be used again.
-  [[no_unique_address]] std::conditional_t<kHasNode, maps::internal::Garbage, Nothing> garbage_;
+  [[no_unique_address]] std::conditional_t<kHasNode, Reclaiming, NothingToReclaim> reclaiming_;
+  Reclaiming* later_;
   maps::internal::HeldMap held_;
   Shard& shard_;
   [[no_unique_address]] std::conditional_t<kFreezes, Place, Nothing> frozen_;
+};
+
+// The entries of one segment, copied under the lock of its shard; their nodes stay until the next.
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+class ShardedMap<Key, Value, Hash, Equal, kTraits>::Copies {
+ public:
+  explicit Copies(ShardedMap& map) : map_(map), entries_(segment_buffer<Words>()) {}
+  ~Copies() { leave(); }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+
+  [[nodiscard]] const std::vector<Words>& entries() const noexcept { return entries_; }
+
+  // Copies those from `position` on; returns the position of the next segment.
+  std::uint64_t of_segment_at(std::uint64_t position, Op operation) {
+    leave();
+    entries_.clear();
+    used_.nodes.clear();
+    const Writer writer(map_, Table::reverse(position), operation);
+    const std::uint64_t next = map_.table_.for_segment_at(position, [this](const Place& place) {
+      entries_.push_back(map_.table_.words(place));
+      if constexpr (kHasNode) use_nodes(entries_.back());
+    });
+    if constexpr (kHasNode) {
+      map_.reclaimer_.enter(used_);
+      entered_ = true;
+    }
+    return next;
+  }
+
+ private:
+  void use_nodes(const Words& words) {
+    for (const Node* node : {value_node(words), Keys::node(words.data())}) {
+      if (node != nullptr) used_.nodes.push_back(node);
+    }
+  }
+  void leave() noexcept {
+    if (std::exchange(entered_, false)) map_.reclaimer_.leave(used_);
+  }
+
+  ShardedMap& map_;
+  std::vector<Words> entries_;
+  maps::internal::NodeSet used_;
+  bool entered_ = false;
 };
 
 // --- Construction ----------------------------------------------------------------------------
@@ -200,7 +250,7 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::ShardedMap(std::string_view type,
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 ShardedMap<Key, Value, Hash, Equal, kTraits>::~ShardedMap() {
-  if constexpr (Keys::kHasNode || Values::kHasNode) {
+  if constexpr (kHasNode) {
     for (std::uint64_t position = 0; position != Table::kEnd;) {
       position = table_.for_segment_at(position, [&](const Place& place) {
         const Words words = table_.words(place);
@@ -214,8 +264,9 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::~ShardedMap() {
 // --- Reads -----------------------------------------------------------------------------------
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Words& words) const {
-  const Search search = table_.search(probe, words);
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Publish publish,
+                                                        Words& words) const {
+  const Search search = table_.search(probe, words, publish);
   if (search == Search::kFound) [[likely]] {
     if (!expired(words)) [[likely]]
       return true;
@@ -223,7 +274,7 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Word
     return false;
   }
   // By value, so that probe and words can stay in registers.
-  const Reading reading = read_again(probe.key());
+  const Reading reading = read_again(probe.key(), publish);
   words = reading.words;
   return reading.found;
 }
@@ -233,14 +284,14 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::read(const Probe& probe, Word
 // clock passed its old deadline, and then the key was never absent.
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 [[gnu::noinline]] auto ShardedMap<Key, Value, Hash, Equal, kTraits>::read_again(
-    lookup_type key) const -> Reading {
+    lookup_type key, Publish publish) const -> Reading {
   const MapMark inside(label_, Op::kGet);
   const Probe probe(keys_, key);
   Backoff backoff;
   std::int64_t before = std::numeric_limits<std::int64_t>::min();
   Reading reading{};
   for (;;) {
-    const Search search = table_.search(probe, reading.words);
+    const Search search = table_.search(probe, reading.words, publish);
     if (search == Search::kAbsent) return reading;
     if (search == Search::kInterrupted) {
       backoff.pause();
@@ -280,14 +331,13 @@ template <class Visitor>
 [[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_slow_path(
     lookup_type key, Visitor& visitor) const {
   const Probe probe(keys_, key);
-  const table::EpochGuard guard(Values::kHasNode || probe.needs_guard());
+  const Protection protection(*this, probe, Values::kHasNode || probe.needs_guard());
   const VisitMark mark(label_, Op::kGet);
   Words words;
-  while (read(probe, words)) {
+  while (read(probe, protection.publish(), words)) {
     if (Values::access(value_words(words), visitor)) [[likely]]
       return true;
-    // The value was moved out by a writer that is about to unlink the entry: look again.
-    __builtin_ia32_pause();
+    // The value was unlinked while this thread waited for its lock: look again.
   }
   return false;
 }
@@ -381,14 +431,31 @@ std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::exchange(look
   const Probe probe(keys_, key);
   typename Keys::Prepared prepared_key = probe.prepare();
   PreparedValue prepared_value(std::forward<V>(value));
-  Writer writer(*this, probe.hash(), Op::kExchange);
-  const Place place = writer.hold(probe);
   std::optional<Value> old;  // the only variable returned, so that nothing moves after replace()
-  if (place.found()) {
-    old.emplace(Values::extract(value_words(writer.words(place))));
-    writer.replace(place, prepared_value, deadline);
+  if constexpr (kLocked) {
+    const auto replaces = [&](Locked& node, Reclaiming& later) {
+      Writer writer(*this, probe.hash(), Op::kExchange, &later);
+      const Place place = writer.find(probe);
+      if (!is_at(writer, place, node)) return false;
+      old.emplace(std::move(node.value));
+      writer.replace(place, prepared_value, deadline);
+      return true;
+    };
+    while (!with_locked(key, Op::kExchange, replaces)) {
+      Writer writer(*this, probe.hash(), Op::kExchange);
+      if (writer.find(probe).found()) continue;
+      writer.insert(probe, prepared_key, prepared_value, deadline);
+      break;
+    }
   } else {
-    writer.insert(probe, prepared_key, prepared_value, deadline);
+    Writer writer(*this, probe.hash(), Op::kExchange);
+    const Place place = writer.hold(probe);
+    if (place.found()) {
+      old.emplace(Values::extract(value_words(writer.words(place))));
+      writer.replace(place, prepared_value, deadline);
+    } else {
+      writer.insert(probe, prepared_key, prepared_value, deadline);
+    }
   }
   return old;
 }
@@ -400,6 +467,18 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
                                                                     V&& desired) {
   const Probe probe(keys_, key);
   PreparedValue prepared_value(std::forward<V>(desired));
+  if constexpr (kLocked) {
+    bool replaced = false;
+    with_locked(key, Op::kCompareExchange, [&](Locked& node, Reclaiming& later) {
+      if (!holds([&](const Value& value) { return value == expected; }, node.value)) return true;
+      Writer writer(*this, probe.hash(), Op::kCompareExchange, &later);
+      const Place place = writer.find(probe);
+      if (!is_at(writer, place, node)) return false;
+      writer.replace(place, prepared_value);
+      return replaced = true;
+    });
+    return replaced;
+  }
   Writer writer(*this, probe.hash(), Op::kCompareExchange);
   const Place place = writer.hold(probe);
   if (!place.found()) return false;
@@ -413,18 +492,21 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::compare_exchange(lookup_type 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Change>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::update(lookup_type key, Change&& change) {
-  const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash(), Op::kUpdate);
-  const Place place = writer.hold(probe);
-  if (!place.found()) return false;
-  const Words words = writer.words(place);
   if constexpr (kLocked) {
-    Values::change_in_place(value_words(words), change);
+    return with_locked(key, Op::kUpdate, [&](Locked& node, Reclaiming&) {
+      const maps::internal::HeldMap held(label_, Op::kUpdate);
+      change(node.value);
+      return true;
+    });
   } else {
-    PreparedValue changed = Values::changed(value_words(words), change);
+    const Probe probe(keys_, key);
+    Writer writer(*this, probe.hash(), Op::kUpdate);
+    const Place place = writer.hold(probe);
+    if (!place.found()) return false;
+    PreparedValue changed = Values::changed(value_words(writer.words(place)), change);
     writer.replace(place, changed);
+    return true;
   }
-  return true;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -439,12 +521,23 @@ bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase(lookup_type key) {
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 std::optional<Value> ShardedMap<Key, Value, Hash, Equal, kTraits>::take(lookup_type key) {
   const Probe probe(keys_, key);
-  Writer writer(*this, probe.hash(), Op::kTake);
-  const Place place = writer.hold(probe);
   std::optional<Value> taken;  // the only variable returned, so that nothing moves after erase()
-  if (place.found()) {
-    taken.emplace(Values::extract(value_words(writer.words(place))));
-    writer.erase(place);
+  if constexpr (kLocked) {
+    with_locked(key, Op::kTake, [&](Locked& node, Reclaiming& later) {
+      Writer writer(*this, probe.hash(), Op::kTake, &later);
+      const Place place = writer.find(probe);
+      if (!is_at(writer, place, node)) return false;
+      taken.emplace(std::move(node.value));
+      writer.erase(place);
+      return true;
+    });
+  } else {
+    Writer writer(*this, probe.hash(), Op::kTake);
+    const Place place = writer.hold(probe);
+    if (place.found()) {
+      taken.emplace(Values::extract(value_words(writer.words(place))));
+      writer.erase(place);
+    }
   }
   return taken;
 }
@@ -454,6 +547,18 @@ template <class Predicate>
 bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(lookup_type key,
                                                             Predicate&& predicate) {
   const Probe probe(keys_, key);
+  if constexpr (kLocked) {
+    bool erased = false;
+    with_locked(key, Op::kErase, [&](Locked& node, Reclaiming& later) {
+      if (!holds(predicate, node.value)) return true;
+      Writer writer(*this, probe.hash(), Op::kErase, &later);
+      const Place place = writer.find(probe);
+      if (!is_at(writer, place, node)) return false;
+      writer.erase(place);
+      return erased = true;
+    });
+    return erased;
+  }
   Writer writer(*this, probe.hash(), Op::kErase);
   const Place place = writer.hold(probe);
   if (!place.found()) return false;
@@ -480,6 +585,67 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
   return true;
 }
 
+// --- Values that can only be moved -------------------------------------------------------------
+//
+// Lock order: a value's lock, then that of the shard. So whoever waits for the readers of a value
+// holds nobody else, and whoever has found the entry of a value under the lock of its shard does
+// not wait for it: erasing unlinks it, and says so in the node for those who come later.
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+template <class With>
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::with_locked(lookup_type key, Op operation,
+                                                               With&& with) {
+  maps::internal::HeldMap::checked(label_);
+  const Probe probe(keys_, key);
+  const MapMark inside(label_, operation);
+  const Protection protection(*this, probe, true);
+  Reclaiming later(*this);
+  Words words;
+  while (read(probe, protection.publish(), words)) {
+    auto& node = static_cast<Locked&>(*value_node(words));
+    const std::lock_guard alone(node.lock);
+    if (node.unlinked.load(std::memory_order_acquire)) continue;
+    if (with(node, later)) return true;
+  }
+  return false;
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::is_at(const Writer& writer, const Place& place,
+                                                         const Locked& node) {
+  return place.found() && value_node(writer.words(place)) == &node;
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+template <class Predicate>
+std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_all_locked_if(
+    Predicate& predicate) {
+  std::uint64_t erased = 0;
+  Copies copies(*this);
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    position = copies.of_segment_at(position, Op::kErase);
+    for (const Words& words : copies.entries()) {
+      if (expired(words)) continue;
+      Reclaiming later(*this);
+      auto& node = static_cast<Locked&>(*value_node(words));
+      const std::lock_guard alone(node.lock);
+      if (node.unlinked.load(std::memory_order_acquire)) continue;
+      const bool matches = keys_.with_key(words.data(), [&](lookup_type key) {
+        return holds([&](const Value& value) { return predicate(key, value); }, node.value);
+      });
+      if (!matches) continue;
+      // By the node, not by the key: a key need not equal itself.
+      const std::uint64_t hash = keys_.stored_hash(words.data());
+      Writer writer(*this, hash, Op::kErase, &later);
+      const Place place = table_.find_value(hash, maps::internal::node_word(&node));
+      if (!place.found()) continue;
+      writer.erase(place);
+      ++erased;
+    }
+  }
+  return erased;
+}
+
 // --- Bulk ------------------------------------------------------------------------------------
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -487,17 +653,11 @@ template <class Visitor>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) const {
   auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
   const MapMark inside(label_, Op::kIterate);
-  std::vector<Words> entries = segment_buffer<Words>();
+  Copies copies(self);
   for (std::uint64_t position = 0; position != Table::kEnd;) {
-    const table::EpochGuard guard(Keys::kHasNode || Values::kHasNode);
-    entries.clear();
-    {
-      const Writer writer(self, Table::reverse(position), Op::kIterate);
-      position = table_.for_segment_at(
-          position, [&](const Place& place) { entries.push_back(table_.words(place)); });
-    }
+    position = copies.of_segment_at(position, Op::kIterate);
     const VisitMark mark(label_, Op::kIterate);
-    for (const Words& words : entries) {
+    for (const Words& words : copies.entries()) {
       if (expired(words)) continue;
       bool goes_on = true;
       keys_.with_key(words.data(), [&](lookup_type key) {
@@ -513,6 +673,7 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) c
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Predicate>
 std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_if(Predicate&& predicate) {
+  if constexpr (kLocked) return erase_all_locked_if(predicate);
   const auto matches = [&](const Words& words) {
     bool result = false;
     keys_.with_key(words.data(), [&](lookup_type key) {
@@ -542,7 +703,7 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::clear() {
     position = table_.clear_segment_at(writer.shard(), position,
                                        [&writer](const Words& words) { writer.retire(words); });
   }
-  destroy_retired(Op::kClear);
+  reclaim();
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -574,23 +735,20 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
     }
   }
   sweep_lock_.unlock();
-  if (result.wrapped) destroy_retired(Op::kSweep);
+  if (result.wrapped) reclaim();
   return result;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-void ShardedMap<Key, Value, Hash, Equal, kTraits>::destroy_retired(Op operation) {
-  if (shards_.sum(&Counters::limbo) == 0) return;
-  table::EpochDomain& domain = table::EpochDomain::process();
-  domain.try_advance();
-  domain.try_advance();
-  // Should their number change meanwhile, a few wait for the next writes.
-  const std::uint32_t count = shard_count();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    maps::internal::Garbage garbage;  // destroyed after the lock was released
-    const Writer writer(*this, i, operation);
-    garbage = writer.shard().take_all_garbage();
-  }
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::reclaim() {
+  maps::internal::HeldMap::checked(label_);
+  reclaim(true);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+[[gnu::noinline]] void ShardedMap<Key, Value, Hash, Equal, kTraits>::reclaim(bool wait) noexcept {
+  const maps::internal::Garbage garbage = reclaimer_.reclaim(
+      wait, [this](maps::internal::Retired& to) { shards_.hand_over_retired(to); });
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -626,7 +784,10 @@ ShardedMapStats ShardedMap<Key, Value, Hash, Equal, kTraits>::stats() const noex
   stats.resizes_total = shards_.sum(&Counters::resizes);
   stats.splits_total = shards_.sum(&Counters::splits);
   stats.merges_total = shards_.sum(&Counters::merges);
-  stats.retired_nodes = shards_.sum(&Counters::limbo);
+  stats.kept_nodes = reclaimer_.kept();
+  stats.retired_nodes = shards_.sum(&Counters::retired) + reclaimer_.kept();
+  stats.retired_bytes = shards_.sum(&Counters::retired_bytes) + reclaimer_.kept_bytes();
+  stats.keeping_thread = reclaimer_.keeping_thread();
   stats.table_bytes = table_.bytes_in_use();
   stats.directory_bytes = table_.directory_bytes();
   return stats;

@@ -115,13 +115,16 @@ class Table {
     const Word* slot = groups.slot(group, candidates.first());
     if (!probe.may_match(slot)) [[unlikely]]
       return Search::kInterrupted;
-    const bool copied = copy_slot(groups, group, view.control, slot, Layout::kKeyWords, words);
+    const bool copied =
+        copy_slot(groups, group, view.control, slot, Layout::kKeyWords, words, protect_nothing);
     return copied ? Search::kFound : Search::kInterrupted;
   }
 
   // Copies the slot of the key. Only the words from the deadline on are filled unless
-  // probe.needs_confirm().
-  [[gnu::always_inline]] Search search(const Probe& probe, Words& words) const {
+  // probe.needs_confirm(). protect(words) is called while the slot may still change, before the
+  // look that says that it has not: what it publishes is in time (vigil/table/hazard.h).
+  template <class Protect>
+  [[gnu::always_inline]] Search search(const Probe& probe, Words& words, Protect&& protect) const {
     const std::uint64_t hash = probe.hash();
     const Groups<Layout> groups = groups_;  // two addresses, which so can stay in registers
     const table::TagPattern pattern = tag_pattern_of(hash);
@@ -134,7 +137,7 @@ class Table {
         const Word* slot = groups.slot(group, index);
         if (!probe.may_match(slot)) continue;
         const std::uint32_t first = probe.needs_confirm() ? 0 : Layout::kKeyWords;
-        if (!copy_slot(groups, group, view.control, slot, first, words)) {
+        if (!copy_slot(groups, group, view.control, slot, first, words, protect)) {
           return Search::kInterrupted;
         }
         if (probe.needs_confirm() && !probe.confirm(words.data())) continue;
@@ -212,13 +215,25 @@ class Table {
     return {};
   }
 
+  // The entry with the hash whose first value word is `value`, whatever its key equals.
+  [[nodiscard]] Place find_value(std::uint64_t hash, std::uint64_t value) const {
+    const Segment segment = directory_.lookup(hash);
+    Place place;
+    for_each_used(segment, [&](std::uint32_t group, std::uint32_t index) {
+      if (groups_.read_word(group, index, Layout::kValueAt) == value) {
+        place = {Position(group, index), hash};
+      }
+    });
+    return place;
+  }
+
   // As they are at one moment.
   [[nodiscard]] Words words(const Place& place) const noexcept {
     for (;;) {
       const Control control = groups_.settled(place.group());
       Words words;
       if (copy_slot(groups_, place.group(), control, groups_.slot(place.group(), place.index()), 0,
-                    words)) [[likely]]
+                    words, protect_nothing)) [[likely]]
         return words;
     }
   }
@@ -397,15 +412,18 @@ class Table {
                                                       std::uint64_t version) const noexcept {
     return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;
   }
-  // The words from `first` on; whether they are of one moment.
+  static void protect_nothing(const Words&) noexcept {}
+  // The words from `first` on; whether they are of one moment, after protect(words).
+  template <class Protect>
   [[gnu::always_inline]] static inline bool copy_slot(const Groups<Layout>& groups,
                                                       std::uint32_t group, Control control,
                                                       const Word* slot, std::uint32_t first,
-                                                      Words& words) noexcept {
+                                                      Words& words, Protect&& protect) noexcept {
 #pragma GCC unroll 8
     for (std::uint32_t i = first; i < Layout::kSlotWords; ++i) {
       words[i] = slot[i].load(std::memory_order_acquire);
     }
+    protect(words);
     return groups.still_at(group, control);
   }
 

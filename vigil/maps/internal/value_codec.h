@@ -10,7 +10,7 @@
 // an exception of a copy or an allocation finds the map untouched.
 //
 // Thread safety: pure functions; what `words` lead to must be kept alive by the caller (the shard's
-// lock or an EpochGuard).
+// lock, or a hazard of vigil/table/hazard.h).
 #pragma once
 
 #include <emmintrin.h>
@@ -166,34 +166,15 @@ struct ValueCodec<V, ValueKind::kLocked> {
     LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
     node.lock.lock_shared();
     const SharedUnlock unlock(node.lock);
-    if (node.moved_out) return false;
+    if (node.unlinked.load(std::memory_order_acquire)) return false;
     read(std::as_const(node.value));
     return true;
-  }
-  template <class Change>
-  static void change_in_place(const std::uint64_t* words, Change&& change) {
-    LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
-    node.lock.lock();
-    const Unlock unlock(node.lock);
-    change(node.value);
-  }
-  static V extract(const std::uint64_t* words) noexcept {
-    LockedNode<V>& node = *node_at<LockedNode<V>>(*words);
-    node.lock.lock();
-    const Unlock unlock(node.lock);
-    node.moved_out = true;
-    return std::move(node.value);
   }
 
  private:
   struct SharedUnlock {
     explicit SharedUnlock(NodeLock& l) noexcept : lock(l) {}
     ~SharedUnlock() { lock.unlock_shared(); }
-    NodeLock& lock;
-  };
-  struct Unlock {
-    explicit Unlock(NodeLock& l) noexcept : lock(l) {}
-    ~Unlock() { lock.unlock(); }
     NodeLock& lock;
   };
 };
