@@ -111,7 +111,10 @@ class MemoryTest(harness.TestCase):
             rng = random.Random(harness.seed())
             for start in range(0, 300_000, 1000):
                 replies = client.pipeline(
-                    [("SET", b"k:%d" % i, b"v" * rng.randrange(400)) for i in range(start, start + 1000)]
+                    [
+                        ("SET", b"k:%d" % i, b"v" * rng.randrange(400))
+                        for i in range(start, start + 1000)
+                    ]
                 )
                 self.assertEqual([r for r in replies if r != OK], [])
             self.assertGreater(int(info(client, "evicted_keys")), 10_000)
@@ -151,7 +154,8 @@ class MemoryTest(harness.TestCase):
         server = self.start("--connection-memory-limit", "32MiB")
         unfinished = b"*3\r\n$4\r\nMSET\r\n$1\r\nk\r\n$4000000\r\n" + b"v" * 3_900_000
         self.assert_bounded(server, unfinished, 30)
-        shed = next(l for l in self.metrics(server).splitlines() if l.startswith("vigild_connections_shed_total"))
+        metrics = self.metrics(server).splitlines()
+        shed = next(m for m in metrics if m.startswith("vigild_connections_shed_total"))
         self.assertGreater(float(shed.split()[1]), 10)
         self.assertIn("the limit of all connections' memory", server.log())
 
@@ -172,7 +176,8 @@ class MemoryTest(harness.TestCase):
             executed = int(client.call("GET", "executed") or 0)
             self.assertLess(executed, 64)
             # Nothing is lost: once it reads, it gets all of them in order.
-            wanted = sum(len(b"$1000000\r\n") + 1_000_000 + 2 + len(b":%d\r\n" % i) for i in range(1, 201))
+            value = len(b"$1000000\r\n") + 1_000_000 + 2
+            wanted = sum(value + len(b":%d\r\n" % i) for i in range(1, 201))
             received = bytearray()
             while len(received) < wanted:
                 received += peer.recv(1 << 20)

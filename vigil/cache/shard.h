@@ -243,7 +243,7 @@ class Shard {
   [[nodiscard]] bool insert(Slot& slot, Ref ref, Need need);
   void free_entry(Ref ref, const EntryHeader& header);
 
-  // Eviction (eviction.cc).
+  // Eviction (shard_eviction.cc).
   [[nodiscard]] std::uint64_t eviction_rank(const Index::Sampled& sampled,
                                             const EntryHeader& header, std::int64_t now_ms) const;
   bool evict_one(std::uint32_t bytes, Ref kept, std::int64_t now_ms);

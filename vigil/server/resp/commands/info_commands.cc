@@ -16,7 +16,7 @@
 
 #include "vigil/server/resp/command_table.h"
 #include "vigil/server/resp/commands/families.h"
-#include "vigil/server/resp/commands/persistence_info.h"
+#include "vigil/server/resp/persistence_info.h"
 #include "vigil/server/resp/commands/statistics.h"
 
 namespace vigil::server {

@@ -9,7 +9,7 @@
 
 #include "vigil/server/reactor/output.h"
 #include "vigil/server/resp/commands/families.h"
-#include "vigil/server/resp/commands/persistence_info.h"
+#include "vigil/server/resp/persistence_info.h"
 #include "vigil/server/resp/session.h"
 
 namespace vigil::server {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/server/resp/commands/persistence_info.h"
+#include "vigil/server/resp/persistence_info.h"
 
 #include <algorithm>
 #include <cstdint>
