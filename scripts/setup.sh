@@ -20,7 +20,7 @@ run_packages=(
 test_packages=(
   ca-certificates clang clang-format clang-tidy libclang-rt-dev llvm
   python3 python3-jsonschema python3-junitparser python3-yaml
-  libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev libtbb-dev liburcu-dev
+  libabsl-dev libbenchmark-dev libgmock-dev libgtest-dev librocksdb-dev libtbb-dev liburcu-dev
   curl gdb nginx prometheus redis-server redis-tools tcl time wrk
 )
 

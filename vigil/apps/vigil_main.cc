@@ -13,6 +13,7 @@
 #include "vigil/tools/command.h"
 #include "vigil/tools/gate/gate_command.h"
 #include "vigil/tools/layers/layers_command.h"
+#include "vigil/tools/log/log_command.h"
 #include "vigil/tools/race/race_command.h"
 #include "vigil/tools/triage/triage_command.h"
 
@@ -33,6 +34,7 @@ constexpr Command kCommands[] = {
      vigil::tools::run_gate},
     {"layers", "print and check the rules that attribute stacks to layers",
      vigil::tools::run_layers},
+    {"log", "dump, check and repair a data directory of vigild", vigil::tools::run_log},
     {"race", "find data races, deadlocks and their like under seeded schedules",
      vigil::tools::run_race},
     {"triage", "say who collided with whom on which map, from a log, dump or core",

@@ -33,11 +33,7 @@ Result<CheckReport> check_directory(const Directory& directory) {
   }
   ReadOptions options;
   options.cut_bytes_max = UINT64_MAX;
-  if (!listing->snapshots.empty()) {
-    options.from = listing->snapshots.back().begin;
-  } else if (!listing->segments.empty()) {
-    options.from = listing->segments.front().begin;
-  }
+  if (!listing->snapshots.empty()) options.from = listing->snapshots.back().begin;
   Result<LogEnd> end = read_log(directory, options, {});
   if (!end) {
     report.findings.push_back({true, end.error().message});

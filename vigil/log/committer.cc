@@ -33,7 +33,7 @@ Committer::Committer(const CommitterOptions& options, const CommitterParts& part
       thread_([this] { run(); }) {}
 
 Committer::~Committer() {
-  if (thread_.joinable()) (void)finish();
+  if (thread_.joinable()) (void)finish();  // a failure is in the state
 }
 
 CommitterStats Committer::stats() const {

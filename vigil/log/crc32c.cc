@@ -130,6 +130,12 @@ std::uint32_t choose_and_extend(std::uint32_t state, const char* bytes, std::siz
   return chosen.load(std::memory_order_relaxed)(state, bytes, size);
 }
 
+// The register before a step whose bit was a zero: the highest bit says whether it was reduced.
+constexpr std::uint32_t before_times_x(std::uint32_t state) {
+  const std::uint32_t reduced = state >> 31;
+  return (state ^ (reduced != 0 ? kPolynomial : 0)) << 1 | reduced;
+}
+
 }  // namespace
 
 std::span<const Crc32cImplementation> internal::crc32c_implementations() {
@@ -141,6 +147,11 @@ std::span<const Crc32cImplementation> internal::crc32c_implementations() {
       {"tables", true, &extend_by_tables},
   }};
   return implementations;
+}
+
+std::uint32_t crc32c_undo_word(std::uint32_t state) {
+  for (int bit = 0; bit < 32; ++bit) state = before_times_x(state);
+  return state;
 }
 
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {

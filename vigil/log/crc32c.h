@@ -27,6 +27,9 @@ namespace vigil::log {
 // one-to-one function of the state, and the other way round for either half of the word.
 [[nodiscard]] std::uint32_t crc32c_step(std::uint32_t state, std::uint64_t word);
 
+// The word whose step over 32 bits, from an empty register, gives that state.
+[[nodiscard]] std::uint32_t crc32c_undo_word(std::uint32_t state);
+
 // The implementations, for tests; REQUIRES: the processor has what it takes.
 namespace internal {
 

@@ -118,7 +118,8 @@ std::string Directory::path_of(std::string_view name) const {
   return path_ + "/" + std::string(name);
 }
 
-Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, FileSystem& files) {
+// What opening for writing begins with.
+Result<std::unique_ptr<Directory>> Directory::take(const std::string& path, FileSystem& files) {
   std::vector<std::string> names;
   const bool is_new = files.list(path, &names) == ENOENT;
   int error = files.make_directory(path);
@@ -133,10 +134,38 @@ Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, File
   if (!locked) return locked.error();
   const Result<void> noted = directory->note_holder();
   if (!noted) return noted.error();
+  return directory;
+}
+
+Result<std::unique_ptr<Directory>> Directory::open(const std::string& path, FileSystem& files) {
+  Result<std::unique_ptr<Directory>> taken = take(path, files);
+  if (!taken) return taken.error();
+  std::unique_ptr<Directory> directory = std::move(*taken);
   const Result<bool> has_format = directory->read_format();
   if (!has_format) return has_format.error();
   const Result<void> ready =
       *has_format ? directory->remove_unfinished() : directory->begin_format();
+  if (!ready) return ready.error();
+  return directory;
+}
+
+Result<std::unique_ptr<Directory>> Directory::open_to_repair(const std::string& path, bool* renewed,
+                                                             FileSystem& files) {
+  std::vector<std::string> names;
+  const int error = files.list(path, &names);
+  if (error != 0) return describe(path, "read", error);
+  Result<std::unique_ptr<Directory>> taken = take(path, files);
+  if (!taken) return taken.error();
+  std::unique_ptr<Directory> directory = std::move(*taken);
+  const Result<bool> has_format = directory->read_format();
+  if (!has_format && !directory->format_is_damaged_) return has_format.error();
+  *renewed = !has_format || !*has_format;
+  if (!has_format) {
+    const int renamed = files.rename(directory->path_of(kFormatName),
+                                     directory->path_of("saved." + std::string(kFormatName)));
+    if (renamed != 0) return describe(directory->path_of(kFormatName), "put aside", renamed);
+  }
+  const Result<void> ready = *renewed ? directory->renew_format() : directory->remove_unfinished();
   if (!ready) return ready.error();
   return directory;
 }
@@ -165,6 +194,7 @@ Result<void> Directory::take_lock(LockKind kind) {
   error = lock_->lock(kind);
   if (error == 0) return {};
   if (error != EWOULDBLOCK) return describe(path, "locked", error);
+  // Not an error: the name of the process is a help, no more.
   const Result<std::string> holder = read_whole(files_, path);
   const std::string who = holder && !holder->empty() ? *holder : "unknown\n";
   return Error{path_ + ": is in use by process " + who.substr(0, who.find('\n')) +
@@ -180,7 +210,8 @@ Result<void> Directory::note_holder() {
   return {};
 }
 
-Error Directory::damaged_format(std::string_view why) const {
+Error Directory::damaged_format(std::string_view why) {
+  format_is_damaged_ = true;
   return Error{path_of(kFormatName) + ": " + std::string(why) +
                "; restore this file from a backup of the same directory (its secret and id are "
                "nowhere else), or run `vigil log repair " +
@@ -247,13 +278,23 @@ Result<void> Directory::begin_format() {
   if (!listing->segments.empty() || !listing->snapshots.empty()) {
     return damaged_format("the file is missing although there are segments or snapshots");
   }
+  return renew_format();
+}
+
+Result<void> Directory::renew_format() {
   id_ = random_hex();
+  run_.reset();
   VIGIL_CHECK(secret_of(random_hex(), &secret_), "random_hex() gives the digits of a secret");
   return write_format();
 }
 
 Result<void> Directory::note_run(Position first) {
   run_ = first;
+  return write_format();
+}
+
+Result<void> Directory::forget_run() {
+  run_.reset();
   return write_format();
 }
 

@@ -72,6 +72,11 @@ class Directory {
   static Result<std::unique_ptr<Directory>> open_to_read(const std::string& path,
                                                          FileSystem& files = system_files());
 
+  // Opens it to repair it: like open(), but a FORMAT that is missing or damaged is put aside under
+  // a name with saved. and made anew, which *renewed then says.
+  static Result<std::unique_ptr<Directory>> open_to_repair(const std::string& path, bool* renewed,
+                                                           FileSystem& files = system_files());
+
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
@@ -90,6 +95,8 @@ class Directory {
 
   // A run begins at `first`. REQUIRES: opened for writing; its first segment is synced.
   [[nodiscard]] Result<void> note_run(Position first);
+  // No run is known. REQUIRES: opened for writing.
+  [[nodiscard]] Result<void> forget_run();
   // Removes the snapshots that begin before `position`, and syncs the directory. REQUIRES: opened
   // for writing; a snapshot from there on is synced.
   [[nodiscard]] Result<void> remove_snapshots_before(Position position) const;
@@ -97,14 +104,17 @@ class Directory {
  private:
   Directory(std::string path, FileSystem& files) : path_(std::move(path)), files_(files) {}
 
+  [[nodiscard]] static Result<std::unique_ptr<Directory>> take(const std::string& path,
+                                                               FileSystem& files);
   [[nodiscard]] Result<void> take_lock(LockKind kind);
   [[nodiscard]] Result<void> note_holder();
   [[nodiscard]] Result<bool> read_format();
   [[nodiscard]] Result<void> write_format() const;
   [[nodiscard]] std::string format_text() const;
   [[nodiscard]] Result<void> begin_format();
+  [[nodiscard]] Result<void> renew_format();
   [[nodiscard]] Result<void> remove_unfinished() const;
-  [[nodiscard]] Error damaged_format(std::string_view why) const;
+  [[nodiscard]] Error damaged_format(std::string_view why);
 
   std::string path_;
   FileSystem& files_;
@@ -112,6 +122,7 @@ class Directory {
   std::string id_;
   Secret secret_{};
   std::optional<Position> run_;
+  bool format_is_damaged_ = false;
 };
 
 // "log." or "snapshot." and 20 digits.

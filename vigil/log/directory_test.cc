@@ -13,8 +13,8 @@
 #include <string>
 
 #include "vigil/log/crc32c.h"
-#include "vigil/log/log_testing.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
+#include "vigil/log/testing/test_run.h"
 #include "vigil/text/hex.h"
 
 namespace vigil::log {

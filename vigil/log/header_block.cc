@@ -15,6 +15,15 @@ constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kSizeAt = 12;
 constexpr std::size_t kCrcAt = kHeaderBlockBytes - 4;
 
+bool has_its_crc(std::string_view bytes) {
+  return bytes.size() >= kHeaderBlockBytes &&
+         crc32c(bytes.substr(0, kCrcAt)) == load_little<std::uint32_t>(bytes.data() + kCrcAt);
+}
+
+std::uint32_t version_of(std::string_view bytes) {
+  return load_little<std::uint32_t>(bytes.data() + kVersionAt);
+}
+
 }  // namespace
 
 HeaderBlock::HeaderBlock(std::string_view magic) : bytes_(kHeaderBlockBytes, '\0') {
@@ -42,6 +51,10 @@ std::string HeaderBlock::finish() {
   return std::move(bytes_);
 }
 
+bool is_newer_format(std::string_view bytes) {
+  return has_its_crc(bytes) && version_of(bytes) > kFormatVersion;
+}
+
 Result<HeaderView> HeaderView::check(std::string_view bytes, std::string_view magic,
                                      std::string_view what) {
   if (bytes.size() < kHeaderBlockBytes) {
@@ -50,15 +63,14 @@ Result<HeaderView> HeaderView::check(std::string_view bytes, std::string_view ma
   }
   const HeaderView view(bytes.substr(0, kHeaderBlockBytes));
   // The CRC first: what a flipped bit made of magic or version is no message to go by.
-  if (crc32c(bytes.substr(0, kCrcAt)) != view.get32(kCrcAt)) {
+  if (!has_its_crc(bytes)) {
     return Error{"its header is damaged: the checksum is not the one of its bytes"};
   }
   if (bytes.substr(0, magic.size()) != magic) {
     return Error{"it is not " + std::string(what)};
   }
-  const std::uint32_t version = view.get32(kVersionAt);
-  if (version > kFormatVersion) {
-    return Error{"it has format " + std::to_string(version) +
+  if (is_newer_format(bytes)) {
+    return Error{"it has format " + std::to_string(version_of(bytes)) +
                  ", this program reads formats up to " + std::to_string(kFormatVersion) +
                  ": use the version that wrote it, or a later one"};
   }

@@ -34,6 +34,9 @@ class HeaderBlock {
   std::string bytes_;
 };
 
+// Whether a block, magic and CRC of which are right, is of a later format.
+[[nodiscard]] bool is_newer_format(std::string_view bytes);
+
 class HeaderView {
  public:
   // The error says that the block is cut off, damaged, no `what`, or of a newer format.

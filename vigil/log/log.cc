@@ -45,36 +45,6 @@ Record record_of(RecordType type, std::uint32_t shard, std::string_view key,
 
 // ---- Opening ----
 
-// Removes segments behind the end. The one that begins right there stays: the first segment of the
-// run takes its name, and at no time there is none of that name.
-Result<void> remove_unused(const Directory& directory, const LogEnd& end) {
-  bool removed = false;
-  for (const StreamFile& segment : end.unused) {
-    if (segment.begin == end.end) continue;
-    const int error = directory.files().remove(directory.path_of(segment.name));
-    if (error != 0) return describe(directory.path_of(segment.name), "removed", error);
-    removed = true;
-  }
-  if (!removed) return {};
-  const int error = directory.files().sync_directory(directory.path());
-  if (error != 0) return describe(directory.path(), "synced", error);
-  return {};
-}
-
-Result<void> truncate_last(const Directory& directory, const LogEnd& end) {
-  if (end.last.name.empty()) return {};
-  const std::string path = directory.path_of(end.last.name);
-  std::unique_ptr<File> file;
-  std::uint64_t size = 0;
-  int error = directory.files().open(path, OpenMode::kWrite, &file);
-  if (error == 0) error = file->size(&size);
-  if (error == 0 && size == end.last_file_bytes) return {};
-  if (error == 0) error = file->truncate(end.last_file_bytes);
-  if (error == 0) error = file->sync();
-  if (error != 0) return describe(path, "truncated", error);
-  return {};
-}
-
 Result<std::vector<StreamFile>> segments_before(const Directory& directory, Position position) {
   Result<DirectoryListing> listing = directory.list();
   if (!listing) return listing.error();
@@ -209,9 +179,7 @@ LogStats Log::Run::stats() const {
 Result<std::unique_ptr<Log>> Log::open(Directory& directory, const LogEnd& end,
                                        const LogOptions& options, CommitListener& listener) {
   check_options(options);
-  const Result<void> removed = remove_unused(directory, end);
-  if (!removed) return removed.error();
-  const Result<void> cut = truncate_last(directory, end);
+  const Result<void> cut = cut_off(directory, end);
   if (!cut) return cut.error();
   Result<std::vector<StreamFile>> older = segments_before(directory, end.end);
   if (!older) return older.error();
@@ -245,6 +213,7 @@ Result<std::unique_ptr<Log>> Log::open(Directory& directory, const LogEnd& end,
 
 Log::Log(std::unique_ptr<Run> run) : run_(std::move(run)) {}
 
+// Who wants to know how it ended calls close() himself.
 Log::~Log() { (void)run_->close(); }
 
 // ---- Appending ----

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "vigil/log/header_block.h"
 #include "vigil/log/record_window.h"
 #include "vigil/log/tail_search.h"
 
@@ -63,7 +64,7 @@ class LogRead {
   [[nodiscard]] Result<void> check_end() const;
   void note_progress(std::uint64_t bytes);
 
-  [[nodiscard]] Error damage(const std::string& path, std::uint64_t offset,
+  [[nodiscard]] Error damage(DamageKind kind, const std::string& path, std::uint64_t offset,
                              std::string_view reason) const;
 
   const Directory& directory_;
@@ -74,7 +75,8 @@ class LogRead {
   std::size_t index_ = 0;  // of the segment being read
   Position position_ = 0;  // of the next record
   std::uint32_t chain_ = 0;
-  std::string reason_;  // why the record there does not verify
+  std::string reason_;                  // why the record there does not verify
+  std::uint64_t continued_offset_ = 0;  // of the last `continued` record
   LogEnd end_;
 
   std::vector<Held> group_;
@@ -87,8 +89,9 @@ class LogRead {
   std::uint64_t bytes_told_ = 0;
 };
 
-Error LogRead::damage(const std::string& path, std::uint64_t offset,
+Error LogRead::damage(DamageKind kind, const std::string& path, std::uint64_t offset,
                       std::string_view reason) const {
+  if (options_.damage) options_.damage({kind, path, offset, position_});
   return Error{path + ": offset " + std::to_string(offset) + ": " + std::string(reason) +
                ". This is damage, not the end that a crash leaves; nothing was changed. Restore "
                "the directory from a backup, or see `vigil log check " +
@@ -105,21 +108,22 @@ Result<void> LogRead::find_segments() {
   const std::optional<Position> run = directory_.run();
   if (segments_.empty()) {
     if (!run) return {};
-    return damage(directory_.path_of(segment_name(*run)), 0, "the log's files are missing");
+    return damage(DamageKind::kNoLog, directory_.path_of(segment_name(*run)), 0,
+                  "the log's files are missing");
   }
   const auto after = std::find_if(segments_.begin(), segments_.end(), [&](const StreamFile& file) {
     return file.begin > options_.from;
   });
   if (after == segments_.begin()) {
     return damage(
-        directory_.path_of(segments_.front().name), 0,
+        DamageKind::kNoLog, directory_.path_of(segments_.front().name), 0,
         "the log before it, from position " + std::to_string(options_.from) + " on, is missing");
   }
   index_ = static_cast<std::size_t>(after - segments_.begin()) - 1;
   const bool has_run = std::any_of(segments_.begin(), segments_.end(),
                                    [&](const StreamFile& file) { return file.begin == run; });
   if (run && *run >= segments_[index_].begin && !has_run) {
-    return damage(directory_.path_of(segment_name(*run)), 0,
+    return damage(DamageKind::kNoRun, directory_.path_of(segment_name(*run)), 0,
                   "the file with which the last run began is missing");
   }
   return {};
@@ -136,10 +140,11 @@ Result<ReadSegment> LogRead::open(const StreamFile& file) const {
   if (error == 0) error = segment.content->read(0, block.data(), block.size(), &count);
   if (error != 0) return describe(segment.path, "read", error);
   Result<SegmentHeader> header = decode_header({block.data(), count});
-  if (!header) return damage(segment.path, 0, header.error().message);
+  if (!header && is_newer_format(block)) return Error{segment.path + ": " + header.error().message};
+  if (!header) return damage(DamageKind::kHeader, segment.path, 0, header.error().message);
   segment.header = std::move(*header);
   if (segment.header.first != file.begin) {
-    return damage(segment.path, 0,
+    return damage(DamageKind::kHeader, segment.path, 0,
                   "its header says that it begins at position " +
                       std::to_string(segment.header.first) + ", its name says otherwise");
   }
@@ -156,7 +161,7 @@ Result<void> LogRead::check_order(const ReadSegment& segment) {
     chain_ = segment.header.chain;
     return {};
   }
-  return damage(segment.path, 0,
+  return damage(DamageKind::kOrder, segment.path, 0,
                 "the segment before it ends at position " + std::to_string(position_) +
                     ": a segment is missing");
 }
@@ -189,14 +194,18 @@ Result<void> LogRead::take(const ReadSegment& segment, const RawRecord& raw) {
   end_.closed = false;
   if (type_of(raw.raw.content) == RecordType::kMark) {
     const std::optional<Mark> mark = decode_mark(raw.raw.content, position_, segment.header.key);
-    if (!mark) return damage(segment.path, offset, "a mark verifies but has no valid content");
+    if (!mark)
+      return damage(DamageKind::kRecord, segment.path, offset,
+                    "a mark verifies but has no valid content");
     end_.closed = mark->cause == MarkCause::kClosed;
     end_.last_time_ms = std::max(end_.last_time_ms, mark->time_ms);
     if (options_.mark) options_.mark({position_, *mark});
     return {};
   }
   const std::optional<Record> record = decode(raw.raw.content);
-  if (!record) return damage(segment.path, offset, "a record verifies but has no valid content");
+  if (!record)
+    return damage(DamageKind::kRecord, segment.path, offset,
+                  "a record verifies but has no valid content");
   if (record->type == RecordType::kContinued) return {};
   if (record->continues) {
     if (group_.empty()) {
@@ -220,7 +229,8 @@ Result<void> LogRead::check_padding(const ReadSegment& segment, RecordWindow* wi
     if (bytes->empty()) break;
     const std::size_t bad = bytes->find_first_not_of('\0');
     if (bad != std::string_view::npos) {
-      return damage(segment.path, offset + bad, "there is something behind the segment's end");
+      return damage(DamageKind::kPadding, segment.path, offset + bad,
+                    "there is something behind the segment's end");
     }
     offset += bytes->size();
   }
@@ -252,6 +262,7 @@ Result<Ending> LogRead::read(const ReadSegment& segment) {
       const Result<void> padded = check_padding(segment, &window, offset + size);
       if (!padded) return padded.error();
       end_.last_file_bytes = segment.file_bytes;
+      continued_offset_ = offset;
       position_ = segment.header.end;
       return Ending::kContinued;
     }
@@ -287,7 +298,7 @@ Result<LogEnd> LogRead::run() {
     // Log::open() removes what is behind an unfinished group before it truncates.
     if (*ending == Ending::kContinued && is_last && group_.empty()) {
       return damage(
-          directory_.path_of(segment_name(position_)), 0,
+          DamageKind::kNoNext, segment->path, continued_offset_,
           "the segment that follows position " + std::to_string(position_) + " is missing");
     }
     if (*ending == Ending::kUnverified || is_last) return finish(*segment, *ending);
@@ -298,7 +309,8 @@ Result<LogEnd> LogRead::run() {
 Result<LogEnd> LogRead::finish(const ReadSegment& last, Ending ending) {
   const bool nothing_read = position_ == last.header.first;  // of `last`
   if (nothing_read && last.header.first_of_run) {
-    return damage(last.path, kHeaderBlockBytes, "the first record of a run does not verify");
+    return damage(DamageKind::kRecord, last.path, kHeaderBlockBytes,
+                  "the first record of a run does not verify");
   }
   for (std::size_t i = index_ + 1; i < segments_.size(); ++i) {
     end_.unused.push_back(segments_[i]);
@@ -333,7 +345,7 @@ Result<void> LogRead::judge_tail(const ReadSegment& segment, bool ended) {
     const TailSearch tail = search_tail(*in.content, in.header, from, hole);
     if (tail.error != 0) return describe(in.path, "read", tail.error);
     if (tail.proof) {
-      return damage(segment.path, offset,
+      return damage(DamageKind::kRecord, segment.path, offset,
                     reason_ + ", but a mark at offset " + std::to_string(tail.proof->offset) +
                         (in.path == segment.path ? "" : " of " + in.path) +
                         " says that this place was synced");
@@ -379,7 +391,7 @@ Result<void> LogRead::judge_tail(const ReadSegment& segment, bool ended) {
 
 Result<void> LogRead::check_end() const {
   if (end_.end < options_.from) {
-    return damage(directory_.path_of(segments_[index_].name), 0,
+    return damage(DamageKind::kBehindSnapshot, directory_.path_of(segments_[index_].name), 0,
                   "the log ends at position " + std::to_string(end_.end) + ", before position " +
                       std::to_string(options_.from) + ", where the snapshot begins");
   }
@@ -394,11 +406,49 @@ Result<void> LogRead::check_end() const {
   return {};
 }
 
+// ---- Cutting ----
+
+// Removes segments behind the end. The one that begins right there stays: the first segment of the
+// run takes its name, and at no time there is none of that name.
+Result<void> remove_unused(const Directory& directory, const LogEnd& end) {
+  bool removed = false;
+  for (const StreamFile& segment : end.unused) {
+    if (segment.begin == end.end) continue;
+    const int error = directory.files().remove(directory.path_of(segment.name));
+    if (error != 0) return describe(directory.path_of(segment.name), "removed", error);
+    removed = true;
+  }
+  if (!removed) return {};
+  const int error = directory.files().sync_directory(directory.path());
+  if (error != 0) return describe(directory.path(), "synced", error);
+  return {};
+}
+
+Result<void> truncate_last(const Directory& directory, const LogEnd& end) {
+  if (end.last.name.empty()) return {};
+  const std::string path = directory.path_of(end.last.name);
+  std::unique_ptr<File> file;
+  std::uint64_t size = 0;
+  int error = directory.files().open(path, OpenMode::kWrite, &file);
+  if (error == 0) error = file->size(&size);
+  if (error == 0 && size == end.last_file_bytes) return {};
+  if (error == 0) error = file->truncate(end.last_file_bytes);
+  if (error == 0) error = file->sync();
+  if (error != 0) return describe(path, "truncated", error);
+  return {};
+}
+
 }  // namespace
 
 std::string Cut::sentence() const {
   return file + ": offset " + std::to_string(offset) + ": " + reason + ": a torn tail of at most " +
          std::to_string(bytes) + " bytes, none of them said to be synced, is cut off there";
+}
+
+Result<void> cut_off(const Directory& directory, const LogEnd& end) {
+  const Result<void> removed = remove_unused(directory, end);
+  if (!removed) return removed.error();
+  return truncate_last(directory, end);
 }
 
 Result<LogEnd> read_log(const Directory& directory, const ReadOptions& options,

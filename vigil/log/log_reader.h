@@ -59,6 +59,25 @@ struct LoggedMark {
   Mark mark;
 };
 
+// What stopped the reading, for a repair.
+enum class DamageKind : std::uint8_t {
+  kHeader,         // the segment's header
+  kRecord,         // a record that should be there
+  kPadding,        // bytes behind a segment's end
+  kOrder,          // the segment does not follow the one before it
+  kNoNext,         // the segment that should follow the last one
+  kNoLog,          // segments from the beginning on
+  kNoRun,          // the first segment of the last run
+  kBehindSnapshot  // the log's end
+};
+
+struct Damage {
+  DamageKind kind = DamageKind::kRecord;
+  std::string path;
+  std::uint64_t offset = 0;
+  Position position = 0;  // where the log went on until then
+};
+
 struct ReadOptions {
   Position from =
       0;  // records before it are checked where they share a segment, and not handed out
@@ -66,6 +85,8 @@ struct ReadOptions {
   // Called now and then with bytes read and bytes to read.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::function<void(const LoggedMark&)> mark;
+  // Called before an error that is damage is returned.
+  std::function<void(const Damage&)> damage;
 };
 
 // A torn tail.
@@ -94,6 +115,9 @@ struct LogEnd {
   std::uint64_t last_file_bytes = 0;  // its size when cut to the end
   std::vector<StreamFile> unused;     // segments behind the end: prepared, or cut off
 };
+
+// Removes what is behind the end that read_log() found: segments, then the rest of the last one.
+[[nodiscard]] Result<void> cut_off(const Directory& directory, const LogEnd& end);
 
 [[nodiscard]] Result<LogEnd> read_log(const Directory& directory, const ReadOptions& options,
                                       const std::function<void(const LoggedRecord&)>& visit);

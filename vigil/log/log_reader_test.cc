@@ -13,8 +13,8 @@
 #include "vigil/log/crc32c.h"
 #include "vigil/log/little_endian.h"
 #include "vigil/log/log.h"
-#include "vigil/log/log_testing.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
+#include "vigil/log/testing/test_run.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::log {

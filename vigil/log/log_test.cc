@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "vigil/log/log_testing.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
+#include "vigil/log/testing/test_run.h"
 
 namespace vigil::log {
 namespace {
@@ -352,6 +352,28 @@ TEST(LogTest, AFullDiskIsSaidAndForgottenWhenThereIsRoom) {
   const Result<ReadBack> back = recover(*disk.copy());
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->records, numbered(appended));
+}
+
+// As on a file system that copies on write: the segment's own blocks are not enough.
+TEST(LogTest, AWriteThatFindsNoRoomIsTriedAgain) {
+  SimulatedDisk disk;
+  TestRun run(disk);
+  ASSERT_TRUE(run.is_open()) << run.error();
+  ASSERT_TRUE(run.commit(numbered(3)));
+  run.wait_for_next_segment();
+  disk.fail(DiskOperation::kWrite, 0, ENOSPC, true);
+  run.log().append(numbered(1, 3).front().record());
+  run.log().commit_soon();
+  Backoff backoff;
+  while (run.log().write_state() != WriteState::kNoRoom) backoff.pause();
+  EXPECT_LT(run.log().committed(), run.log().tail());
+  EXPECT_EQ(run.listener().failures(), 0);
+  disk.heal();
+  ASSERT_TRUE(run.wait_committed(run.log().tail()));
+  while (run.log().write_state() != WriteState::kReady) backoff.pause();
+  const Result<ReadBack> back = recover(*disk.copy());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->records, numbered(4));
 }
 
 TEST(LogTest, ClosesOnAFullDiskAndKeepsWhatWasCommitted) {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "vigil/log/log.h"
-#include "vigil/log/log_testing.h"
-#include "vigil/log/simulated_disk.h"
 #include "vigil/log/snapshot_file.h"
+#include "vigil/log/testing/simulated_disk.h"
+#include "vigil/log/testing/test_run.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::log {

@@ -107,6 +107,13 @@ std::uint32_t ChainKey::link(std::uint32_t before, std::uint32_t body, Position 
   return crc32c_step(before, std::uint64_t{tag} << 32 | body);
 }
 
+// The tag goes into the link last and alone: what it did can be undone.
+ChainKey ChainKey::of_link(std::uint32_t before, std::uint32_t body, Position position,
+                           std::uint32_t chain) {
+  const std::uint32_t without_tag = crc32c_step(before, body);
+  return ChainKey{crc32c_undo_word(chain ^ without_tag) ^ mixed(position)};
+}
+
 std::uint32_t ChainKey::mark_proof(Position position, std::uint64_t distance) const {
   return crc32c_step(crc32c_step(~salt, position), distance);
 }

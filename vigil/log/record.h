@@ -111,6 +111,9 @@ struct ChainKey {
   // The chain of the record at `position` whose bytes after the chain have the CRC `body`.
   [[nodiscard]] std::uint32_t link(std::uint32_t before, std::uint32_t body,
                                    Position position) const;
+  // The key of a link that is known, if its record is whole.
+  [[nodiscard]] static ChainKey of_link(std::uint32_t before, std::uint32_t body, Position position,
+                                        std::uint32_t chain);
   [[nodiscard]] std::uint32_t mark_proof(Position position, std::uint64_t distance) const;
 };
 

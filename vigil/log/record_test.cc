@@ -8,7 +8,7 @@
 #include <string>
 
 #include "vigil/base/random.h"
-#include "vigil/log/log_testing.h"
+#include "vigil/log/testing/test_run.h"
 #include "vigil/testing/seed.h"
 
 namespace vigil::log {

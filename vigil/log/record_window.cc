@@ -16,9 +16,12 @@ constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
 }  // namespace
 
 Result<std::string_view> RecordWindow::at(std::uint64_t offset, std::size_t bytes) {
-  if (offset < begin_ || offset + bytes > begin_ + size_) {
-    const std::size_t window = std::min<std::uint64_t>(kWindowBytes, file_bytes_);
-    buffer_.resize(std::max({buffer_.size(), window, bytes}));
+  const std::uint64_t needed_end = std::min<std::uint64_t>(offset + bytes, file_bytes_);
+  if (offset < begin_ || needed_end > begin_ + size_) {
+    // Twice what is asked for: who goes forward by small steps reads each byte twice at most.
+    const std::size_t window = std::max(kWindowBytes, 2 * bytes);
+    buffer_.resize(
+        std::max<std::size_t>(buffer_.size(), std::min<std::uint64_t>(window, file_bytes_)));
     begin_ = offset;
     size_ = 0;
     const int error = file_.read(offset, buffer_.data(), buffer_.size(), &size_);

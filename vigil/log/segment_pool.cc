@@ -14,8 +14,10 @@ namespace {
 
 constexpr std::string_view kNewName = "segment.tmp";
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-// So that no mass of dirty pages stands in front of the log's own syncs.
+// So that no mass of dirty pages stands in front of the log's own syncs; but where each sync takes
+// long, as few as possible, or the next segment would come too late.
 constexpr std::uint64_t kSyncBytes = std::uint64_t{4} << 20;
+constexpr std::int64_t kSlowSync_ns = 100'000'000;
 constexpr std::string_view kTerminator{"\0\0\0\0\0\0\0\0", kTerminatorBytes};
 
 }  // namespace
@@ -40,16 +42,19 @@ SegmentHeader SegmentPool::header_at(Position first) const {
 int SegmentPool::fill_with_zeroes(File& file) const {
   const std::string zeroes(std::min<std::uint64_t>(kPieceBytes, options_.segment_bytes), '\0');
   std::uint64_t synced = 0;
+  bool syncs = true;
   for (std::uint64_t offset = 0; offset < options_.segment_bytes;) {
     const std::string_view piece = std::string_view(zeroes).substr(
         0, std::min<std::uint64_t>(zeroes.size(), options_.segment_bytes - offset));
     int error = file.write(offset, {&piece, 1});
     if (error != 0) return error;
     offset += piece.size();
-    if (offset - synced < kSyncBytes) continue;
+    if (!syncs || offset - synced < kSyncBytes) continue;
+    const std::int64_t begin_ns = monotonic_ns();
     error = file.sync();
     if (error != 0) return error;
     synced = offset;
+    syncs = monotonic_ns() - begin_ns < kSlowSync_ns;
   }
   return 0;
 }
@@ -102,6 +107,7 @@ int SegmentPool::make_reusable(const std::string& name, SegmentHeader* header,
   if (error == 0) error = (*file)->size(&size);
   if (error == 0) error = (*file)->read(0, block.data(), block.size(), &count);
   if (error != 0) return error;
+  // Not an error: what cannot be reused is removed.
   const Result<SegmentHeader> old = decode_header({block.data(), count});
   if (!old || size != options_.segment_bytes) return EINVAL;
   header->zero_filled = false;

@@ -28,7 +28,7 @@ constexpr std::size_t kCreatedAt = 40;
 constexpr std::size_t kHashNameAt = 48;
 
 // Of a block's head.
-constexpr std::size_t kBlockHeadBytes = 16;
+constexpr std::size_t kBlockHeadBytes = kSnapshotBlockHeadBytes;
 constexpr std::size_t kBlockSizeAt = 4;
 constexpr std::size_t kBlockRecordsAt = 8;
 constexpr std::size_t kBlockNumberAt = 12;
@@ -53,19 +53,6 @@ std::string encode_header(const SnapshotHeader& header) {
   block.put64(kCreatedAt, static_cast<std::uint64_t>(header.created_ms));
   block.put_name(kHashNameAt, header.identity.hash);
   return block.finish();
-}
-
-Result<SnapshotHeader> decode_snapshot_header(std::string_view bytes) {
-  const Result<HeaderView> block = HeaderView::check(bytes, kMagic, "a snapshot");
-  if (!block) return block.error();
-  SnapshotHeader header;
-  header.begin = block->get64(kBeginAt);
-  header.salt = block->get32(kSaltAt);
-  header.identity.shards = block->get32(kShardsAt);
-  header.identity.transitions_hash = block->get64(kTransitionsAt);
-  header.created_ms = static_cast<std::int64_t>(block->get64(kCreatedAt));
-  header.identity.hash = block->get_name(kHashNameAt);
-  return header;
 }
 
 using BlockHead = std::array<char, kBlockHeadBytes>;
@@ -93,6 +80,19 @@ std::uint32_t crc_with(std::uint32_t crc_of_crcs, std::uint32_t crc) {
 }
 
 }  // namespace
+
+Result<SnapshotHeader> decode_snapshot_header(std::string_view bytes) {
+  const Result<HeaderView> block = HeaderView::check(bytes, kMagic, "a snapshot");
+  if (!block) return block.error();
+  SnapshotHeader header;
+  header.begin = block->get64(kBeginAt);
+  header.salt = block->get32(kSaltAt);
+  header.identity.shards = block->get32(kShardsAt);
+  header.identity.transitions_hash = block->get64(kTransitionsAt);
+  header.created_ms = static_cast<std::int64_t>(block->get64(kCreatedAt));
+  header.identity.hash = block->get_name(kHashNameAt);
+  return header;
+}
 
 // ---- Writing ----
 
@@ -271,6 +271,23 @@ Result<bool> SnapshotReader::next(SnapshotBlock* block) {
   records_read_ += block->records;
   crc_read_ = crc_with(crc_read_, block->crc);
   return true;
+}
+
+std::optional<SnapshotBlock> block_at(std::string_view bytes, std::uint32_t salt) {
+  if (bytes.size() < kBlockHeadBytes) return {};
+  SnapshotBlock block;
+  block.crc = load_little<std::uint32_t>(bytes.data());
+  const auto size = load_little<std::uint32_t>(bytes.data() + kBlockSizeAt);
+  block.records = load_little<std::uint32_t>(bytes.data() + kBlockRecordsAt);
+  block.number = load_little<std::uint32_t>(bytes.data() + kBlockNumberAt);
+  block.salt = salt;
+  if (size > bytes.size() - kBlockHeadBytes || block.records == 0 || block.records > size ||
+      block.number == kEndNumber) {
+    return {};
+  }
+  block.content = bytes.substr(kBlockHeadBytes, size);
+  if (!check_block({}, block)) return {};
+  return block;
 }
 
 Result<void> check_block(const std::string& path, const SnapshotBlock& block) {

@@ -143,6 +143,19 @@ class SnapshotReader {
   std::uint32_t crc_read_ = 0;
 };
 
+// ---- What a repair needs ----
+
+[[nodiscard]] Result<SnapshotHeader> decode_snapshot_header(std::string_view bytes);
+
+inline constexpr std::size_t kSnapshotBlockHeadBytes = 16;
+inline constexpr std::size_t kSnapshotBlockBytesMax =
+    kSnapshotBlockHeadBytes + kSnapshotBlockBytes + kRecordBytesMax;
+// The block at the front of `bytes`, if it is whole and verifies; its offset is 0. Not the end
+// block.
+[[nodiscard]] std::optional<SnapshotBlock> block_at(std::string_view bytes, std::uint32_t salt);
+
+// ---- Blocks ----
+
 // Whether the block's bytes are what was written; the error names `path` and the offset.
 [[nodiscard]] Result<void> check_block(const std::string& path, const SnapshotBlock& block);
 // REQUIRES: check_block() succeeded.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@
 #include "vigil/base/spin_lock.h"
 #include "vigil/log/log.h"
 #include "vigil/log/log_reader.h"
-#include "vigil/log/simulated_disk.h"
+#include "vigil/log/testing/simulated_disk.h"
 
 namespace vigil::log {
 
@@ -45,10 +46,10 @@ struct OwnedRecord {
   std::string value;
 };
 
-inline void PrintTo(const OwnedRecord& record, std::ostream* out) {
-  *out << "{type " << static_cast<int>(record.head.type) << ", shard " << record.head.shard
-       << ", version " << record.head.version << ", key " << record.key << ", "
-       << record.value.size() << " bytes}";
+inline std::ostream& operator<<(std::ostream& out, const OwnedRecord& record) {
+  return out << "{type " << static_cast<int>(record.head.type) << ", shard " << record.head.shard
+             << ", version " << record.head.version << ", key " << record.key << ", "
+             << record.value.size() << " bytes}";
 }
 
 [[nodiscard]] inline Record set_record(std::string_view key, std::string_view value,
