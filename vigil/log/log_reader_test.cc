@@ -229,5 +229,39 @@ TEST_F(LogReaderTest, SaysHowFarItIs) {
   EXPECT_THAT(back_.end.unused, ::testing::SizeIs(1)) << "the segment that was ready";
 }
 
+// So a log of any size takes no more memory than one of 20 MiB.
+TEST(LogReaderMemoryTest, ReadsThroughAWindow) {
+  constexpr std::uint64_t kRecords = 20'000;
+  SimulatedDisk disk;
+  LogOptions options = small_log_options();
+  options.record_bytes_max = 2000;
+  options.segment_bytes = std::uint64_t{4} << 20;
+  options.sync = SyncMode::kEverySecond;
+  {
+    TestRun run(disk, options);
+    ASSERT_TRUE(run.is_open()) << run.error();
+    const std::string value(1000, 'v');
+    for (std::uint64_t i = 0; i < kRecords; ++i) run.log().append(set_record("key", value, i));
+    ASSERT_TRUE(run.wait_committed(run.log().tail()));
+  }
+  const std::unique_ptr<SimulatedDisk> left = disk.copy();
+  const Result<std::unique_ptr<Directory>> directory = Directory::open(kFolder, *left);
+  ASSERT_TRUE(directory) << directory.error().message;
+  std::uint64_t count = 0;
+  std::uint64_t told = 0;
+  ReadOptions read;
+  read.progress = [&](std::uint64_t done, std::uint64_t total) {
+    EXPECT_LE(done, total);
+    ++told;
+  };
+  const Result<LogEnd> end = read_log(**directory, read, [&](const LoggedRecord& logged) {
+    EXPECT_EQ(logged.record.version, count++);
+  });
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(count, kRecords);
+  EXPECT_GT(told, 0U);
+  EXPECT_LE(left->largest_read_bytes(), (std::uint64_t{1} << 20) + kRecordBytesMax);
+}
+
 }  // namespace
 }  // namespace vigil::log

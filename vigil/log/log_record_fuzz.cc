@@ -5,6 +5,7 @@
 // and contents that get a valid size and chain, because no fuzzer guesses a checksum.
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -88,7 +89,11 @@ void read_and_repair(std::string_view records) {
   VIGIL_CHECK(directory && !renewed, "FORMAT is sound");
   VIGIL_CHECK(repair_directory(**directory), "whatever it was, it can be repaired");
   const Result<CheckReport> report = check_directory(**directory);
-  VIGIL_CHECK(report && report->clean(), "what was repaired is sound");
+  VIGIL_CHECK(report, "a directory that was repaired is read");
+  for (const CheckFinding& finding : report->findings) {
+    std::fprintf(stderr, "%s\n", finding.sentence.c_str());
+  }
+  VIGIL_CHECK(report->clean(), "what was repaired is sound");
 }
 
 }  // namespace

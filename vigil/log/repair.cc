@@ -51,6 +51,8 @@ class Repair {
   // The rest of the log begins behind a hole at `position`, in the first segment behind `path`.
   [[nodiscard]] Result<void> give_up_until_next(const std::string& path, Position position);
   [[nodiscard]] Result<void> truncate(const std::string& path, std::uint64_t bytes);
+  [[nodiscard]] Result<void> shorten(const std::string& path, std::uint64_t bytes);
+  [[nodiscard]] Result<void> cut(const LogEnd& end);
   [[nodiscard]] Result<std::string> read_front(const std::string& path, std::uint64_t bytes_max);
   [[nodiscard]] Result<std::string> read_all(const std::string& path) {
     return read_front(path, UINT64_MAX);
@@ -140,6 +142,10 @@ Result<void> Repair::drop(const std::string& path) {
 
 Result<void> Repair::truncate(const std::string& path, std::uint64_t bytes) {
   if (bytes <= kHeaderBlockBytes) return drop(path);
+  return shorten(path, bytes);
+}
+
+Result<void> Repair::shorten(const std::string& path, std::uint64_t bytes) {
   const Result<void> saved = save(path);
   if (!saved) return saved.error();
   std::unique_ptr<File> file;
@@ -409,6 +415,21 @@ Result<void> Repair::keep_good_blocks(const std::string& path, std::uint32_t sal
   return {};
 }
 
+Result<void> Repair::cut(const LogEnd& end) {
+  note(end.cut->sentence());
+  const Result<void> saved = save(end.cut->file);
+  if (!saved) return saved.error();
+  const Result<void> done = cut_off(directory_, end);
+  if (!done) return done.error();
+  // A segment that holds nothing but the tail keeps its place, in which the next run begins.
+  for (const StreamFile& segment : end.unused) {
+    if (segment.begin == end.end) {
+      return shorten(directory_.path_of(segment.name), kHeaderBlockBytes);
+    }
+  }
+  return {};
+}
+
 Result<RepairReport> Repair::run() {
   // Each step removes a damage; what is left needs more steps only if new ones appear.
   constexpr int kStepsMax = 100'000;
@@ -426,11 +447,8 @@ Result<RepairReport> Repair::run() {
     Result<LogEnd> end = read_log(directory_, options, {});
     if (end) {
       if (end->cut) {
-        note(end->cut->sentence());
-        const Result<void> saved = save(end->cut->file);
-        if (!saved) return saved.error();
-        const Result<void> cut = cut_off(directory_, *end);
-        if (!cut) return cut.error();
+        const Result<void> done = cut(*end);
+        if (!done) return done.error();
       }
       report_.end = std::move(*end);
       return std::move(report_);

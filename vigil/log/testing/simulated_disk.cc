@@ -48,6 +48,7 @@ class SimulatedDisk::OpenFile final : public File {
 
   int read(std::uint64_t offset, char* to, std::size_t bytes, std::size_t* count) override {
     const std::lock_guard guard(disk_.mutex_);
+    disk_.largest_read_bytes_ = std::max<std::uint64_t>(disk_.largest_read_bytes_, bytes);
     const std::string& all = node_->bytes;
     *count = offset < all.size() ? std::min<std::size_t>(bytes, all.size() - offset) : 0;
     std::copy_n(all.data() + std::min<std::uint64_t>(offset, all.size()), *count, to);
@@ -133,6 +134,11 @@ std::uint64_t SimulatedDisk::count(DiskOperation operation) const {
   const std::lock_guard guard(mutex_);
   const auto found = counts_.find(operation);
   return found == counts_.end() ? 0 : found->second;
+}
+
+std::uint64_t SimulatedDisk::largest_read_bytes() const {
+  const std::lock_guard guard(mutex_);
+  return largest_read_bytes_;
 }
 
 int SimulatedDisk::enter(DiskOperation operation) {

@@ -52,6 +52,8 @@ class SimulatedDisk final : public FileSystem {
   // Called in each sync of a file, without a lock.
   void on_sync(std::function<void()> action);
   [[nodiscard]] std::uint64_t count(DiskOperation operation) const;
+  // Of all reads so far: what the reader held in memory at once.
+  [[nodiscard]] std::uint64_t largest_read_bytes() const;
 
   // ---- Events and cuts ----
 
@@ -127,6 +129,7 @@ class SimulatedDisk final : public FileSystem {
   std::map<DiskOperation, Fault> faults_;
   std::map<DiskOperation, std::uint64_t> counts_;
   std::uint64_t room_ = UINT64_MAX;
+  std::uint64_t largest_read_bytes_ = 0;
   std::uint64_t nodes_ = 0;
   std::function<void()> on_sync_;
 };
