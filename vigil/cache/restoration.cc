@@ -34,6 +34,14 @@ void Restoration::with_record(std::uint32_t shard, std::string_view key, Change&
   change(slot);
 }
 
+void Restoration::prefetch_index(std::uint32_t shard, std::string_view key) const {
+  cache_.shards_.get()[shard].index().prefetch_bucket(seeded_hash(key, cache_.seed_));
+}
+
+void Restoration::prefetch_entry(std::uint32_t shard, std::string_view key) const {
+  cache_.shards_.get()[shard].index().prefetch_entry(seeded_hash(key, cache_.seed_));
+}
+
 AssignStatus Restoration::stored(std::uint32_t shard, std::string_view key, std::string_view value,
                                  const EntryHeader& header) {
   AssignStatus status = AssignStatus::kStored;

@@ -36,6 +36,11 @@ class Restoration {
   Restoration(const Restoration&) = delete;
   Restoration& operator=(const Restoration&) = delete;
 
+  // Hide most cache misses of an event under the same key that follows some events later: first the
+  // index, then the entry.
+  void prefetch_index(std::uint32_t shard, std::string_view key) const;
+  void prefetch_entry(std::uint32_t shard, std::string_view key) const;
+
   // Of the header the kind, the version and the deadline count.
   [[nodiscard]] AssignStatus stored(std::uint32_t shard, std::string_view key,
                                     std::string_view value, const EntryHeader& header);
