@@ -73,15 +73,17 @@ Cache::Cache(const CacheOptions& options)
   for (std::uint32_t i = 0; i < std::min(options.shards, kSlabsMax); ++i) {
     slabs_.push_back(std::make_unique<Slab>(arena_));
   }
+  neighbours_.resize(slabs_.size());
   // Unowned memory until every shard is constructed; constructing one does not throw.
   auto* shards = static_cast<Shard*>(
       ::operator new (sizeof(Shard) * options.shards, std::align_val_t{alignof(Shard)}));
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     const std::uint32_t phase = i * (kCascadeTicks / options.shards);
-    Slab& slab = *slabs_[i % slabs_.size()];
-    new (shards + i) Shard({budget_, arena_, segments_, slab},
+    const std::size_t shared = i % slabs_.size();
+    new (shards + i) Shard({budget_, arena_, segments_, *slabs_[shared]},
                            {i, options.write_queue_capacity, phase, seed_, &tombstone_retention_ms_,
-                            &observers_, &eviction_, &label_});
+                            &observers_, &eviction_, &neighbours_[shared], &label_});
+    neighbours_[shared].push_back(shards + i);
   }
   shards_ = {shards, DestroyShards{options.shards}};
 }

@@ -261,6 +261,7 @@ class Cache {
   Arena arena_;
   SegmentPool segments_;
   std::vector<std::unique_ptr<Slab>> slabs_;
+  std::vector<std::vector<Shard*>> neighbours_;  // by slab
   ShardObservers observers_;
   Eviction eviction_;
   TombstoneRetention tombstone_retention_ms_{};

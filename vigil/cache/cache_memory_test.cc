@@ -247,12 +247,14 @@ std::string value_of(std::uint64_t id, std::size_t size) {
   return value;
 }
 
-TEST(MemoryStressTest, ReadersNeverBelieveMemoryThatServesAnotherSizeOrTheSystem) {
+class MemoryStressTest : public ::testing::TestWithParam<EvictionPolicy> {};
+
+TEST_P(MemoryStressTest, ReadersNeverBelieveMemoryThatServesAnotherSizeOrTheSystem) {
   constexpr std::uint64_t kKeys = 600;
   constexpr int kSteps = 20'000;
   const std::uint64_t seed = vigil::testing::test_seed();
   // So small that pages go to the system and come back all the time.
-  Cache cache({.shards = 32, .memory_limit_bytes = 4 * kMiB});
+  Cache cache({.shards = 32, .memory_limit_bytes = 4 * kMiB, .eviction = GetParam()});
   std::atomic<int> writers_left{2};
   std::atomic<std::uint64_t> wrong{0};
   std::atomic<std::uint64_t> hits{0};
@@ -303,6 +305,14 @@ TEST(MemoryStressTest, ReadersNeverBelieveMemoryThatServesAnotherSizeOrTheSystem
   cache.clear();
   EXPECT_LE(cache.stats().resident_bytes, kMiB);
 }
+
+INSTANTIATE_TEST_SUITE_P(Policies, MemoryStressTest,
+                         ::testing::Values(EvictionPolicy::kNoEviction,
+                                           EvictionPolicy::kAllkeysLru),
+                         [](const auto& policy) {
+                           return policy.param == EvictionPolicy::kNoEviction ? "NoEviction"
+                                                                              : "AllkeysLru";
+                         });
 
 }  // namespace
 }  // namespace vigil::cache

@@ -89,6 +89,23 @@ TEST_F(EvictionTest, WithLruSizesMayChange) {
   cache_.check_invariants();
 }
 
+// From full of small values to large ones and back, and to such as take pages of their own.
+TEST_F(EvictionTest, WithLruNoChangeOfSizeIsRefused) {
+  cache_.set_eviction_policy(EvictionPolicy::kAllkeysLru);
+  CacheCopy copy(cache_);
+  int key = 0;
+  for (const std::size_t size : {100U, 6'600U, 20U, 60'000U, 400U, 300'000U, 1U}) {
+    std::uint64_t stored = 0;
+    for (; stored < kLimit; stored += size + 30) {
+      ASSERT_EQ(put(key++, size), AssignStatus::kStored) << "values of " << size;
+    }
+    EXPECT_GT(cache_.stats().resident_bytes, kLimit * 6 / 10);
+    EXPECT_LE(cache_.stats().resident_bytes, kLimit);
+  }
+  EXPECT_EQ(copy.difference(), "");
+  cache_.check_invariants();
+}
+
 TEST_F(EvictionTest, WithVolatileTtlTheNextToExpireGoFirstAndOthersStay) {
   cache_.set_eviction_policy(EvictionPolicy::kVolatileTtl);
   constexpr int kForever = 5000;

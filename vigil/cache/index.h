@@ -149,9 +149,8 @@ class Index {
   void mark_used(Position position) const { mark_used(*position.bucket, position.slot); }
 
   struct Sampled {
-    Position position;
+    Ref ref;
     std::uint32_t age;  // in eras since it was last used
-    [[nodiscard]] Ref ref() const { return position.ref(); }
   };
   // Calls visit(const Sampled&) for the entries of a random bucket.
   template <class Visit>
@@ -303,14 +302,9 @@ template <class Visit>
 void Index::sample(Random& random, Visit&& visit) const {
   const auto position = static_cast<std::uint32_t>(random());
   const auto number = static_cast<std::uint32_t>(random.below(kSegmentBuckets));
-  Bucket& bucket = leaf_at(position).segment->buckets[number];
+  const Bucket& bucket = leaf_at(position).segment->buckets[number];
   for (const std::uint32_t slot : bucket.tags().match_used()) {
-    // The home bucket of an entry that lies elsewhere is the other one of its two.
-    const bool is_home = home_of(hash_of(bucket.ref(slot))) == number;
-    Bucket& home = is_home
-                       ? bucket
-                       : leaf_at(position).segment->buckets[other_bucket(number, bucket.tag(slot))];
-    visit(Sampled{{&bucket, &home, slot}, era_age(era(), last_use(bucket, slot))});
+    visit(Sampled{bucket.ref(slot), era_age(era(), last_use(bucket, slot))});
   }
 }
 

@@ -18,9 +18,6 @@ void add(std::atomic<std::uint64_t>& counter, std::int64_t by) {
 // A wheel may hold this many tickets beyond one per entry before it is scrubbed.
 constexpr std::uint64_t kSpareTickets = 1024;
 
-// A write evicts at most so many entries, so that its shard is not kept for long.
-constexpr int kEvictionsMax = 1024;
-
 // A tombstone makes room, sooner or later, and a deletion must not fail for want of it.
 Need need_of(const EntryHeader& header) {
   return header.kind == Kind::kTombstone ? Need::kRelief : Need::kGrowth;
@@ -199,22 +196,6 @@ Ref Shard::create(const EntryHeader& header, std::string_view key, std::string_v
   return ref;
 }
 
-Ref Shard::create_for(Slot& slot, const EntryHeader& header, std::string_view head,
-                      std::string_view tail) {
-  Ref ref = create(header, slot.key_, head, tail);
-  if (ref != kNullRef || !options_.eviction->on()) [[likely]]
-    return ref;
-  const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
-  const Ref kept = slot.has_record() ? slot.position_.ref() : kNullRef;
-  for (int i = 0; ref == kNullRef && i < kEvictionsMax && evict_one(bytes, kept, slot.now_ms_);
-       ++i) {
-    ref = create(header, slot.key_, head, tail);
-  }
-  // Evictions move entries within the index.
-  if (kept != kNullRef) slot.position_ = index_.find_ref(slot.hash_, kept);
-  return ref;
-}
-
 bool Shard::insert(Slot& slot, Ref ref, Need need) {
   // The index of a cache that evicts may use the reserve: its entries do not get more.
   if (!index_.insert(slot.hash_, ref, options_.eviction->on() ? Need::kRelief : need)) return false;
@@ -227,6 +208,14 @@ void Shard::free_entry(Ref ref, const EntryHeader& header) {
   const std::uint32_t bytes = entry_bytes(header.key_size, header.value_size);
   add(counters_.entry_bytes, -static_cast<std::int64_t>(bytes));
   slab_.free(ref);
+}
+
+inline Ref Shard::create_for(Slot& slot, const EntryHeader& header, std::string_view head,
+                             std::string_view tail) {
+  const Ref ref = create(header, slot.key_, head, tail);
+  if (ref != kNullRef || !options_.eviction->on()) [[likely]]
+    return ref;
+  return create_evicting(slot, header, head, tail);
 }
 
 // In place. REQUIRES: the entry's object can hold the new bytes.

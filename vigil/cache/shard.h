@@ -29,6 +29,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "vigil/base/random.h"
 #include "vigil/base/spin_lock.h"
@@ -138,7 +139,8 @@ class Shard {
     const TombstoneRetention* retention_ms;
     const ShardObservers* observers;
     const Eviction* eviction;
-    const MapLabel* label;  // of the cache: what its writers are inside of
+    const std::vector<Shard*>* neighbours;  // that use the same slab, this one included
+    const MapLabel* label;                  // of the cache: what its writers are inside of
   };
   struct Counters {
     std::atomic<std::uint64_t> visible{0};
@@ -237,13 +239,20 @@ class Shard {
                            std::string_view tail);
   inline void overwrite(const Slot& slot, const EntryHeader& header, std::string_view head,
                         std::string_view tail);
-  // As create(), evicting others if need be. REQUIRES: the slot's entry is there afterwards.
-  [[nodiscard]] Ref create_for(Slot& slot, const EntryHeader& header, std::string_view head,
-                               std::string_view tail);
+  // As create(), evicting others if the policy says so.
+  [[nodiscard]] inline Ref create_for(Slot& slot, const EntryHeader& header, std::string_view head,
+                                      std::string_view tail);
   [[nodiscard]] bool insert(Slot& slot, Ref ref, Need need);
   void free_entry(Ref ref, const EntryHeader& header);
 
   // Eviction (shard_eviction.cc).
+  [[nodiscard]] Ref create_evicting(Slot& slot, const EntryHeader& header, std::string_view head,
+                                    std::string_view tail);
+  template <class Done>
+  void vacate_chunks(Ref kept, std::int64_t now_ms, std::uint32_t chunks, Done&& done);
+  [[nodiscard]] bool vacate(const std::vector<Ref>& refs, Ref kept,
+                            const std::vector<Shard*>& owners, std::int64_t now_ms);
+  void evict(Ref ref, std::int64_t now_ms);
   [[nodiscard]] std::uint64_t eviction_rank(const Index::Sampled& sampled,
                                             const EntryHeader& header, std::int64_t now_ms) const;
   bool evict_one(std::uint32_t bytes, Ref kept, std::int64_t now_ms);

@@ -148,6 +148,33 @@ std::uint32_t Slab::capacity(Ref ref) const {
   return object_bytes(arena_.record(first_page_of(ref)).size_class);
 }
 
+bool Slab::objects_of_chunk(std::uint32_t passed, std::vector<Ref>* refs) const {
+  refs->clear();
+  const SpinGuard guard(lock_);
+  for (const std::uint32_t head : room_) {
+    for (std::uint32_t first = head; first != 0; first = arena_.record(first).next) {
+      if (arena_.record(first).live == 0) continue;  // the spare one
+      if (passed != 0) {
+        --passed;
+        continue;
+      }
+      const PageRecord& chunk = arena_.record(first);
+      std::unordered_set<Ref> free_objects;
+      for (Ref ref = chunk.free_head; ref != kNullRef;
+           ref = static_cast<Ref>(entry_words(arena_.at(ref))[0].load(std::memory_order_relaxed))) {
+        free_objects.insert(ref);
+      }
+      const std::uint32_t step = kClasses[chunk.size_class].object_bytes / kGranuleBytes;
+      for (std::uint32_t i = 0; i < chunk.fresh; ++i) {
+        const Ref ref = Arena::ref_of(first) + i * step;
+        if (!free_objects.contains(ref)) refs->push_back(ref);
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
 // --- Chunks --------------------------------------------------------------------------------------
 
 std::uint32_t Slab::find_room(std::uint32_t size_class, Need need) {

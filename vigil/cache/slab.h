@@ -30,6 +30,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "vigil/base/spin_lock.h"
 #include "vigil/cache/arena.h"
@@ -68,6 +69,10 @@ class Slab {
 
   // How many bytes the object can hold; its owner may use them all.
   [[nodiscard]] std::uint32_t capacity(Ref ref) const;
+
+  // The objects handed out of the chunk that comes after `passed` others among those with room;
+  // false if there is none. What they hold may have changed by then: other threads free them.
+  [[nodiscard]] bool objects_of_chunk(std::uint32_t passed, std::vector<Ref>* refs) const;
 
   void check_invariants() const;
 
