@@ -119,7 +119,9 @@ class Vigild(Process):
     """The server under test; constructed when it is ready."""
 
     def __init__(self, *flags, environment=None):
-        ports = ("--bind", "127.0.0.1", "--resp-port", "0", "--http-port", "0")
+        ports = ["--resp-port", "0", "--http-port", "0"]
+        if "--bind" not in flags:
+            ports += ["--bind", "127.0.0.1"]
         super().__init__(
             [vigild_path(), *ports, *flags], stdout=subprocess.PIPE, environment=environment
         )

@@ -121,7 +121,9 @@ class Description:
         if path is None:
             return self._named_response("NoSuchPath") if exchange.status == 404 else None
         if exchange.method.lower() not in self._document["paths"][path]:
-            return self._named_response("MethodNotAllowed") if exchange.status == 405 else None
+            known = exchange.method.lower() in METHODS
+            wanted = (405, "MethodNotAllowed") if known else (501, "NotImplemented")
+            return self._named_response(wanted[1]) if exchange.status == wanted[0] else None
         response = self._responses(path, exchange.method).get(str(exchange.status))
         return None if response is None else self._resolve(response)
 

@@ -38,7 +38,8 @@ std::int64_t WallClock::unix_of(std::int64_t wall_ms) const noexcept {
                      : std::numeric_limits<std::int64_t>::max();
 }
 
-void WallClock::follow() noexcept {
+void WallClock::follow(std::int64_t unix_ms) noexcept {
+  if (follows({unix_ms, wall_ms()})) return;
   Reading now{};
   for (int i = 0; i < kReadingsMax; ++i) {
     const bool sure = read_both(&now);

@@ -47,8 +47,9 @@ class WallClock {
     return ahead_ms_.load(std::memory_order_relaxed);
   }
 
-  // Follows the wall clock if it was stepped since the last call.
-  void follow() noexcept;
+  // Follows the system's clock, if it was stepped; unix_ms() showed `unix_ms` just now. Costs one
+  // reading of the clock, if it was not.
+  void follow(std::int64_t unix_ms) noexcept;
   void follow(Reading now) noexcept;
 
  private:

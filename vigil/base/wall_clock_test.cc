@@ -68,7 +68,7 @@ TEST(WallClockTest, DatesBeyondTheNumbersStayAtTheirEnds) {
 // The bound is a minute because somebody may set the clock meanwhile.
 TEST(WallClockTest, ShowsWhatTheSystemShows) {
   WallClock clock;
-  clock.follow();
+  clock.follow(unix_ms());
   const std::int64_t system_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                                      std::chrono::system_clock::now().time_since_epoch())
                                      .count();

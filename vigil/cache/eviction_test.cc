@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "vigil/base/random.h"
 #include "vigil/cache/cache.h"
@@ -153,6 +156,57 @@ TEST_F(EvictionTest, APolicyMayBeSetWhileTheCacheIsFull) {
     refused = refused || put(i + more) == AssignStatus::kOutOfMemory;
   }
   EXPECT_TRUE(refused);
+}
+
+// Says when a thread changes something for another one inside its own group.
+class GroupWatch final : public ShardObserver {
+ public:
+  void group_began() noexcept override {
+    if (inside_) ++nested;
+    inside_ = true;
+  }
+  void group_ended() noexcept override { inside_ = false; }
+  void stored(const StoredEntry& entry) noexcept override {
+    if (inside_ && entry.shard != shard_of_group()) ++strange;
+  }
+
+  static std::uint32_t& shard_of_group() {
+    thread_local std::uint32_t shard = 0;
+    return shard;
+  }
+  std::atomic<int> nested{0};
+  std::atomic<int> strange{0};
+
+ private:
+  static thread_local bool inside_;
+};
+thread_local bool GroupWatch::inside_ = false;
+
+TEST_F(EvictionTest, AThreadThatMakesRoomAppliesNoOtherThreadsWritesInsideItsGroup) {
+  GroupWatch watch;
+  cache_.add_observer(watch);
+  cache_.set_eviction_policy(EvictionPolicy::kAllkeysLru);
+  std::vector<std::thread> writers;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    writers.emplace_back([&, seed] {
+      Random random(seed);
+      for (int i = 0; i < 2000; ++i) {
+        const std::string name = std::to_string(random.below(5000));
+        const Key key = cache_.key(name);
+        const std::string value(random.below(std::uint64_t{1} << random.below(17)), 'v');
+        static_cast<void>(cache_.write(key, kNow, [&](Slot& slot) {
+          const ChangeGroup together = slot.group();
+          GroupWatch::shard_of_group() = key.shard;
+          static_cast<void>(slot.assign(Kind::kString, value, kNoDeadline));
+        }));
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_GT(cache_.stats().evicted_total, 0U);
+  EXPECT_EQ(watch.nested.load(), 0);
+  EXPECT_EQ(watch.strange.load(), 0);
+  cache_.check_invariants();
 }
 
 }  // namespace

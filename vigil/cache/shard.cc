@@ -99,13 +99,24 @@ void Shard::refuse_reentry() const {
               "second");
 }
 
-bool Shard::try_enter() {
+bool Shard::try_take() {
   if (taken_.load(std::memory_order_relaxed) != 0 ||
       taken_.exchange(1, std::memory_order_acquire) != 0) {
     return false;
   }
   VIGIL_CHECK(writers_++ == 0, "two writers met in one shard");
   mark_.emplace(*options_.label, MapOperation::kUpdate, MapMark::Kind::kExclusive);
+  return true;
+}
+
+void Shard::release() {
+  mark_.reset();
+  --writers_;
+  taken_.store(0, std::memory_order_release);
+}
+
+bool Shard::try_enter() {
+  if (!try_take()) return false;
   if (!queue_.empty()) [[unlikely]]
     drain();  // they came first
   return true;
@@ -119,9 +130,7 @@ void Shard::enter() {
 void Shard::leave() {
   if (!queue_.empty()) [[unlikely]]
     drain();
-  mark_.reset();
-  --writers_;
-  taken_.store(0, std::memory_order_release);
+  release();
 }
 
 // Applies at most what fits the queue, so that a holder is not kept by others for ever.

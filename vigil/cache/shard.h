@@ -207,6 +207,9 @@ class Shard {
 
   [[nodiscard]] WriteStatus hand_over(PendingWrite& write);
   void drain();
+  // Entering and leaving without applying what is queued: its writers try to enter themselves.
+  [[nodiscard]] bool try_take();
+  void release();
 
   // As the writer.
   [[nodiscard]] Index::Position find_live(std::uint64_t hash, std::string_view key,

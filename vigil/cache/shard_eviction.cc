@@ -48,7 +48,8 @@ Ref Shard::create_evicting(Slot& slot, const EntryHeader& header, std::string_vi
 
 // Empties chunks of this shard's slab, for entries of a size that no chunk has room for, until
 // done() or `chunks` were looked at. Other shards have entries in them too: those that nobody
-// writes just now are entered, without waiting.
+// writes just now are taken, without waiting and without applying what others have queued there: it
+// would happen in the middle of this thread's change, and inside its group.
 template <class Done>
 void Shard::vacate_chunks(Ref kept, std::int64_t now_ms, std::uint32_t chunks, Done&& done) {
   struct Owners {
@@ -56,12 +57,12 @@ void Shard::vacate_chunks(Ref kept, std::int64_t now_ms, std::uint32_t chunks, D
     const Shard* self;
     ~Owners() {
       for (Shard* shard : all) {
-        if (shard != self) shard->leave();
+        if (shard != self) shard->release();
       }
     }
   } owners{{this}, this};
   for (Shard* shard : *options_.neighbours) {
-    if (shard != this && shard->try_enter()) owners.all.push_back(shard);
+    if (shard != this && shard->try_take()) owners.all.push_back(shard);
   }
   std::vector<Ref> refs;
   std::uint32_t passed = 0;  // chunks that cannot be emptied

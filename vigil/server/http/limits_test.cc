@@ -116,10 +116,11 @@ TEST(HttpLimitsTest, AHeaderAtItsLimitIsServedAndOneByteMoreIsRefusedInEveryPart
 TEST(HttpLimitsTest, AHeaderFarOverItsLimitIsRefusedInEveryPart) {
   HttpTestbed testbed;
   for (const Part& part : parts()) {
+    const bool in_target = std::string_view(part.before).find("\r\n") == std::string_view::npos;
     for (const std::size_t bytes : {65'533U, 65'534U, 65'535U, 65'536U, 66'000U, 1'048'576U}) {
       for (const std::size_t piece : {std::size_t{1000}, std::size_t{1} << 30}) {
         SCOPED_TRACE(std::string(part.name) + " of " + std::to_string(bytes));
-        EXPECT_EQ(answer(&testbed, part.request(bytes + 200), piece).status, 431);
+        EXPECT_EQ(answer(&testbed, part.request(bytes + 200), piece).status, in_target ? 414 : 431);
         EXPECT_TRUE(testbed.closed());
       }
     }

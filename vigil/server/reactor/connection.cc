@@ -429,6 +429,7 @@ void Connection::flush() {
 
 void Connection::book_sent(std::size_t bytes) {
   host_.counters.bytes_out.add(bytes);
+  unsent_bytes_.store(replies_.size(), std::memory_order_relaxed);
   if (replies_.sendable().empty()) {
     timers_.stalled_ms = 0;
   } else if (bytes != 0 || timers_.stalled_ms == 0) {

@@ -34,6 +34,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -131,6 +132,10 @@ class Connection {
   [[nodiscard]] std::int64_t created_ms() const { return created_ms_; }
   [[nodiscard]] Output& output() { return replies_.tail(); }
   [[nodiscard]] const FaultPlace& fault_place() const { return fault_place_; }
+  // Of the replies, as of the last time that the socket did not take them all. By any thread.
+  [[nodiscard]] std::size_t unsent_bytes() const {
+    return unsent_bytes_.load(std::memory_order_relaxed);
+  }
 
   void request_attention();
   // Closes without sending what is pending.
@@ -248,6 +253,7 @@ class Connection {
   std::uint64_t buffer_bytes_ = 0;
   Timers timers_;
   std::size_t discarded_bytes_ = 0;  // in the phase kLingering
+  std::atomic<std::size_t> unsent_bytes_{0};
   Registration registration_;
 };
 

@@ -45,7 +45,11 @@ class LatencyHistogram {
   static constexpr std::uint32_t kBuckets = kSubBuckets * kOctaves;
 
   void record(std::uint64_t nanoseconds, std::uint64_t times = 1) noexcept {
-    buckets_[bucket_of(nanoseconds)].add(times);
+    record_in(bucket_of(nanoseconds), nanoseconds, times);
+  }
+  // The same, where bucket_of(nanoseconds) is known.
+  void record_in(std::uint32_t bucket, std::uint64_t nanoseconds, std::uint64_t times) noexcept {
+    buckets_[bucket].add(times);
     sum_ns_.add(nanoseconds * times);
   }
 

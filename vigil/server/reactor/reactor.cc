@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kNever = Deadlines::kNever;
 constexpr std::int64_t kSleepMax_ms = 60'000;
 constexpr std::int64_t kCpuRefresh_ms = 1000;
+constexpr std::int64_t kFollowInterval_ns = 100'000;  // of the wall clock
 
 thread_local ReactorCounters* this_thread_counters = nullptr;
 
@@ -92,7 +93,7 @@ int Reactor::prepare_wait() {
 // Returns when the reactor woke up.
 std::int64_t Reactor::end_wait() {
   const std::int64_t woke_ns = clock_.tick();
-  follow_wall_clock();
+  follow_wall_clock(woke_ns);
   mailbox_->end_sleep();
   host_.commit_gate.end_sleep();
   wakes_at_ms_.store(0, std::memory_order_relaxed);
@@ -100,11 +101,11 @@ std::int64_t Reactor::end_wait() {
   return woke_ns;
 }
 
-// Once per millisecond: what it shows is known in milliseconds.
-void Reactor::follow_wall_clock() {
-  if (clock_.unix_ms() == followed_at_ms_) return;
-  followed_at_ms_ = clock_.unix_ms();
-  server_.wall_clock.follow();
+// A busy reactor turns more often than it needs to look.
+void Reactor::follow_wall_clock(std::int64_t woke_ns) {
+  if (woke_ns < follow_ns_) return;
+  follow_ns_ = woke_ns + kFollowInterval_ns;
+  server_.wall_clock.follow(clock_.unix_ms());
 }
 
 void Reactor::handle(void* source, std::uint32_t events) {

@@ -81,7 +81,7 @@ class Reactor {
   // The loop.
   int prepare_wait();
   std::int64_t end_wait();
-  void follow_wall_clock();
+  void follow_wall_clock(std::int64_t woke_ns);
   void handle(void* source, std::uint32_t events);
   void run_mail();
   void expire();
@@ -121,7 +121,7 @@ class Reactor {
   std::vector<std::unique_ptr<Connection>> closed_;  // until the end of the turn
 
   std::atomic<std::int64_t> wakes_at_ms_{0};  // 0: awake
-  std::int64_t followed_at_ms_ = 0;
+  std::int64_t follow_ns_ = 0;                // when to look at the wall clock next
   std::int64_t expired_at_ms_ = 0;
   bool expiry_left_ = false;
   std::int64_t drain_deadline_ms_ = 0;  // 0: not draining

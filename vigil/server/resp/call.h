@@ -67,9 +67,10 @@ void run_subcommand(Call& call);
 
 // The row of a subcommand HELP, which lists its neighbours: help_row("client|help").
 void subcommand_help(Call& call);
-constexpr Command help_row(std::string_view name) {
+constexpr Command help_row(std::string_view name, std::uint32_t categories = 0) {
   return {.name = name,
           .arity = 2,
+          .categories = categories,
           .handler = subcommand_help,
           .since = "5.0.0",
           .complexity = "O(1)",

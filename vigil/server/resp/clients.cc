@@ -63,6 +63,10 @@ std::string describe_client(const Client& client, const Clients::Texts& texts,
   if (client.no_evict.load(std::memory_order_relaxed)) flags += 'e';
   if (client.no_touch.load(std::memory_order_relaxed)) flags += 'T';
   if (flags.empty()) flags = "N";
+  // Requests are parsed where they lie and replies written where they are sent from: what a client
+  // holds of its own is what is left of either.
+  const std::size_t unfinished = client.unfinished_bytes.load(std::memory_order_relaxed);
+  const std::size_t unsent = client.connection.unsent_bytes();
   const std::int64_t active = client.active_ms.load(std::memory_order_relaxed);
   return "id=" + std::to_string(client.id) + " addr=" + client.address +
          " laddr=" + client.local_address + " fd=" + std::to_string(client.fd) +
@@ -70,7 +74,9 @@ std::string describe_client(const Client& client, const Clients::Texts& texts,
          " age=" + std::to_string((now_ms - client.created_ms) / 1000) +
          " idle=" + std::to_string((now_ms - active) / 1000) + " flags=" + flags +
          " db=0 sub=" + std::to_string(channels) + " psub=" + std::to_string(patterns) +
-         " ssub=0 multi=-1 qbuf=" + number(client.unfinished_bytes) +
+         " ssub=0 multi=-1 qbuf=" + std::to_string(unfinished) +
+         " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" + (unsent == 0 ? "0" : "1") +
+         " omem=" + std::to_string(unsent) + " tot-mem=" + std::to_string(unfinished + unsent) +
          " events=r cmd=" + client.last_command.load(std::memory_order_relaxed) +
          " user=default redir=-1 resp=" + number(client.protocol) +
          " lib-name=" + text(Clients::Text::kLibrary) +

@@ -22,7 +22,7 @@ namespace vigil::server {
 struct Client {
   Client(Connection& client_connection, std::uint32_t client_reactor);
 
-  Connection& connection;  // used by the client's reactor only
+  Connection& connection;  // used by the client's reactor only, but for unsent_bytes()
   const std::uint64_t id;
   const std::uint32_t reactor;
   const std::string address;

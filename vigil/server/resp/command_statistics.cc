@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/server/resp/command_statistics.h"
 
-#include "vigil/server/resp/command.h"
-
 namespace vigil::server {
-
-CommandStatistics::Row& CommandStatistics::of(const Command& command) {
-  return rows_[command.number];
-}
-
-const CommandStatistics::Row& CommandStatistics::of(const Command& command) const {
-  return rows_[command.number];
-}
 
 void CommandStatistics::count_error(std::string_view reply) {
   const std::string_view code = reply.substr(0, reply.find_first_of(" \r\n"));

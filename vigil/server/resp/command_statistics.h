@@ -20,8 +20,6 @@
 
 namespace vigil::server {
 
-struct Command;
-
 class CommandStatistics {
  public:
   using Errors = std::map<std::string, std::uint64_t, std::less<>>;
@@ -35,8 +33,9 @@ class CommandStatistics {
   explicit CommandStatistics(std::size_t commands)
       : commands_(commands), rows_(std::make_unique<Row[]>(commands)) {}
 
-  [[nodiscard]] Row& of(const Command& command);
-  [[nodiscard]] const Row& of(const Command& command) const;
+  // Of the command with that number.
+  [[nodiscard]] Row& of(std::size_t number) { return rows_[number]; }
+  [[nodiscard]] const Row& of(std::size_t number) const { return rows_[number]; }
 
   // An error reply, whose first word is its code.
   void count_error(std::string_view reply);

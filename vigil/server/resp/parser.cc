@@ -31,7 +31,7 @@ const char* short_header(const char* header, std::uint32_t* number) {
   return digit + 2;
 }
 
-bool is_line_end(const char* at) { return at[0] == '\r' && at[1] == '\n'; }
+bool is_line_end(const char* at) { return std::memcmp(at, "\r\n", 2) == 0; }
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 

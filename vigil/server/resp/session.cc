@@ -203,6 +203,8 @@ std::size_t RespSession::execute_batch(const RespBatch& batch, Output& output) {
   service_ = reactor_.context.server.durability.service();
   const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
   std::size_t executed = 0;
+  usual_ = service_ == Durability::Service::kFull && authenticated_ && replies_ == Replies::kOn &&
+           subscription_count() == 0 && !reactor_.shared.monitors.active();
   for (const Request& request : batch.requests()) {
     if (closing_ || output.size() > high_water) [[unlikely]]
       break;
@@ -215,40 +217,58 @@ std::size_t RespSession::execute_batch(const RespBatch& batch, Output& output) {
   return executed;
 }
 
-// Inline: it is entered for each request, from one place.
+// Inline: entered for each request, from one place.
+inline void RespSession::run(const Command& command, std::span<const std::string_view> args,
+                             const Request& request, std::int64_t now_ms, Output& output) {
+  client_.last_command.store(command.name.data(), std::memory_order_relaxed);
+  if (command.has(Command::kWrite)) ++reactor_.tally.writes;
+  Call call{*this,
+            reactor_,
+            command,
+            args.subspan(1),
+            request.key,
+            now_ms,
+            RespWriter(output, protocol_)};
+  command.handler(call);
+}
+
 inline void RespSession::execute(const RespBatch& batch, const Request& request,
                                  std::int64_t now_ms, Output& output) {
+  if (!usual_) [[unlikely]]
+    return execute_unusual(batch, request, now_ms, output);
+  replied_bytes_ = output.size();
+  const std::span<const std::string_view> args = batch.args(request);
+  const Command* const command = request.command;
+  reactor_.tally.count(command);
+  const bool accepted = command != nullptr && command->accepts(args.size());
+  if (accepted) [[likely]] {
+    run(*command, args, request, now_ms, output);
+  } else {
+    static_cast<void>(refuse(command, args, output));  // which it does
+  }
+  if (is_error(output, replied_bytes_)) [[unlikely]]
+    count_error(accepted, output);
+  if (!usual_) [[unlikely]]
+    silence(command, /*was_silent=*/false, output);
+}
+
+void RespSession::execute_unusual(const RespBatch& batch, const Request& request,
+                                  std::int64_t now_ms, Output& output) {
   const bool subscribed = subscription_count() != 0;
-  if (subscribed) [[unlikely]]
-    receive_before_request();
+  if (subscribed) receive_before_request();
   replied_bytes_ = output.size();
   const bool silent = replies_ != Replies::kOn;
   const std::span<const std::string_view> args = batch.args(request);
   const Command* const command = request.command;
   reactor_.tally.count(command);
-  const bool usual = command != nullptr && command->accepts(args.size()) && authenticated_ &&
-                     !subscribed && service_ == Durability::Service::kFull;
-  const bool accepted = usual || !refuse(command, args, output);
-  if (accepted) [[likely]] {
-    if (reactor_.shared.monitors.active()) [[unlikely]]
-      show_to_monitors(*command, args);
-    client_.last_command.store(command->name.data(), std::memory_order_relaxed);
-    if (command->has(Command::kWrite)) ++reactor_.tally.writes;
-    Call call{*this,
-              reactor_,
-              *command,
-              args.subspan(1),
-              request.key,
-              now_ms,
-              RespWriter(output, protocol_)};
-    command->handler(call);
+  const bool accepted = !refuse(command, args, output);
+  if (accepted) {
+    if (reactor_.shared.monitors.active()) show_to_monitors(*command, args);
+    run(*command, args, request, now_ms, output);
   }
-  if (is_error(output, replied_bytes_)) [[unlikely]]
-    count_error(accepted, output);
-  if (silent || replies_ != Replies::kOn) [[unlikely]]
-    silence(command, silent, output);
-  if (subscribed && !pushes(command)) [[unlikely]]
-    receive_before_reply(output);
+  if (is_error(output, replied_bytes_)) count_error(accepted, output);
+  silence(command, silent, output);
+  if (subscribed && !pushes(command)) receive_before_reply(output);
 }
 
 // The reply of the request that was executed, or not accepted, is an error.
@@ -257,7 +277,7 @@ void RespSession::count_error(bool accepted, const Output& output) {
   reactor_.statistics.count_error(output.view().substr(replied_bytes_ + 1));
   const Command* const command = reactor_.tally.last();
   if (command == nullptr) return;
-  CommandStatistics::Row& row = reactor_.statistics.of(*command);
+  CommandStatistics::Row& row = reactor_.statistics.of(command->number);
   (accepted ? row.failed : row.rejected).add(1);
 }
 
@@ -401,6 +421,7 @@ void RespSession::subscriptions_changed() {
   client_.channels.store(static_cast<std::uint32_t>(channels_.size()), std::memory_order_relaxed);
   client_.patterns.store(static_cast<std::uint32_t>(patterns_.size()), std::memory_order_relaxed);
   connection_.set_subscriber(subscription_count() != 0 || monitoring_);
+  usual_ = false;
 }
 
 // --- Monitors ------------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ class RespSession final : public Session, private Subscriber, private Monitor {
   // A name that Redis accepts; false if it has spaces or control characters.
   [[nodiscard]] bool set_name(std::string_view name);
   [[nodiscard]] Replies replies() const { return replies_; }
-  void set_replies(Replies replies) { replies_ = replies; }
+  void set_replies(Replies replies) {
+    replies_ = replies;
+    usual_ = false;
+  }
   void close_after_reply() { closing_ = true; }
   // Leaves a place in `output` for the reply of the running command, to be given later from any
   // thread. Null if the connection has too many of them.
@@ -83,6 +86,10 @@ class RespSession final : public Session, private Subscriber, private Monitor {
   std::size_t execute_batch(const RespBatch& batch, Output& output);
   inline void execute(const RespBatch& batch, const Request& request, std::int64_t now_ms,
                       Output& output);
+  void execute_unusual(const RespBatch& batch, const Request& request, std::int64_t now_ms,
+                       Output& output);
+  inline void run(const Command& command, std::span<const std::string_view> args,
+                  const Request& request, std::int64_t now_ms, Output& output);
   void refuse_http(Output& output) const;
   // `args` begin with the command's name.
   bool refuse(const Command* command, std::span<const std::string_view> args, Output& output);
@@ -116,6 +123,9 @@ class RespSession final : public Session, private Subscriber, private Monitor {
   bool authenticated_;
   bool closing_ = false;
   bool monitoring_ = false;
+  // While a batch is executed: the client is authenticated, is answered, has no subscription, and
+  // nobody monitors. What changes that within the batch clears it.
+  bool usual_ = true;
   bool mid_request_ = false;
   bool wrote_ = false;                                        // in the running consume()
   Durability::Service service_ = Durability::Service::kFull;  // of the running batch

@@ -377,7 +377,7 @@ constexpr std::array kClientSubcommands = {
             .since = "7.2.0",
             .complexity = "O(1)",
             .summary = "Marks the connection; nothing is evicted by age of use"},
-    help_row("client|help"),
+    help_row("client|help", Category::kConnection),
 };
 
 constexpr std::array kCommands = {

@@ -304,7 +304,7 @@ constexpr std::array kCommandSubcommands = {
             .since = "7.0.0",
             .complexity = "O(N)",
             .summary = "Returns the keys of a request and what it does to them"},
-    help_row("command|help"),
+    help_row("command|help", Category::kConnection),
 };
 
 void command(Call& call) {

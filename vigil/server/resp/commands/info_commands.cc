@@ -16,8 +16,8 @@
 
 #include "vigil/server/resp/command_table.h"
 #include "vigil/server/resp/commands/families.h"
-#include "vigil/server/resp/persistence_info.h"
 #include "vigil/server/resp/commands/statistics.h"
+#include "vigil/server/resp/persistence_info.h"
 
 namespace vigil::server {
 
@@ -159,6 +159,9 @@ void add_memory(Call& call, InfoText& info) {
   info.add("maxmemory_policy", cache::eviction_policy_name(server.cache.eviction_policy()));
   info.add("mem_clients_normal", server.buffers.used());
   info.add("maxmemory_clients", server.buffers.limit());
+  info.add_fraction("allocator_rss_ratio", 1);
+  info.add_fraction("rss_overhead_ratio", ratio(resident, stats.resident_bytes));
+  info.add("rss_overhead_bytes", resident - std::min(resident, stats.resident_bytes));
   info.add_fraction("mem_fragmentation_ratio", ratio(resident, used));
   info.add("mem_fragmentation_bytes", resident - std::min(resident, used));
   info.add("mem_allocator", "slab");
@@ -167,7 +170,8 @@ void add_memory(Call& call, InfoText& info) {
                   "used_memory_scripts", "number_of_cached_scripts", "number_of_functions",
                   "number_of_libraries", "mem_replication_backlog", "mem_total_replication_buffers",
                   "mem_clients_slaves", "mem_cluster_links", "mem_not_counted_for_evict",
-                  "active_defrag_running", "lazyfree_pending_objects"});
+                  "active_defrag_running", "allocator_rss_bytes", "lazyfree_pending_objects",
+                  "lazyfreed_objects"});
 }
 
 void add_persistence(Call& call, InfoText& info) {
@@ -194,6 +198,7 @@ void add_stats(Call& call, InfoText& info) {
   info.add_fraction("instantaneous_output_kbps", rates.bytes_out / 1024);
   info.add("rejected_connections", totals.refused);
   info.add("expired_keys", since_reset(stats.expired_total, shared.expired_at_reset));
+  info.add("evicted_clients", totals.shed);
   info.add("evicted_keys", since_reset(stats.evicted_total, shared.evicted_at_reset));
   info.add("keyspace_hits", since_reset(totals.hits, shared.hits_at_reset));
   info.add("keyspace_misses", since_reset(totals.misses, shared.misses_at_reset));
@@ -202,6 +207,8 @@ void add_stats(Call& call, InfoText& info) {
   info.add("total_error_replies", totals.errors);
   info.add("busy_writes", stats.busy_total);
   info.add("handed_over_writes", stats.handed_over_total);
+  info.add_fraction("instantaneous_input_repl_kbps", 0);
+  info.add_fraction("instantaneous_output_repl_kbps", 0);
   info.add_zeros({"total_net_repl_input_bytes",
                   "total_net_repl_output_bytes",
                   "sync_full",
@@ -209,7 +216,6 @@ void add_stats(Call& call, InfoText& info) {
                   "sync_partial_err",
                   "expired_stale_perc",
                   "expired_time_cap_reached_count",
-                  "evicted_clients",
                   "total_eviction_exceeded_time",
                   "current_eviction_exceeded_time",
                   "pubsubshard_channels",
@@ -221,6 +227,8 @@ void add_stats(Call& call, InfoText& info) {
                   "active_defrag_misses",
                   "active_defrag_key_hits",
                   "active_defrag_key_misses",
+                  "total_active_defrag_time",
+                  "current_active_defrag_time",
                   "tracking_total_keys",
                   "tracking_total_items",
                   "tracking_total_prefixes",

@@ -672,7 +672,8 @@ TEST_F(RespCommandsTest, CommandsAreDescribedWithTheirCategories) {
               HasSubstr("*4\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n+@connection\r\n"));
   EXPECT_THAT(run("COMMAND INFO client"), HasSubstr(bulk("client|kill")));
   EXPECT_EQ(run("COMMAND INFO client|none get|x none|id"), "*3\r\n$-1\r\n$-1\r\n$-1\r\n");
-  EXPECT_EQ(run("COMMAND LIST FILTERBY ACLCAT scripting"), "*1\r\n" + bulk("function|flush"));
+  EXPECT_EQ(run("COMMAND LIST FILTERBY ACLCAT scripting"),
+            "*2\r\n" + bulk("function|flush") + bulk("function|help"));
   EXPECT_EQ(run("COMMAND LIST FILTERBY PATTERN CLIENT|I*"),
             "*2\r\n" + bulk("client|id") + bulk("client|info"));
   EXPECT_EQ(run("COMMAND LIST FILTERBY ACLCAT none"), "*0\r\n");

@@ -40,7 +40,7 @@ constexpr std::array kFunctionSubcommands = {
             .since = "7.0.0",
             .complexity = "O(N)",
             .summary = "Does nothing"},
-    help_row("function|help"),
+    help_row("function|help", Category::kScripting),
 };
 
 constexpr std::array kCommands = {

@@ -167,8 +167,10 @@ TEST_F(ServerCommandsTest, ClientsAreDescribedWithTheirLibraries) {
   EXPECT_THAT(client_.run({"CLIENT", "SETINFO", "lib-ver", "a b"}),
               StartsWith("-ERR lib-ver cannot contain spaces"));
   EXPECT_THAT(run("CLIENT SETINFO color red"), StartsWith("-ERR Unrecognized option 'color'"));
-  EXPECT_THAT(run("CLIENT INFO"), AllOf(HasSubstr(" qbuf=0 "), HasSubstr(" cmd=client|info "),
-                                        HasSubstr(" lib-name=redis-py lib-ver=5.0.1 ")));
+  EXPECT_THAT(
+      run("CLIENT INFO"),
+      AllOf(HasSubstr(" qbuf=0 "), HasSubstr(" oll=0 omem=0 tot-mem=0 "),
+            HasSubstr(" cmd=client|info "), HasSubstr(" lib-name=redis-py lib-ver=5.0.1 ")));
   EXPECT_EQ(run("CLIENT NO-TOUCH ON"), "+OK\r\n");
   EXPECT_EQ(run("CLIENT NO-EVICT ON"), "+OK\r\n");
   EXPECT_THAT(run("CLIENT LIST"), AllOf(HasSubstr(" flags=eT "), HasSubstr(" cmd=client|list ")));

@@ -13,6 +13,7 @@ Totals sum_counters(const ServerState& server) {
     for (const Counter& family : counters->commands) totals.commands += family.value();
     totals.connections += counters->connections_accepted.value();
     totals.refused += counters->connections_refused.value();
+    totals.shed += counters->connections_shed.value();
     totals.hits += counters->hits.value();
     totals.misses += counters->misses.value();
     totals.errors += counters->errors.value();
@@ -36,7 +37,7 @@ std::uint64_t CommandTotals::percentile_ns(double percentile) const {
 CommandTotals command_totals(const RespShared& shared, const Command& command) {
   CommandTotals totals;
   for (const auto& statistics : shared.command_statistics) {
-    const CommandStatistics::Row& row = std::as_const(*statistics).of(command);
+    const CommandStatistics::Row& row = std::as_const(*statistics).of(command.number);
     for (std::uint32_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
       totals.buckets[i] += row.time.bucket(i);
     }

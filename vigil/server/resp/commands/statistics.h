@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 
+#include "vigil/server/resp/command.h"
 #include "vigil/server/resp/shared.h"
 
 namespace vigil::server {
@@ -16,6 +17,7 @@ struct Totals {
   std::uint64_t commands = 0;
   std::uint64_t connections = 0;
   std::uint64_t refused = 0;
+  std::uint64_t shed = 0;
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
   std::uint64_t errors = 0;
