@@ -287,6 +287,8 @@ def main():
     numbers = range(options.begin, options.begin + options.count)
     for number in [options.only] if options.only is not None else numbers:
         run.one(number)
+        if sum(run.counts.values()) % 1000 == 0:
+            print(f"{sum(run.counts.values())} inputs, {run.broken} broken", flush=True)
     shutil.rmtree(run.folder)
     print(f"{sum(run.counts.values())} inputs, {run.broken} broken; slowest: "
           f"{run.slowest_s[0]:.1f} s, {run.slowest_s[1]}; {run.counts}")

@@ -152,7 +152,7 @@ TEST(ReportJsonTest, ATextThatIsNotJsonIsRefusedWithThePlace) {
 TEST(ReportJsonTest, DeepNestingDoesNotExhaustTheStack) {
   const std::string deep(1'000'000, '[');
   EXPECT_THAT(error_of(deep), StartsWith("not JSON at line 1, column "));
-  EXPECT_EQ(error_of(deep + std::string(deep.size(), ']')), "the report: expected an object");
+  EXPECT_THAT(error_of(deep + std::string(deep.size(), ']')), HasSubstr("nested deeper than"));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "vigil/text/position.h"
@@ -21,9 +23,30 @@ Error not_json(std::string_view bytes, std::size_t offset, std::string_view why)
                std::to_string(where.column) + ": " + std::string(why)};
 }
 
+// Where brackets are nested too deep: outside of strings, whose end is not looked for twice.
+std::optional<std::size_t> too_deep_at(std::string_view bytes) {
+  if (bytes.size() <= kJsonDocumentDepthMax) return std::nullopt;
+  std::size_t depth = 0;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const char c = bytes[at];
+    if (c == '"') {
+      for (++at; at < bytes.size() && bytes[at] != '"'; ++at) at += bytes[at] == '\\' ? 1 : 0;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kJsonDocumentDepthMax) return at;
+    } else if (c == ']' || c == '}') {
+      depth -= depth == 0 ? 0 : 1;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<rapidjson::Document> parse_json(std::string_view bytes) {
+  if (const std::optional<std::size_t> at = too_deep_at(bytes)) {
+    return not_json(bytes, *at,
+                    "nested deeper than " + std::to_string(kJsonDocumentDepthMax) + " brackets");
+  }
   rapidjson::Document document;
   rapidjson::MemoryStream stream(bytes.data(), bytes.size());
   document.ParseStream<kParseFlags>(stream);

@@ -12,12 +12,13 @@
 // Use when: a document has a few known members. Use instead: is_json() to ask whether bytes are
 // JSON; RapidJSON's Reader where a document must not be held in memory.
 //
-// Thread safety: pure functions. Complexity: linear; without recursion, so a document may be nested
-// ever so deep. Memory: a small multiple of the text.
+// Thread safety: pure functions. Complexity: linear; without recursion. Memory: a small multiple of
+// the text.
 #pragma once
 
 #include <rapidjson/document.h>
 
+#include <cstddef>
 #include <string_view>
 
 #include "vigil/base/result.h"
@@ -25,6 +26,9 @@
 namespace vigil::text {
 
 using JsonValue = rapidjson::Value;
+
+// No program nests documents so deep; what does, costs memory at every level.
+inline constexpr std::size_t kJsonDocumentDepthMax = 512;
 
 // The error is "not JSON at line 3, column 14: ...". Strings must be UTF-8: give valid_utf8(bytes)
 // where a foreign program may have written others.

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 namespace vigil::text {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 std::string error_of(std::string_view bytes) {
@@ -39,9 +41,25 @@ TEST(JsonDocumentTest, NothingHidesBehindANulByte) {
   EXPECT_EQ(error_of(std::string_view("{}\0{}", 5)), "not JSON at line 1, column 3: a NUL byte");
 }
 
-TEST(JsonDocumentTest, NestingIsNotRecursive) {
-  constexpr std::size_t kDepth = 1'000'000;
-  EXPECT_EQ(error_of(std::string(kDepth, '[') + std::string(kDepth, ']')), "");
+TEST(JsonDocumentTest, NestingHasALimitInEveryForm) {
+  const auto nested = [](std::string_view open, std::string_view close, std::size_t depth) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) text += open;
+    text += "0";
+    for (std::size_t i = 0; i < depth; ++i) text += close;
+    return text;
+  };
+  for (const auto& [open, close] :
+       {std::pair("[", "]"), std::pair("{\"]\":", "}"), std::pair("[[],\"\\\"[\",", "]")}) {
+    EXPECT_EQ(error_of(nested(open, close, kJsonDocumentDepthMax - 1)), "") << open;
+    for (const std::size_t depth : {kJsonDocumentDepthMax + 1, std::size_t{300'000}}) {
+      EXPECT_THAT(error_of(nested(open, close, depth)),
+                  HasSubstr(": nested deeper than 512 brackets"))
+          << open;
+    }
+  }
+  const std::string brackets(10'000, '[');
+  EXPECT_EQ(error_of("[\"" + brackets + "\"]"), "");
 }
 
 }  // namespace

@@ -367,6 +367,11 @@ TEST(CoreEvidenceTest, SplitDebugInformationThatIsNotThereIsSaid) {
   const Result<Evidence> evidence = read_core_evidence(core, {});
   ASSERT_TRUE(evidence) << evidence.error().message;
   EXPECT_THAT(all_warnings(*evidence), HasSubstr("was built with -gsplit-dwarf, and "));
+  const Crowd crowd(workshop().program(flags));
+  ASSERT_TRUE(crowd.is_ready());
+  const Result<Evidence> live = read_process_evidence(crowd.process());
+  ASSERT_TRUE(live) << live.error().message;
+  EXPECT_THAT(all_warnings(*live), HasSubstr("was built with -gsplit-dwarf, and "));
 }
 
 TEST(CoreEvidenceTest, ACutOffCoreGivesWhatItHas) {

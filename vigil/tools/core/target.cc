@@ -20,6 +20,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "vigil/base/files.h"
 #include "vigil/tools/core/program_file.h"
 #include "vigil/tools/isolation/isolated_reader.h"
 
@@ -341,27 +342,32 @@ Result<void> Target::judge_modules(const std::string& executable) {
                         "with --executable FILE");
     return {};
   }
+  judge_debug_info(module);
+  return {};
+}
+
+void Target::judge_debug_info(Dwfl_Module* module) {
   GElf_Addr bias = 0;
-  Elf* elf = dwfl_module_getelf(module, &bias);
-  if (elf == nullptr) return {};
-  if (Dwarf* const dwarf = dwfl_module_getdwarf(module, &bias); dwarf != nullptr) {
-    const std::string missing = missing_split_file(dwarf);
-    if (!missing.empty()) {
-      warnings_.push_back(program_ + " was built with -gsplit-dwarf, and " + missing +
-                          " is not here: no inlined functions, maps have no names; put the .dwo "
-                          "files where they were built, or the .dwp file beside the program");
-    }
-    return {};
+  Elf* const elf = dwfl_module_getelf(module, &bias);
+  if (elf == nullptr) return;
+  Dwarf* const dwarf = dwfl_module_getdwarf(module, &bias);
+  const std::string missing = dwarf == nullptr ? "" : missing_split_file(dwarf);
+  if (!missing.empty()) {
+    warnings_.push_back(program_ + " was built with -gsplit-dwarf, and " + missing +
+                        " is not here: no inlined functions, maps have no names; put the .dwo "
+                        "files where they were built, or the .dwp file beside the program");
   }
+  if (dwarf != nullptr) return;
   warnings_.push_back(has_section(elf, SHT_SYMTAB)
                           ? program_ +
                                 " has no debug information: no source lines, no inlined "
                                 "functions, maps have no names; build with -g"
                           : program_ +
                                 " is stripped: its functions are shown as addresses; put "
-                                "its debug file beside it, or give the unstripped file with "
-                                "--executable FILE");
-  return {};
+                                "its debug file beside it" +
+                                (stopped_ == nullptr
+                                     ? ", or give the unstripped file with --executable FILE"
+                                     : ""));
 }
 
 Result<std::unique_ptr<Target>> Target::attach(pid_t process) {
@@ -383,6 +389,12 @@ Result<std::unique_ptr<Target>> Target::attach(pid_t process) {
   std::error_code error;
   const std::string link = "/proc/" + std::to_string(process) + "/exe";
   target->program_ = std::filesystem::read_symlink(link, error).string();
+  if (const Result<std::string> auxiliary =
+          read_file("/proc/" + std::to_string(process) + "/auxv")) {
+    target->entry_ = entry_of(auxiliary->data(), auxiliary->size());
+  }
+  Dwfl_Module* const module = dwfl_addrmodule(target->dwfl_, target->entry_);
+  if (module != nullptr) target->judge_debug_info(module);
   return target;
 }
 

@@ -72,6 +72,7 @@ class Target {
   [[nodiscard]] Error unreadable(const std::string& path, const std::string& what) const;
   void read_notes(const std::string& path);
   Result<void> report_modules(const std::string& path, const std::string& executable);
+  void judge_debug_info(Dwfl_Module* module);
   Result<void> judge_modules(const std::string& executable);
   [[nodiscard]] std::optional<std::uint64_t> read_from_core(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::uint64_t> read_from_segment(std::uint64_t address) const;
