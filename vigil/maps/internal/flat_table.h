@@ -181,6 +181,7 @@ class FlatTable {
     return slots_ == nullptr ? 0 : units_for(group_count()) * sizeof(Unit);
   }
   [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
+  [[nodiscard]] Allocator& allocator() noexcept { return allocator_; }
 
   void check_invariants() const;
 
