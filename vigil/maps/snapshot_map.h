@@ -32,7 +32,7 @@
 //   forbidden:  map.edit([&](auto& draft) { map.clear(); });       // stopped, with a message
 //
 // Complexity: reads O(1) expected; a write that changes something O(size), so edit() does many at
-// once. Memory: internal/flat_table.h for each version.
+// once. Memory: internal/flat/flat_table.h for each version.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the map is then as
 // it was.
@@ -63,7 +63,7 @@
 
 #include "vigil/base/mutex.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/node.h"
 #include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"

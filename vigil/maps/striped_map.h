@@ -26,10 +26,10 @@
 //   allowed:    map.update(a, [&](Value& v) { other.insert(b, v); });
 //   forbidden:  map.update(a, [&](Value& v) { map.get(b); });      // stopped, with a message
 //
-// Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat_table.h, and 4 KiB.
+// Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat/flat_table.h, and 4 KiB.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
-// has not happened (internal/flat_map.h tells of update()).
+// has not happened (internal/flat/flat_map.h tells of update()).
 //
 // Algorithm: lock striping (Java's ConcurrentHashMap before version 8 is the best-known example),
 // with one computation of the hash for stripe and table.
@@ -59,7 +59,7 @@
 #include "vigil/base/check.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"

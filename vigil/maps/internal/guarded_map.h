@@ -29,7 +29,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"

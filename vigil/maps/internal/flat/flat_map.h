@@ -23,7 +23,7 @@
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_table.h"
+#include "vigil/maps/internal/flat/flat_table.h"
 #include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"

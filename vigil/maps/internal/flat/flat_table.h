@@ -40,8 +40,8 @@
 #include <vector>
 
 #include "vigil/base/check.h"
-#include "vigil/maps/internal/flat_keys.h"
-#include "vigil/maps/internal/flat_values.h"
+#include "vigil/maps/internal/flat/flat_keys.h"
+#include "vigil/maps/internal/flat/flat_values.h"
 #include "vigil/table/tag_group.h"
 
 namespace vigil::maps::internal {
