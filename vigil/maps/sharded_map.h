@@ -398,7 +398,10 @@ class ShardedMap {
         : hazard_(kHasNode && needed ? &map.domain_.take() : nullptr),
           key_(probe.needs_confirm()) {}
     [[gnu::always_inline]] ~Protection() {
-      if (hazard_ != nullptr) table::HazardDomain::give_back(*hazard_);
+      if (hazard_ == nullptr) return;
+      if (Keys::kHasNode && key_) hazard_->clear(0);
+      if constexpr (Values::kHasNode) hazard_->clear(1);
+      table::HazardDomain::give_back(*hazard_);
     }
     Protection(const Protection&) = delete;
     Protection& operator=(const Protection&) = delete;

@@ -68,11 +68,14 @@ class Retired {
   // REQUIRES: no reader is left.
   ~Retired() { static_cast<void>(everything()); }
 
-  void push(Node* node) noexcept {
+  // Returns the node's bytes.
+  std::uint64_t push(Node* node) noexcept {
+    const std::uint64_t bytes = node->bytes();
     node->next = std::exchange(head_, node);
     if (tail_ == nullptr) tail_ = node;
     ++count_;
-    bytes_ += node->bytes();
+    bytes_ += bytes;
+    return bytes;
   }
   // Takes over the nodes of another list.
   void absorb(Retired& other) noexcept {
@@ -92,7 +95,11 @@ class Retired {
     forget();
     while (node != nullptr) {
       Node* const next = node->next;
-      keep(*node) ? push(node) : garbage.push(node);
+      if (keep(*node)) [[unlikely]] {
+        push(node);
+      } else {
+        garbage.push(node);
+      }
       node = next;
     }
     return garbage;
