@@ -36,7 +36,7 @@ TEST_F(ReclaimerTest, WhatNobodyUsesIsDestroyedAtOnce) {
   EXPECT_EQ(unlinked_.bytes(), 1'000U);
   reclaim();
   EXPECT_EQ(destroyed_, 10);
-  EXPECT_EQ(unlinked_.count(), 0U);
+  EXPECT_TRUE(unlinked_.empty());
   EXPECT_EQ(reclaimer_.kept(), 0U);
 }
 

@@ -122,7 +122,7 @@ class alignas(64) Shard {
     const std::uint64_t debt = counters_.debt.get() + owed_by_writes_;
     if (debt < limit_) [[likely]]
       return Due::kNothing;
-    return debt < 2 * limit_ ? Due::kReclaim : Due::kReclaimAndWait;
+    return debt < std::uint64_t{2} * limit_ ? Due::kReclaim : Due::kReclaimAndWait;
   }
   // Moves the unlinked nodes to `to`; nothing is owed any more.
   void hand_over_retired(Retired& to) noexcept {
@@ -131,7 +131,7 @@ class alignas(64) Shard {
     counters_.debt.subtract(counters_.debt.get());
     owed_by_writes_ = 0;
   }
-  void set_limit(std::uint64_t limit) noexcept { limit_ = limit; }
+  void set_limit(std::uint32_t limit) noexcept { limit_ = limit; }
 
   void absorb(Shard& other) noexcept {
     counters_.absorb(other.counters_);
@@ -141,12 +141,15 @@ class alignas(64) Shard {
  private:
   SpinLock lock_;
   std::uint32_t smallest_depth_ = 0;
-  std::uint64_t limit_ = 0;  // of the debt (reclaimer.h), for:
-  std::uint64_t owed_by_writes_ = 0;
+  std::uint32_t limit_ = 0;  // of the debt (reclaimer.h), for:
+  std::uint32_t owed_by_writes_ = 0;
   ShardArray* forward_ = nullptr;
   ShardCounters counters_;
   Retired retired_;
 };
+
+// A map has 64 of them, and a program many maps.
+static_assert(sizeof(Shard) <= 128);
 
 class ShardArray {
  public:
