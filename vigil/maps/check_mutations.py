@@ -111,10 +111,10 @@ MUTATIONS = [
              "return visited_goes_on(visitor, key, value);",
              "checked_map_test", "*AWriteDuringAnIterationEndsItWithAReport*"),
     Mutation("table: a full group is not marked as overflowed",
-             "internal/flat_table.h", "      group.set_overflowed(hash);\n", "",
+             "internal/flat/flat_table.h", "      group.set_overflowed(hash);\n", "",
              "flat_table_test", "*KeysOfOneHashAreAllFound*"),
     Mutation("table: a hash that throws finds entries moved already",
-             "internal/flat_table.h", "if constexpr (!kHashIsNoexcept) {",
+             "internal/flat/flat_table.h", "if constexpr (!kHashIsNoexcept) {",
              "if constexpr (!kHashIsNoexcept && sizeof(Slot) == 1) {",
              "flat_table_test", "*AHashThatFailsDuringGrowthLosesNothing*"),
 ]

@@ -36,10 +36,10 @@
 // 0.2 ms inside the operation to widen the window: at most 1 % of the time, for all maps of the
 // process together.
 //
-// Complexity: O(1) expected. Memory: internal/flat_table.h, and about 300 bytes.
+// Complexity: O(1) expected. Memory: internal/flat/flat_table.h, and about 300 bytes.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
-// has not happened (internal/flat_map.h tells of update()).
+// has not happened (internal/flat/flat_map.h tells of update()).
 //
 // Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
 //
@@ -57,7 +57,7 @@
 
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/access_check.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/guarded_map.h"
 #include "vigil/maps/map_misuse.h"
 #include "vigil/maps/map_options.h"

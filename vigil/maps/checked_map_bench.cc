@@ -12,7 +12,7 @@
 
 #include "vigil/base/random.h"
 #include "vigil/maps/checked_map.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 
 namespace vigil {
 namespace {

@@ -11,15 +11,23 @@
 //   insert(key, v)               if absent; whether it added
 //   insert_or_assign(key, v)     whether it added                                           Store
 //   get_or_insert(key, v)        {value, inserted}                                    LoadOrStore
+//   try_emplace(key, args...)    Value(args...) if absent, made only then; whether it added
+//   get_or_compute(key, make)    {value, inserted}; make() runs once per entry that is added
+//   upsert(key, missing, f)      missing() if absent, else f(Value&); whether it added
+//   compute(key, f)              f(std::optional<Value>&): add, change or erase in one step;
+//   whether
+//                                there is an entry afterwards
 //   exchange(key, v)             the previous value                                          Swap
 //   compare_exchange(key, e, v)  if the value equals e; whether it did             CompareAndSwap
 //   update(key, f)               f(Value&) as the only writer of the key; whether there was one
+//   update_if(key, p, f)         f(Value&) if p(const Value&), in one step; whether it did
 //   erase(key)                   whether there was one                                     Delete
 //   erase_if(key, f)             if f(const Value&); whether it did
 //   compare_erase(key, e)        if the value equals e; whether it did           CompareAndDelete
 //   take(key)                    erases; the value                                  LoadAndDelete
 //   for_each(f)                  f(lookup_type, const Value&) for each entry, until one     Range
 //                                returns false
+//   update_all(f)                f(lookup_type, Value&) for each entry; how many
 //   erase_if(f)                  where f(lookup_type, const Value&); how many
 //   clear(), size(), empty(), reserve(n), stats(), check_invariants()
 //
@@ -65,12 +73,15 @@
 namespace vigil {
 
 template <class M>
-concept ConcurrentMap = requires(
-    M& map, const M& const_map, typename M::lookup_type key, typename M::mapped_type value,
-    void (*read)(const typename M::mapped_type&),
-    void (*read_entry)(typename M::lookup_type, const typename M::mapped_type&),
-    void (*change)(typename M::mapped_type&), bool (*choose)(const typename M::mapped_type&),
-    bool (*choose_entry)(typename M::lookup_type, const typename M::mapped_type&)) {
+concept ConcurrentMap =
+    requires(M& map, const M& const_map, typename M::lookup_type key, typename M::mapped_type value,
+             void (*read)(const typename M::mapped_type&),
+             void (*read_entry)(typename M::lookup_type, const typename M::mapped_type&),
+             void (*change)(typename M::mapped_type&), typename M::mapped_type (*make)(),
+             void (*compute)(std::optional<typename M::mapped_type>&),
+             void (*change_entry)(typename M::lookup_type, typename M::mapped_type&),
+             bool (*choose)(const typename M::mapped_type&),
+             bool (*choose_entry)(typename M::lookup_type, const typename M::mapped_type&)) {
   typename M::key_type;
   typename M::hasher;
   typename M::key_equal;
@@ -80,6 +91,11 @@ concept ConcurrentMap = requires(
   { map.insert_or_assign(key, std::move(value)) } -> std::same_as<bool>;
   { map.exchange(key, std::move(value)) } -> std::same_as<std::optional<typename M::mapped_type>>;
   { map.update(key, change) } -> std::same_as<bool>;
+  { map.try_emplace(key, std::move(value)) } -> std::same_as<bool>;
+  { map.upsert(key, make, change) } -> std::same_as<bool>;
+  { map.compute(key, compute) } -> std::same_as<bool>;
+  { map.update_if(key, choose, change) } -> std::same_as<bool>;
+  { map.update_all(change_entry) } -> std::convertible_to<std::uint64_t>;
   { map.erase(key) } -> std::same_as<bool>;
   { map.erase_if(key, choose) } -> std::same_as<bool>;
   { map.take(key) } -> std::same_as<std::optional<typename M::mapped_type>>;

@@ -39,7 +39,7 @@ class ConcurrentMapModelTest : public ::testing::Test {
     const Value value = Entries::value(random_.below(5));
     const Value expected = Entries::value(random_.below(5));
     const std::optional<Value> old = known();
-    switch (random_.below(6)) {
+    switch (random_.below(10)) {
       case 0:
         ASSERT_EQ(map_.insert(key_, value), !old);
         model_.emplace(key_, value);
@@ -63,6 +63,27 @@ class ConcurrentMapModelTest : public ::testing::Test {
         ASSERT_EQ(map_.compare_exchange(key_, expected, value), old == expected);
         if (old == expected) model_.at(key_) = value;
         break;
+      case 5:
+        ASSERT_EQ(map_.try_emplace(key_, value), !old);
+        model_.emplace(key_, value);
+        break;
+      case 6:
+        ASSERT_EQ(map_.get_or_compute(key_, [&] { return value; }).value, old.value_or(value));
+        model_.emplace(key_, value);
+        break;
+      case 7:
+        ASSERT_EQ(map_.upsert(
+                      key_, [&] { return value; }, [&](Value& v) { v = expected; }),
+                  !old);
+        model_.insert_or_assign(key_, old ? expected : value);
+        break;
+      case 8:
+        ASSERT_EQ(
+            map_.update_if(
+                key_, [&](const Value& v) { return v == expected; }, [&](Value& v) { v = value; }),
+            old == expected);
+        if (old == expected) model_.at(key_) = value;
+        break;
       default:
         ASSERT_EQ(map_.insert_or_assign(key_, value), !old);
         model_.insert_or_assign(key_, value);
@@ -72,7 +93,13 @@ class ConcurrentMapModelTest : public ::testing::Test {
   void remove() {
     const std::optional<Value> old = known();
     const Value expected = Entries::value(random_.below(5));
-    switch (random_.below(4)) {
+    switch (random_.below(5)) {
+      case 4:
+        ASSERT_FALSE(map_.compute(key_, [&](std::optional<Value>& slot) {
+          EXPECT_EQ(slot, old);
+          slot.reset();
+        }));
+        break;
       case 0:
         ASSERT_EQ(map_.take(key_), old);
         break;
@@ -100,6 +127,15 @@ class ConcurrentMapModelTest : public ::testing::Test {
         break;
       case 1:
         map_.reserve(random_.below(2'000));
+        break;
+      case 2:
+        ASSERT_EQ(map_.update_all([&](const auto&, Value& v) {
+          if (v == doomed) v = Entries::value(3);
+        }),
+                  model_.size());
+        for (auto& [key, v] : model_) {
+          if (v == doomed) v = Entries::value(3);
+        }
         break;
       default:
         ASSERT_EQ(map_.erase_if([&](const auto&, const Value& v) { return v == doomed; }),

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "vigil/base/random.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/read_mostly_map.h"
 #include "vigil/maps/rw_map.h"
 #include "vigil/maps/sharded_map.h"

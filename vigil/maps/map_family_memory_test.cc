@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "vigil/maps/map_family_test.h"
 
@@ -31,9 +33,8 @@ struct Memory {
   }
 };
 
-// Nodes that were replaced wait for readers: up to EpochDomain::kRetiredPerAdvance for each thread
-// that runs at the same time. What lasts per thread or cycle is more than that after some
-// thousands.
+// Nodes that were replaced wait until some have come together (internal/reclaimer.h). What lasts
+// per thread or cycle is more than that after some thousands.
 void expect_flat(const Memory& before, const Memory& after) {
   constexpr std::int64_t kSlackBytes = 1 << 20;
   EXPECT_GT(before.resident_bytes, 0);
@@ -89,6 +90,24 @@ TYPED_TEST(MapFamilyMemoryTest, TenThousandShortLivedThreadsLeaveItFlat) {
   const Memory before = Memory::now();
   this->use_from_threads(9'000);
   expect_flat(before, Memory::now());
+}
+
+// A service has thousands of maps, most of them small.
+TEST(ShardedMapMemoryTest, AProcessMayHaveAHundredThousandSmallMaps) {
+  using Map = ShardedMap<std::uint64_t, std::uint64_t>;
+  constexpr std::int64_t kMaps = 100'000;
+  constexpr std::int64_t kBytesMax = 22 << 10;
+  const Memory before = Memory::now();
+  std::vector<std::unique_ptr<Map>> maps;
+  for (std::int64_t n = 0; n < kMaps; ++n) {
+    maps.push_back(std::make_unique<Map>(ShardedMapOptions{.max_entries = 10'000}));
+  }
+  EXPECT_LE((Memory::now().resident_bytes - before.resident_bytes) / kMaps, kBytesMax);
+  for (std::int64_t n = 0; n < kMaps; n += 10'000) {
+    const auto& map = maps[static_cast<std::size_t>(n)];
+    for (std::uint64_t key = 0; key < 100; ++key) map->insert(key, key);
+    EXPECT_EQ(map->size(), 100U);
+  }
 }
 
 }  // namespace

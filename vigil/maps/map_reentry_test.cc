@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,12 +105,26 @@ std::vector<Member<M>> writes() {
       {"erase_if", [](M& m) { m.erase_if([](const int&, const Value&) { return true; }); }},
       {"clear", [](M& m) { m.clear(); }},
       {"reserve", [](M& m) { m.reserve(1'000); }},
+      {"try_emplace", [](M& m) { m.try_emplace(5, value_of<Value>(5)); }},
+      {"upsert",
+       [](M& m) {
+         m.upsert(
+             5, [] { return value_of<Value>(5); }, [](Value&) {});
+       }},
+      {"compute", [](M& m) { m.compute(1, [](std::optional<Value>& value) { value.reset(); }); }},
+      {"update_if",
+       [](M& m) {
+         m.update_if(
+             1, [](const Value&) { return true; }, [](Value&) {});
+       }},
+      {"update_all", [](M& m) { m.update_all([](const int&, Value&) {}); }},
       {"compare_exchange",
        [](M& m) { m.compare_exchange(1, value_of<Value>(1), value_of<Value>(5)); }},
       {"compare_erase", [](M& m) { m.compare_erase(1, value_of<Value>(1)); }},
   };
   if constexpr (std::is_copy_constructible_v<Value>) {
     all.push_back({"get_or_insert", [](M& m) { m.get_or_insert(5, Value(5)); }});
+    all.push_back({"get_or_compute", [](M& m) { m.get_or_compute(5, [] { return Value(5); }); }});
   }
   if constexpr (requires(M & m) { m.sweep(0, 1); }) {
     all.push_back({"sweep", [](M& m) { m.sweep(0, 1'000); }});
@@ -162,6 +177,27 @@ std::vector<Callback<M>> given_callbacks() {
       {"for_each",
        [](M& m, Inside inside) { m.for_each([&](const int&, const Value&) { inside(); }); }},
       {"update", [](M& m, Inside inside) { m.update(1, [&](Value&) { inside(); }); }},
+      {"upsert of a missing key",
+       [](M& m, Inside inside) {
+         m.upsert(
+             7, [&] { return inside(), value_of<Value>(7); }, [](Value&) {});
+       }},
+      {"upsert of a present key",
+       [](M& m, Inside inside) {
+         m.upsert(
+             1, [] { return value_of<Value>(7); }, [&](Value&) { inside(); });
+       }},
+      {"compute of a missing key",
+       [](M& m, Inside inside) { m.compute(7, [&](std::optional<Value>&) { inside(); }); }},
+      {"compute of a present key",
+       [](M& m, Inside inside) { m.compute(1, [&](std::optional<Value>&) { inside(); }); }},
+      {"update_if",
+       [](M& m, Inside inside) {
+         m.update_if(
+             1, [&](const Value&) { return inside(), true; }, [](Value&) {});
+       }},
+      {"update_all",
+       [](M& m, Inside inside) { m.update_all([&](const int&, Value&) { inside(); }); }},
       {"erase_if(key)",
        [](M& m, Inside inside) { m.erase_if(1, [&](const Value&) { return inside(), true; }); }},
       {"erase_if",
@@ -169,6 +205,11 @@ std::vector<Callback<M>> given_callbacks() {
          m.erase_if([&](const int&, const Value&) { return inside(), true; });
        }},
   };
+  if constexpr (std::is_copy_constructible_v<Value>) {
+    all.push_back({"get_or_compute", [](M& m, Inside inside) {
+                     m.get_or_compute(7, [&] { return inside(), Value(7); });
+                   }});
+  }
   if constexpr (requires(M & m) { m.edit([](auto&) {}); }) {
     all.push_back({"edit", [](M& m, Inside inside) { m.edit([&](auto&) { inside(); }); }});
   }

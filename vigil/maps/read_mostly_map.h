@@ -115,6 +115,28 @@ class ReadMostlyMap {
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value) {
     return map_.get_or_insert(key, value);
   }
+  // Adds an entry with a Value(args...) if there is none; returns whether it did.
+  template <class... Args>
+  bool try_emplace(lookup_type key, Args&&... args) {
+    return map_.try_emplace(key, std::forward<Args>(args)...);
+  }
+  // The value of the entry; adds make() first if there is none. make runs once per entry added.
+  template <class Make>
+  GetOrInsertResult get_or_compute(lookup_type key, Make&& make) {
+    return map_.get_or_compute(key, make);
+  }
+  // Adds on_missing() if there is no entry, else calls on_present(Value&); returns whether it
+  // added.
+  template <class OnMissing, class OnPresent>
+  bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present) {
+    return map_.upsert(key, on_missing, on_present);
+  }
+  // Calls compute(std::optional<Value>&); what it leaves there becomes the entry, nothing means
+  // none. Returns whether there is one.
+  template <class Compute>
+  bool compute(lookup_type key, Compute&& compute) {
+    return map_.compute(key, compute);
+  }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
@@ -129,6 +151,11 @@ class ReadMostlyMap {
   template <class Change>
   bool update(lookup_type key, Change&& change) {
     return map_.update(key, std::forward<Change>(change));
+  }
+  // Calls change(Value&) if predicate(const Value&), in one step; returns whether it did.
+  template <class Predicate, class Change>
+  bool update_if(lookup_type key, Predicate&& predicate, Change&& change) {
+    return map_.update_if(key, predicate, change);
   }
   // Removes the entry; returns whether there was one.
   bool erase(lookup_type key) { return map_.erase(key); }
@@ -151,6 +178,11 @@ class ReadMostlyMap {
   template <class Visitor>
   void for_each(Visitor&& visitor) const {
     map_.for_each(visitor);
+  }
+  // Calls change(key, Value&) as the only writer of one key after the other; returns how many.
+  template <class Change>
+  std::uint64_t update_all(Change&& change) {
+    return map_.update_all(change);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
   // throws, what was removed so far stays removed.

@@ -26,10 +26,10 @@
 //   allowed:    map.for_each([&](const auto& key, const Value& v) { other.insert(key, v); });
 //   forbidden:  map.for_each([&](const auto& key, const Value&) { map.erase(key); });   // stopped
 //
-// Complexity: O(1) expected. Memory: internal/flat_table.h, and 64 bytes per processor.
+// Complexity: O(1) expected. Memory: internal/flat/flat_table.h, and 64 bytes per processor.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
-// has not happened (internal/flat_map.h tells of update()).
+// has not happened (internal/flat/flat_map.h tells of update()).
 //
 // Left out on purpose: iterators, moves, emplace (concurrent_map.h says why).
 //
@@ -49,7 +49,7 @@
 
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/distributed_rw_lock.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/guarded_map.h"
 #include "vigil/maps/map_options.h"
 #include "vigil/stacks/type_name.h"

@@ -48,11 +48,11 @@
 // know. insert_or_assign keeps the key that was there, as std::unordered_map does: do not let it
 // point into a value that is replaced.
 //
-// Callbacks: those of update, erase_if and compare_* (operator==), and Hash and Equal, run while
-// the shard is locked (for values that can only be moved: while the value is): they may read the
-// map but not write it, which VIGIL_CHECK stops with a message. Those of visit and for_each run
-// without a lock and may do both, except for values that can only be moved, where any use of the
-// map is stopped. A value passed to a callback must not be kept.
+// Callbacks: those of update*, upsert, *compute, erase_if and compare_* (operator==), and Hash and
+// Equal, run while the shard is locked (for values that can only be moved: while the value is):
+// they may read the map but not write it, which VIGIL_CHECK stops with a message. Those of visit
+// and for_each run without a lock and may do both, except for values that can only be moved, where
+// any use of the map is stopped. A value passed to a callback must not be kept.
 //   allowed:    map.visit(a, [&](const Value& v) { map.insert(b, v); });
 //   forbidden:  map.update(a, [&](Value& v) { map.erase(b); });    // stopped, with a message
 //
@@ -229,6 +229,28 @@ class ShardedMap {
   // The value of the entry; adds it first if there is none.
   GetOrInsertResult get_or_insert(lookup_type key, const Value& value, Deadline deadline = {});
 
+  // Adds an entry with a Value(args...) if there is none; returns whether it did. Makes the value
+  // only then.
+  template <class... Args>
+  bool try_emplace(lookup_type key, Args&&... args);
+
+  // The value of the entry; adds make() first if there is none. However many threads ask, make runs
+  // once for an entry that is added; others who ask meanwhile wait, as do writers of the shard.
+  template <class Make>
+  GetOrInsertResult get_or_compute(lookup_type key, Make&& make, Deadline deadline = {});
+
+  // Adds on_missing() if there is no entry, else calls on_present(Value&), which keeps the
+  // deadline; returns whether it added. Either runs once, as the only writer of the key.
+  template <class OnMissing, class OnPresent>
+  bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present,
+              Deadline deadline = {});
+
+  // Calls compute(std::optional<Value>&) as the only writer of the key: with its value, or nothing
+  // if there is no entry. What it leaves there becomes the value, which keeps its deadline; nothing
+  // means no entry. Returns whether there is one.
+  template <class Compute>
+  bool compute(lookup_type key, Compute&& compute, Deadline deadline = {});
+
   // Stores value and deadline; returns the value that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value, Deadline deadline = {});
@@ -240,6 +262,10 @@ class ShardedMap {
   // Calls change(Value&) as the only writer of the key; returns whether there was an entry.
   template <class Change>
   bool update(lookup_type key, Change&& change);
+
+  // Calls change(Value&) if predicate(const Value&), in one step; returns whether it did.
+  template <class Predicate, class Change>
+  bool update_if(lookup_type key, Predicate&& predicate, Change&& change);
 
   // Removes the entry; returns whether there was one.
   bool erase(lookup_type key);
@@ -262,6 +288,12 @@ class ShardedMap {
   // throughout, at most once for others. A visitor that returns false ends it.
   template <class Visitor>
   void for_each(Visitor&& visitor) const;
+
+  // Calls change(key, Value&) as the only writer of one key after the other: once for every entry
+  // that is present throughout, at most once for others. Returns how many. If change throws, what
+  // it changed so far stays changed.
+  template <class Change>
+  std::uint64_t update_all(Change&& change);
 
   // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
   // throws, what was removed so far stays removed.
@@ -312,6 +344,7 @@ class ShardedMap {
   using Op = MapOperation;
   class Writer;
   class Copies;
+  class Borrowed;
   struct Nothing {};
   static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
   struct Unmarked {
@@ -365,7 +398,10 @@ class ShardedMap {
         : hazard_(kHasNode && needed ? &map.domain_.take() : nullptr),
           key_(probe.needs_confirm()) {}
     [[gnu::always_inline]] ~Protection() {
-      if (hazard_ != nullptr) table::HazardDomain::give_back(*hazard_);
+      if (hazard_ == nullptr) return;
+      if (Keys::kHasNode && key_) hazard_->clear(0);
+      if constexpr (Values::kHasNode) hazard_->clear(1);
+      table::HazardDomain::give_back(*hazard_);
     }
     Protection(const Protection&) = delete;
     Protection& operator=(const Protection&) = delete;
@@ -397,6 +433,8 @@ class ShardedMap {
 
   // get_or_insert() of a key that was absent a moment ago.
   GetOrInsertResult insert_or_get(lookup_type key, const Value& value, Deadline deadline);
+  template <class Make>
+  GetOrInsertResult compute_or_get(lookup_type key, Make& make, Deadline deadline);
   // insert_or_assign() with all that may be needed.
   bool assign_slow_path(lookup_type key, PreparedValue& value, Deadline deadline);
   // A callback that may not write gets as far as the lock, which stops it.
@@ -466,6 +504,8 @@ class ShardedMap {
   }
   template <class Predicate>
   std::uint64_t erase_all_locked_if(Predicate& predicate);
+  template <class Compute>
+  bool compute_locked(lookup_type key, Compute& compute, Deadline deadline);
 
   // These two REQUIRE the lock of the shard.
   void erase_at(Shard& shard, Place place) noexcept;
@@ -498,3 +538,5 @@ class ShardedMap {
 }  // namespace vigil
 
 #include "vigil/maps/internal/sharded_map_impl.h"
+// After it.
+#include "vigil/maps/internal/sharded_map_compute.h"

@@ -118,7 +118,7 @@ class ShardedMapHistoryTest : public ::testing::Test {
       const Deadline deadline =
           op.deadline == 0 ? Deadline::never() : Deadline::at_unix_ms(op.deadline);
       const auto value = Entries::value(op.value);
-      switch (random.below(10)) {
+      switch (random.below(15)) {
         case 0:
           op.kind = Kind::kInsert;
           op.done = map.insert(key, value, deadline);
@@ -148,6 +148,40 @@ class ShardedMapHistoryTest : public ::testing::Test {
         case 6:
           op.kind = Kind::kTake;
           op.seen = number_of(map.take(key));
+          break;
+        case 7:
+          op.kind = Kind::kUpsert;
+          op.done = map.upsert(
+              key, [&] { return value; },
+              [&](auto& v) { v = Entries::value(Entries::number(v) + op.value); }, deadline);
+          break;
+        case 8:
+          op.kind = Kind::kGetOrCompute;
+          op.seen = Entries::number(map.get_or_compute(
+                                           key, [&] { return value; }, deadline)
+                                        .value);
+          break;
+        case 9:
+          op.kind = Kind::kCompute;
+          map.compute(
+              key,
+              [&](auto& slot) {
+                op.seen = number_of(slot);
+                if (!slot) {
+                  slot = value;
+                } else if (const auto sum = MapEntryModel::computed(*op.seen, op.value)) {
+                  slot = Entries::value(*sum);
+                } else {
+                  slot.reset();
+                }
+              },
+              deadline);
+          break;
+        case 10:
+          op.kind = Kind::kCompareExchange;
+          op.done = map.update_if(
+              key, [&](const auto& v) { return Entries::number(v) == op.expected; },
+              [&](auto& v) { v = value; });
           break;
         default:
           op.kind = Kind::kGet;

@@ -32,7 +32,7 @@
 //   forbidden:  map.edit([&](auto& draft) { map.clear(); });       // stopped, with a message
 //
 // Complexity: reads O(1) expected; a write that changes something O(size), so edit() does many at
-// once. Memory: internal/flat_table.h for each version.
+// once. Memory: internal/flat/flat_table.h for each version.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the map is then as
 // it was.
@@ -63,7 +63,7 @@
 
 #include "vigil/base/mutex.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/node.h"
 #include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"
@@ -185,6 +185,30 @@ class SnapshotMap {
     bool update(lookup_type key, Change&& change) {
       return map_.update(key, change);
     }
+    template <class... Args>
+    bool try_emplace(lookup_type key, Args&&... args) {
+      return map_.try_emplace(map_.probe(key), std::forward<Args>(args)...);
+    }
+    template <class Make>
+    GetOrInsertResult get_or_compute(lookup_type key, Make&& make) {
+      return map_.get_or_compute(map_.probe(key), make);
+    }
+    template <class OnMissing, class OnPresent>
+    bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present) {
+      return map_.upsert(map_.probe(key), on_missing, on_present);
+    }
+    template <class Compute>
+    bool compute(lookup_type key, Compute&& compute) {
+      return map_.compute(map_.probe(key), compute);
+    }
+    template <class Predicate, class Change>
+    bool update_if(lookup_type key, Predicate&& predicate, Change&& change) {
+      return map_.update_if(map_.probe(key), predicate, change);
+    }
+    template <class Change>
+    std::uint64_t update_all(Change&& change) {
+      return map_.update_all(change);
+    }
     bool erase(lookup_type key) { return map_.erase(key); }
     std::optional<Value> take(lookup_type key) { return map_.take(key); }
     bool compare_erase(lookup_type key, const Value& expected) {
@@ -295,6 +319,45 @@ class SnapshotMap {
         });
     return {std::move(*present), inserted};
   }
+  // Adds an entry with a Value(args...) if there is none; returns whether it did.
+  template <class... Args>
+  bool try_emplace(lookup_type key, Args&&... args) {
+    return write(
+        Op::kInsert, [&](const Map& map) { return !map.contains(key); },
+        [&](Map& map) { return map.try_emplace(map.probe(key), std::forward<Args>(args)...); });
+  }
+  // The value of the entry; adds make() first if there is none. make runs once per entry added.
+  template <class Make>
+  GetOrInsertResult get_or_compute(lookup_type key, Make&& make) {
+    std::optional<Value> present;
+    const bool inserted = write(
+        Op::kGetOrInsert,
+        [&](const Map& map) {
+          present = map.get(key);
+          return !present.has_value();
+        },
+        [&](Map& map) {
+          present.emplace(make());
+          return map.insert(key, *present);
+        });
+    return {std::move(*present), inserted};
+  }
+  // Adds on_missing() if there is no entry, else calls on_present(Value&); returns whether it
+  // added.
+  template <class OnMissing, class OnPresent>
+  bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present) {
+    return write(
+        Op::kUpdate, [](const Map&) { return true; },
+        [&](Map& map) { return map.upsert(map.probe(key), on_missing, on_present); });
+  }
+  // Calls compute(std::optional<Value>&); what it leaves there becomes the entry, nothing means
+  // none. Returns whether there is one.
+  template <class Compute>
+  bool compute(lookup_type key, Compute&& compute) {
+    return write(
+        Op::kUpdate, [](const Map&) { return true; },
+        [&](Map& map) { return map.compute(map.probe(key), compute); });
+  }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
@@ -317,6 +380,13 @@ class SnapshotMap {
   bool update(lookup_type key, Change&& change) {
     return write(
         Op::kUpdate, [&](const Map& map) { return map.contains(key); },
+        [&](Map& map) { return map.update(key, change); });
+  }
+  // Calls change(Value&) if predicate(const Value&), in one step; returns whether it did.
+  template <class Predicate, class Change>
+  bool update_if(lookup_type key, Predicate&& predicate, Change&& change) {
+    return write(
+        Op::kUpdate, [&](const Map& map) { return has(map, key, predicate); },
         [&](Map& map) { return map.update(key, change); });
   }
   // Removes the entry; returns whether there was one.
@@ -350,6 +420,13 @@ class SnapshotMap {
     const Reading reading(*this);
     const MapMark inside(label_, Op::kIterate);
     reading.map().for_each(visitor);
+  }
+  // Calls change(key, Value&) for every entry, in one step for all; returns how many.
+  template <class Change>
+  std::uint64_t update_all(Change&& change) {
+    return write(
+        Op::kUpdate, [](const Map& map) { return map.size() != 0; },
+        [&](Map& map) { return map.update_all(change); });
   }
   // Removes the entries for which predicate(key, const Value&); returns how many.
   template <class Predicate>

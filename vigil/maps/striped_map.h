@@ -26,10 +26,10 @@
 //   allowed:    map.update(a, [&](Value& v) { other.insert(b, v); });
 //   forbidden:  map.update(a, [&](Value& v) { map.get(b); });      // stopped, with a message
 //
-// Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat_table.h, and 4 KiB.
+// Complexity: O(1) expected; growth O(size / 64). Memory: internal/flat/flat_table.h, and 4 KiB.
 //
 // Exceptions: what copies, Hash, Equal and callbacks throw, and std::bad_alloc; the operation then
-// has not happened (internal/flat_map.h tells of update()).
+// has not happened (internal/flat/flat_map.h tells of update()).
 //
 // Algorithm: lock striping (Java's ConcurrentHashMap before version 8 is the best-known example),
 // with one computation of the hash for stripe and table.
@@ -59,7 +59,7 @@
 #include "vigil/base/check.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
@@ -136,6 +136,32 @@ class StripedMap {
     const Access<Mark> stripe(*this, key, Op::kGetOrInsert);
     return stripe.map().get_or_insert(stripe.probe(), value);
   }
+  // Adds an entry with a Value(args...) if there is none; returns whether it did.
+  template <class... Args>
+  bool try_emplace(lookup_type key, Args&&... args) {
+    const Access<Held> stripe(*this, key, Op::kInsert);
+    return stripe.map().try_emplace(stripe.probe(), std::forward<Args>(args)...);
+  }
+  // The value of the entry; adds make() first if there is none. make runs once per entry added.
+  template <class Make>
+  GetOrInsertResult get_or_compute(lookup_type key, Make&& make) {
+    const Access<Held> stripe(*this, key, Op::kGetOrInsert);
+    return stripe.map().get_or_compute(stripe.probe(), make);
+  }
+  // Adds on_missing() if there is no entry, else calls on_present(Value&); returns whether it
+  // added.
+  template <class OnMissing, class OnPresent>
+  bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present) {
+    const Access<Held> stripe(*this, key, Op::kUpdate);
+    return stripe.map().upsert(stripe.probe(), on_missing, on_present);
+  }
+  // Calls compute(std::optional<Value>&); what it leaves there becomes the entry, nothing means
+  // none. Returns whether there is one.
+  template <class Compute>
+  bool compute(lookup_type key, Compute&& compute) {
+    const Access<Held> stripe(*this, key, Op::kUpdate);
+    return stripe.map().compute(stripe.probe(), compute);
+  }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
@@ -153,6 +179,12 @@ class StripedMap {
   bool update(lookup_type key, Change&& change) {
     const Access<Held> stripe(*this, key, Op::kUpdate);
     return stripe.map().update(stripe.probe(), change);
+  }
+  // Calls change(Value&) if predicate(const Value&), in one step; returns whether it did.
+  template <class Predicate, class Change>
+  bool update_if(lookup_type key, Predicate&& predicate, Change&& change) {
+    const Access<Held> stripe(*this, key, Op::kUpdate);
+    return stripe.map().update_if(stripe.probe(), predicate, change);
   }
   // Removes the entry; returns whether there was one.
   bool erase(lookup_type key) {
@@ -188,6 +220,16 @@ class StripedMap {
       });
       return goes_on;
     });
+  }
+  // Calls change(key, Value&) for every entry, one stripe after the other; returns how many.
+  template <class Change>
+  std::uint64_t update_all(Change&& change) {
+    std::uint64_t changed = 0;
+    for_each_stripe(Op::kUpdate, [&](Map& map) {
+      changed += map.update_all(change);
+      return true;
+    });
+    return changed;
   }
   // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
   // throws, what was removed so far stays removed.

@@ -60,6 +60,11 @@ struct alignas(64) Hazard {
 
   Hazard(const HazardDomain* d, bool f) noexcept : domain(d), fences(f) {}
 
+  // release: pairs with the acquire of who looks.
+  void clear(std::size_t place) noexcept {
+    objects[place].store(nullptr, std::memory_order_release);
+  }
+
   std::array<std::atomic<const void*>, kObjects> objects{};
   const HazardDomain* domain;
   Hazard* next_free = nullptr;  // of the owner's or of the domain's
@@ -88,8 +93,8 @@ class [[gnu::visibility("default")]] HazardDomain {
     thread_.free = mine->next_free;
     return *mine;
   }
+  // REQUIRES: it is clear.
   [[gnu::always_inline]] static void give_back(Hazard & hazard) noexcept {
-    for (auto& object : hazard.objects) object.store(nullptr, std::memory_order_release);
     if (hazard.lent) [[unlikely]] {
       const_cast<HazardDomain*>(hazard.domain)->keep(hazard);
       return;
@@ -219,7 +224,10 @@ class HazardGuard {
  public:
   [[gnu::always_inline]] explicit HazardGuard(HazardDomain& domain) noexcept
       : hazard_(domain.take()) {}
-  [[gnu::always_inline]] ~HazardGuard() { HazardDomain::give_back(hazard_); }
+  [[gnu::always_inline]] ~HazardGuard() {
+    for (std::size_t place = 0; place < Hazard::kObjects; ++place) hazard_.clear(place);
+    HazardDomain::give_back(hazard_);
+  }
   HazardGuard(const HazardGuard&) = delete;
   HazardGuard& operator=(const HazardGuard&) = delete;
 

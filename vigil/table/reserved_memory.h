@@ -39,8 +39,17 @@ class ReservedMemory {
   static Result<ReservedMemory> reserve(std::size_t bytes) {
     VIGIL_CHECK(bytes > 0, "a reservation needs at least one byte");
     const std::size_t size = round_up(bytes);
-    // One alignment more than needed, so that an aligned range of `size` bytes lies inside.
-    void* raw = size < bytes ? MAP_FAILED : map(size + kAlignment);
+    // Beside the last one, if that is aligned: the system then keeps both as one mapping, of which
+    // a process may have 65,530.
+    void* raw = size < bytes ? MAP_FAILED : map(size);
+    if (raw != MAP_FAILED && address(static_cast<char*>(raw)) % kAlignment == 0) {
+      return ReservedMemory(static_cast<char*>(raw), size);
+    }
+    if (raw != MAP_FAILED) {
+      unmap(static_cast<char*>(raw), size);
+      // One alignment more than needed, so that an aligned range of `size` bytes lies inside.
+      raw = map(size + kAlignment);
+    }
     if (raw == MAP_FAILED) {
       return Error{"cannot reserve " + std::to_string(bytes >> 20) +
                    " MiB of address space: " + std::strerror(errno) +

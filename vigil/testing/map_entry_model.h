@@ -23,6 +23,10 @@ struct MapEntryModel {
     kAdd,              // value is added in place; done
     kErase,            // done
     kTake,             // seen
+    kUpsert,           // value, deadline if it is added, done: it was
+    kGetOrCompute,     // value, deadline, seen
+    kCompute,          // value and deadline if absent, else value is added, and an even sum
+                       // erased; seen: the value before
     kSetClock,         // deadline: the new time
   };
   struct Operation {
@@ -69,11 +73,30 @@ struct MapEntryModel {
       case Kind::kTake:
         state.value.reset();
         return op.seen == old;
+      case Kind::kUpsert:
+        old ? static_cast<void>(state.value = *old + op.value) : assign(state, op);
+        return op.done == !old;
+      case Kind::kGetOrCompute:
+        if (!old) assign(state, op);
+        return op.seen == state.value;
+      case Kind::kCompute:
+        if (!old) {
+          assign(state, op);
+        } else {
+          state.value = computed(*old, op.value);
+        }
+        return op.seen == old;
       case Kind::kSetClock:
         state.now = op.deadline;
         return true;
     }
     return false;
+  }
+
+  // What kCompute makes of a value.
+  static std::optional<std::uint64_t> computed(std::uint64_t old, std::uint64_t added) {
+    const std::uint64_t sum = old + added;
+    return sum % 2 == 0 ? std::nullopt : std::optional<std::uint64_t>(sum);
   }
 
   static std::uint64_t fingerprint(const State& state) {
@@ -83,8 +106,8 @@ struct MapEntryModel {
 
   static std::string describe(const Operation& op) {
     static constexpr const char* kNames[] = {
-        "get", "insert", "assign", "exchange", "compare_exchange",
-        "add", "erase",  "take",   "set_clock"};
+        "get",   "insert", "assign", "exchange",       "compare_exchange", "add",
+        "erase", "take",   "upsert", "get_or_compute", "compute",          "set_clock"};
     return std::string(kNames[static_cast<std::size_t>(op.kind)]) + "(value " +
            std::to_string(op.value) + ", expected " + std::to_string(op.expected) + ", deadline " +
            std::to_string(op.deadline) + ") = " +

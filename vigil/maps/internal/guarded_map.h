@@ -29,7 +29,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
@@ -109,6 +109,36 @@ class GuardedMap {
     const Write write(guarding_, Op::kGetOrInsert);
     return map_.get_or_insert(key, value);
   }
+  // Adds an entry with a Value(args...) if there is none; returns whether it did.
+  template <class... Args>
+  bool try_emplace(lookup_type key, Args&&... args) {
+    const HeldMap mark(label_, Op::kInsert);
+    const Write write(guarding_, Op::kInsert);
+    return map_.try_emplace(map_.probe(key), std::forward<Args>(args)...);
+  }
+  // The value of the entry; adds make() first if there is none. make runs once per entry added.
+  template <class Make>
+  GetOrInsertResult get_or_compute(lookup_type key, Make&& make) {
+    const HeldMap mark(label_, Op::kGetOrInsert);
+    const Write write(guarding_, Op::kGetOrInsert);
+    return map_.get_or_compute(map_.probe(key), make);
+  }
+  // Adds on_missing() if there is no entry, else calls on_present(Value&); returns whether it
+  // added.
+  template <class OnMissing, class OnPresent>
+  bool upsert(lookup_type key, OnMissing&& on_missing, OnPresent&& on_present) {
+    const HeldMap mark(label_, Op::kUpdate);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.upsert(map_.probe(key), on_missing, on_present);
+  }
+  // Calls compute(std::optional<Value>&); what it leaves there becomes the entry, nothing means
+  // none. Returns whether there is one.
+  template <class Compute>
+  bool compute(lookup_type key, Compute&& compute) {
+    const HeldMap mark(label_, Op::kUpdate);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.compute(map_.probe(key), compute);
+  }
   // Stores the value; returns the one that was there.
   template <class V = mapped_type>
   std::optional<mapped_type> exchange(lookup_type key, V&& value) {
@@ -129,6 +159,13 @@ class GuardedMap {
     const HeldMap mark(label_, Op::kUpdate);
     const Write write(guarding_, Op::kUpdate);
     return map_.update(key, change);
+  }
+  // Calls change(Value&) if predicate(const Value&), in one step; returns whether it did.
+  template <class Predicate, class Change>
+  bool update_if(lookup_type key, Predicate&& predicate, Change&& change) {
+    const HeldMap mark(label_, Op::kUpdate);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.update_if(map_.probe(key), predicate, change);
   }
   // Removes the entry; returns whether there was one.
   [[gnu::flatten]] bool erase(lookup_type key) {
@@ -165,6 +202,13 @@ class GuardedMap {
     map_.for_each([&](const auto& key, const mapped_type& value) {
       return visited_goes_on(visitor, key, value) && read.still_valid();
     });
+  }
+  // Calls change(key, Value&) for every entry, in one step for all; returns how many.
+  template <class Change>
+  std::uint64_t update_all(Change&& change) {
+    const HeldMap mark(label_, Op::kUpdate);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.update_all(change);
   }
   // Removes the entries for which predicate(key, const Value&); returns how many. If the predicate
   // throws, what was removed so far stays removed.

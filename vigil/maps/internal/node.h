@@ -25,14 +25,16 @@ struct Node {
   Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  virtual ~Node() = default;
 
   // The map has no more use for the node, and no reader either.
-  virtual void let_go() noexcept { delete this; }
+  virtual void let_go() noexcept = 0;
   // About what its end gives back.
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
 
   Node* next = nullptr;  // in a list of unlinked nodes
+
+ protected:
+  ~Node() = default;
 };
 
 // With what an allocation costs besides.
@@ -53,6 +55,7 @@ template <class T>
 template <class K>
 struct KeyNode final : Node {
   KeyNode(K k, std::uint64_t h) : key(std::move(k)), hash(h) {}
+  void let_go() noexcept override { delete this; }
   [[nodiscard]] std::size_t bytes() const noexcept override { return node_bytes<KeyNode>(key); }
 
   const K key;
@@ -63,6 +66,7 @@ template <class V>
 struct ValueNode final : Node {
   template <class... Args>
   explicit ValueNode(Args&&... args) : value(std::forward<Args>(args)...) {}
+  void let_go() noexcept override { delete this; }
   [[nodiscard]] std::size_t bytes() const noexcept override { return node_bytes<ValueNode>(value); }
 
   V value;  // changed only before the node is published
@@ -113,6 +117,7 @@ template <class V>
 struct LockedNode final : Node {
   template <class... Args>
   explicit LockedNode(Args&&... args) : value(std::forward<Args>(args)...) {}
+  void let_go() noexcept override { delete this; }
   // Of the value as it came: the lock is not held when this is asked for.
   [[nodiscard]] std::size_t bytes() const noexcept override { return bytes_at_first; }
 

@@ -68,11 +68,13 @@ class Retired {
   // REQUIRES: no reader is left.
   ~Retired() { static_cast<void>(everything()); }
 
-  void push(Node* node) noexcept {
+  // Returns the node's bytes.
+  std::uint64_t push(Node* node) noexcept {
+    const std::uint64_t bytes = node->bytes();
     node->next = std::exchange(head_, node);
     if (tail_ == nullptr) tail_ = node;
-    ++count_;
-    bytes_ += node->bytes();
+    bytes_ += bytes;
+    return bytes;
   }
   // Takes over the nodes of another list.
   void absorb(Retired& other) noexcept {
@@ -80,7 +82,6 @@ class Retired {
     other.tail_->next = head_;
     head_ = other.head_;
     if (tail_ == nullptr) tail_ = other.tail_;
-    count_ += other.count_;
     bytes_ += other.bytes_;
     other.forget();
   }
@@ -92,7 +93,11 @@ class Retired {
     forget();
     while (node != nullptr) {
       Node* const next = node->next;
-      keep(*node) ? push(node) : garbage.push(node);
+      if (keep(*node)) [[unlikely]] {
+        push(node);
+      } else {
+        garbage.push(node);
+      }
       node = next;
     }
     return garbage;
@@ -102,18 +107,17 @@ class Retired {
     return sift([](const Node&) { return false; });
   }
 
-  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
   void forget() noexcept {
     head_ = tail_ = nullptr;
-    count_ = bytes_ = 0;
+    bytes_ = 0;
   }
 
   Node* head_ = nullptr;
   Node* tail_ = nullptr;
-  std::uint64_t count_ = 0;
   std::uint64_t bytes_ = 0;
 };
 
@@ -130,12 +134,12 @@ class NodeSet {
 
 class Reclaimer {
  public:
-  static constexpr std::uint64_t kBytes = std::uint64_t{4} << 20;  // of a map, about
-  static constexpr std::uint64_t kShardBytesMin = std::uint64_t{16} << 10;
-  static constexpr std::uint64_t kPerWrite = 16;
+  static constexpr std::uint32_t kBytes = std::uint32_t{4} << 20;  // of a map, about
+  static constexpr std::uint32_t kShardBytesMin = std::uint32_t{16} << 10;
+  static constexpr std::uint32_t kPerWrite = 16;
 
   // What a shard's writers may owe before one of them reclaims.
-  [[nodiscard]] static constexpr std::uint64_t limit(std::uint32_t shards) noexcept {
+  [[nodiscard]] static constexpr std::uint32_t limit(std::uint32_t shards) noexcept {
     return std::max(kShardBytesMin, kBytes / shards);
   }
 
@@ -156,8 +160,7 @@ class Reclaimer {
       return {};
     }
     collect(kept_);
-    Garbage garbage = kept_.count() == 0 ? Garbage() : sift();
-    kept_count_.store(kept_.count(), std::memory_order_relaxed);
+    Garbage garbage = kept_.empty() ? Garbage() : sift();
     kept_bytes_.store(kept_.bytes(), std::memory_order_relaxed);
     return garbage;
   }
@@ -212,6 +215,7 @@ class Reclaimer {
     const std::lock_guard guard(sets_lock_);
     Filter filter;
     for_each_in_use([&filter](const void* object, pid_t) { filter.add(object); });
+    kept_count_.store(0, std::memory_order_relaxed);
     keeping_thread_.store(0, std::memory_order_relaxed);
     return kept_.sift([&](const Node& node) {
       if (!filter.may_contain(&node)) return false;
@@ -221,6 +225,7 @@ class Reclaimer {
         used = true;
         if (thread != 0) keeping_thread_.store(thread, std::memory_order_relaxed);
       });
+      if (used) kept_count_.fetch_add(1, std::memory_order_relaxed);
       return used;
     });
   }

@@ -85,6 +85,7 @@ class SegmentMemory {
  public:
   static constexpr std::uint32_t kChunkGroups = Segment::kChunkGroups;
   static constexpr std::uint32_t kNoChunk = ~std::uint32_t{0};
+  static constexpr std::uint32_t kTouchedChunks = 16;
   // How much is made present at a time, at most: a fifth of a millisecond's work.
   static constexpr std::size_t kSliceBytes = std::size_t{256} << 10;
 
@@ -167,8 +168,9 @@ class SegmentMemory {
     }
     if (used_ == chunk_limit_) return {kNoChunk, 0};
     const std::uint32_t id = used_++;
-    if (id < present_) return {id, 0};
-    // An eighth of what there is, so that a small map stays small.
+    // The first ones by their first touch, so that a small map stays small.
+    if (id < present_ || id < kTouchedChunks) return {id, 0};
+    // An eighth of what there is.
     const auto slice = static_cast<std::uint32_t>(kSliceBytes / chunk_slot_bytes_);
     const std::uint32_t count = std::min(std::clamp(id / 8, 1U, slice), chunk_limit_ - id);
     present_ = id + count;

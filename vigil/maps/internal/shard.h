@@ -78,9 +78,8 @@ struct ShardCounters {
   Counter resizes;   // segments replaced by larger or smaller ones
   Counter splits;
   Counter merges;
-  Counter retired;        // unlinked nodes that wait to be destroyed
-  Counter retired_bytes;  // of these
-  Counter debt;           // what writers owe (reclaimer.h)
+  Counter retired;  // unlinked nodes that wait to be destroyed
+  Counter debt;     // the bytes of these
 
   void absorb(ShardCounters& other) noexcept {
     entries.absorb(other.entries);
@@ -92,7 +91,6 @@ struct ShardCounters {
     splits.absorb(other.splits);
     merges.absorb(other.merges);
     retired.absorb(other.retired);
-    retired_bytes.absorb(other.retired_bytes);
     debt.absorb(other.debt);
   }
 };
@@ -114,30 +112,26 @@ class alignas(64) Shard {
   // Takes an unlinked node; nullptr is ignored.
   void retire(Node* node) noexcept {
     if (node == nullptr) return;
-    const std::uint64_t before = retired_.bytes();
-    retired_.push(node);
-    const std::uint64_t bytes = retired_.bytes() - before;
+    counters_.debt.add(retired_.push(node));
     counters_.retired.add(1);
-    counters_.retired_bytes.add(bytes);
-    counters_.debt.add(bytes);
   }
   enum class Due : std::uint8_t { kNothing, kReclaim, kReclaimAndWait };
   // Counts a write and says what it should do once the lock is released.
   [[nodiscard]] Due count_write() noexcept {
-    counters_.debt.add(Reclaimer::kPerWrite);
-    const std::uint64_t debt = counters_.debt.get();
+    owed_by_writes_ += Reclaimer::kPerWrite;
+    const std::uint64_t debt = counters_.debt.get() + owed_by_writes_;
     if (debt < limit_) [[likely]]
       return Due::kNothing;
-    return debt < 2 * limit_ ? Due::kReclaim : Due::kReclaimAndWait;
+    return debt < std::uint64_t{2} * limit_ ? Due::kReclaim : Due::kReclaimAndWait;
   }
   // Moves the unlinked nodes to `to`; nothing is owed any more.
   void hand_over_retired(Retired& to) noexcept {
     to.absorb(retired_);
-    for (Counter* counter : {&counters_.retired, &counters_.retired_bytes, &counters_.debt}) {
-      counter->subtract(counter->get());
-    }
+    counters_.retired.subtract(counters_.retired.get());
+    counters_.debt.subtract(counters_.debt.get());
+    owed_by_writes_ = 0;
   }
-  void set_limit(std::uint64_t limit) noexcept { limit_ = limit; }
+  void set_limit(std::uint32_t limit) noexcept { limit_ = limit; }
 
   void absorb(Shard& other) noexcept {
     counters_.absorb(other.counters_);
@@ -147,11 +141,15 @@ class alignas(64) Shard {
  private:
   SpinLock lock_;
   std::uint32_t smallest_depth_ = 0;
-  std::uint64_t limit_ = 0;  // of the debt
+  std::uint32_t limit_ = 0;  // of the debt (reclaimer.h), for:
+  std::uint32_t owed_by_writes_ = 0;
   ShardArray* forward_ = nullptr;
   ShardCounters counters_;
   Retired retired_;
 };
+
+// A map has 64 of them, and a program many maps.
+static_assert(sizeof(Shard) <= 128);
 
 class ShardArray {
  public:
@@ -215,7 +213,6 @@ class Shards {
       if (array == nullptr) continue;
       for (std::uint32_t i = 0; i < array->count(); ++i) {
         Shard& shard = array->of(i);
-        if (shard.counters().debt.get() == 0) continue;
         const std::lock_guard guard(shard.lock());
         shard.hand_over_retired(to);
       }

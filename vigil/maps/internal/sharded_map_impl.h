@@ -254,8 +254,9 @@ ShardedMap<Key, Value, Hash, Equal, kTraits>::~ShardedMap() {
     for (std::uint64_t position = 0; position != Table::kEnd;) {
       position = table_.for_segment_at(position, [&](const Place& place) {
         const Words words = table_.words(place);
-        delete value_node(words);
-        delete Keys::node(words.data());
+        for (Node* node : {value_node(words), Keys::node(words.data())}) {
+          if (node != nullptr) node->let_go();
+        }
       });
     }
   }
@@ -331,7 +332,7 @@ template <class Visitor>
 [[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::visit_slow_path(
     lookup_type key, Visitor& visitor) const {
   const Probe probe(keys_, key);
-  const Protection protection(*this, probe, Values::kHasNode || probe.needs_guard());
+  const Protection protection(*this, probe, true);
   const VisitMark mark(label_, Op::kGet);
   Words words;
   while (read(probe, protection.publish(), words)) {
@@ -786,7 +787,7 @@ ShardedMapStats ShardedMap<Key, Value, Hash, Equal, kTraits>::stats() const noex
   stats.merges_total = shards_.sum(&Counters::merges);
   stats.kept_nodes = reclaimer_.kept();
   stats.retired_nodes = shards_.sum(&Counters::retired) + reclaimer_.kept();
-  stats.retired_bytes = shards_.sum(&Counters::retired_bytes) + reclaimer_.kept_bytes();
+  stats.retired_bytes = shards_.sum(&Counters::debt) + reclaimer_.kept_bytes();
   stats.keeping_thread = reclaimer_.keeping_thread();
   stats.table_bytes = table_.bytes_in_use();
   stats.directory_bytes = table_.directory_bytes();

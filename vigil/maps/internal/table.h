@@ -116,7 +116,7 @@ class Table {
     if (!probe.may_match(slot)) [[unlikely]]
       return Search::kInterrupted;
     const bool copied =
-        copy_slot(groups, group, view.control, slot, Layout::kKeyWords, words, protect_nothing);
+        copy_slot(groups, group, view.control, slot, Layout::kKeyWords, words, ProtectNothing());
     return copied ? Search::kFound : Search::kInterrupted;
   }
 
@@ -233,7 +233,7 @@ class Table {
       const Control control = groups_.settled(place.group());
       Words words;
       if (copy_slot(groups_, place.group(), control, groups_.slot(place.group(), place.index()), 0,
-                    words, protect_nothing)) [[likely]]
+                    words, ProtectNothing())) [[likely]]
         return words;
     }
   }
@@ -412,7 +412,9 @@ class Table {
                                                       std::uint64_t version) const noexcept {
     return directory_.unchanged(hash, version) ? Search::kAbsent : Search::kInterrupted;
   }
-  static void protect_nothing(const Words&) noexcept {}
+  struct ProtectNothing {
+    void operator()(const Words&) const noexcept {}
+  };
   // The words from `first` on; whether they are of one moment, after protect(words).
   template <class Protect>
   [[gnu::always_inline]] static inline bool copy_slot(const Groups<Layout>& groups,

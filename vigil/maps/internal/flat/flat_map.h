@@ -23,7 +23,7 @@
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
-#include "vigil/maps/internal/flat_table.h"
+#include "vigil/maps/internal/flat/flat_table.h"
 #include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
@@ -115,6 +115,44 @@ class FlatMap {
     return result;
   }
 
+  // Makes the value only if there is no entry.
+  template <class... Args>
+  bool try_emplace(const Probe& probe, Args&&... args) {
+    if (table_.find(probe) != nullptr) return false;
+    table_.insert(probe, std::forward<Args>(args)...);
+    return true;
+  }
+  template <class Make>
+  GetOrInsertResult get_or_compute(const Probe& probe, Make&& make) {
+    const Slot* slot = table_.find(probe);
+    GetOrInsertResult result{slot != nullptr ? slot->value() : Value(make()), slot == nullptr};
+    if (slot == nullptr) table_.insert(probe, result.value);
+    return result;
+  }
+  template <class OnMissing, class OnPresent>
+  bool upsert(const Probe& probe, OnMissing&& on_missing, OnPresent&& on_present) {
+    if (update(probe, on_present)) return false;
+    table_.insert(probe, Value(on_missing()));
+    return true;
+  }
+  // Calls compute(std::optional<Value>&); nothing stands for no entry.
+  template <class Compute>
+  bool compute(const Probe& probe, Compute&& compute) {
+    Slot* slot = table_.find(probe);
+    std::optional<Value> value;
+    if (slot == nullptr) {
+      compute(value);
+      if (value.has_value()) table_.insert(probe, std::move(*value));
+    } else if constexpr (std::is_copy_constructible_v<Value>) {
+      value.emplace(std::as_const(slot->value()));
+      compute(value);
+      value.has_value() ? table_.replace(*slot, std::move(*value)) : table_.erase(slot);
+    } else {
+      return compute_moved(slot, compute);
+    }
+    return value.has_value();
+  }
+
   template <class V>
   std::optional<Value> exchange(lookup_type key, V&& value) {
     return exchange(probe(key), std::forward<V>(value));
@@ -149,15 +187,14 @@ class FlatMap {
   bool update(const Probe& probe, Change&& change) {
     Slot* slot = table_.find(probe);
     if (slot == nullptr) return false;
-    if constexpr (std::is_nothrow_invocable_v<Change&, Value&> ||
-                  !std::is_copy_constructible_v<Value>) {
-      change(slot->value());
-    } else {
-      Value changed(std::as_const(slot->value()));
-      change(changed);
-      table_.replace(*slot, std::move(changed));
-    }
+    change_slot(*slot, change);
     return true;
+  }
+
+  template <class Predicate, class Change>
+  bool update_if(const Probe& probe, Predicate&& predicate, Change&& change) {
+    const Slot* slot = table_.find(probe);
+    return slot != nullptr && predicate(slot->value()) && update(probe, change);
   }
 
   bool erase(lookup_type key) { return erase(probe(key)); }
@@ -195,6 +232,16 @@ class FlatMap {
     });
   }
 
+  // Calls change(lookup_type, Value&) for every entry.
+  template <class Change>
+  std::uint64_t update_all(Change&& change) {
+    table_.for_each_slot([&](Slot& slot) {
+      change_slot(slot, [&](Value& value) { change(Table::Keys::view(slot.key), value); });
+      return true;
+    });
+    return table_.size();
+  }
+
   template <class Predicate>
   std::uint64_t erase_if(Predicate&& predicate) {
     std::uint64_t erased = 0;
@@ -218,6 +265,37 @@ class FlatMap {
   void check_invariants() const { table_.check_invariants(); }
 
  private:
+  template <class Change>
+  void change_slot(Slot& slot, Change&& change) {
+    if constexpr (std::is_nothrow_invocable_v<Change&, Value&> ||
+                  !std::is_copy_constructible_v<Value>) {
+      change(slot.value());
+    } else {
+      Value changed(std::as_const(slot.value()));
+      change(changed);
+      table_.replace(slot, std::move(changed));
+    }
+  }
+
+  // compute() of a value that cannot be copied: it is moved out, and back even if compute throws.
+  template <class Compute>
+  bool compute_moved(Slot* slot, Compute&& compute) {
+    struct Borrowed {
+      ~Borrowed() {
+        if (value.has_value())
+          Table::Values::replace(slot.stored, table.allocator(), std::move(*value));
+      }
+      Table& table;
+      Slot& slot;
+      std::optional<Value> value;
+    };
+    Borrowed borrowed{table_, *slot, std::move(slot->value())};
+    compute(borrowed.value);
+    const bool present = borrowed.value.has_value();
+    if (!present) table_.erase(slot);
+    return present;
+  }
+
   Table table_;
 };
 

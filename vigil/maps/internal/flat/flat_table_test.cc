@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "vigil/maps/internal/flat_map.h"
+#include "vigil/maps/internal/flat/flat_map.h"
 
 namespace vigil::maps::internal {
 namespace {

@@ -40,8 +40,8 @@
 #include <vector>
 
 #include "vigil/base/check.h"
-#include "vigil/maps/internal/flat_keys.h"
-#include "vigil/maps/internal/flat_values.h"
+#include "vigil/maps/internal/flat/flat_keys.h"
+#include "vigil/maps/internal/flat/flat_values.h"
 #include "vigil/table/tag_group.h"
 
 namespace vigil::maps::internal {
@@ -181,6 +181,7 @@ class FlatTable {
     return slots_ == nullptr ? 0 : units_for(group_count()) * sizeof(Unit);
   }
   [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
+  [[nodiscard]] Allocator& allocator() noexcept { return allocator_; }
 
   void check_invariants() const;
 
