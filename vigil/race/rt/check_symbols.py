@@ -34,6 +34,7 @@ ALLOWED = {
     "pthread_attr_getstack": "reads a structure",
     "pthread_attr_init": "fills a structure",
     "pthread_attr_setdetachstate": "fills a structure",
+    "pthread_attr_setstacksize": "fills a structure",
     "pthread_exit": "the program asked for it",
     "pthread_getattr_np": "at the start of a thread, unrecorded",
     "pthread_key_create": "once, at start-up",

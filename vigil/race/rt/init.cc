@@ -17,6 +17,7 @@
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/descriptors.h"
+#include "vigil/race/rt/world/processors.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/thread_handles.h"
@@ -42,6 +43,7 @@ void started_internal::start() {
                    .timer_fired = virtual_timer_fired,
                    .descriptors_object = descriptors_object,
                    .outside_may_write = outside_may_write});
+  processors_init();
   threads_init();
   // Registered before any handler of the program: ours is the last before the fork and the first
   // after it, so the program's handlers may lock and allocate.

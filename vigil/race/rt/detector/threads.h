@@ -130,7 +130,7 @@ void release_thread(Thread& thread);
 // Around fork(): no other thread is inside the detector.
 void stop_threads();
 void resume_threads();
-// In the child: the others are gone.
+// In the child: the others are gone, and all that they did happened before.
 void forget_other_threads();
 
 // ---- frames

@@ -97,6 +97,7 @@ constexpr Flag kFlags[] = {
     {"events", [](const char* value) { return set_flag(value, &state.options.events); }},
     {"max_points", [](const char* value) { return set_number(value, &state.options.max_points); }},
     {"exit_code", [](const char* value) { return set_number(value, &state.options.exit_code); }},
+    {"processor", [](const char* value) { return set_number(value, &state.options.processor); }},
     {"halt", [](const char* value) { return set_flag(value, &state.options.halt); }},
 };
 

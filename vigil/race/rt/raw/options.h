@@ -26,9 +26,10 @@ struct Options {
   char decisions[1024] = "";  // recipe to replay
   char conflicts[1024] = "";  // program points where points=conflicts may switch
   bool events = false;
-  std::uint64_t max_points = 20'000'000;  // scheduling points before a run is a livelock
+  std::uint64_t max_points = 20'000'000;  // scheduling points at which a run ends
   std::uint32_t exit_code = 66;           // of the program when there are findings
-  bool halt = false;                      // end the program at the first finding
+  std::uint32_t processor = ~0U;  // controlled: the one that all threads run on; ~0: not chosen
+  bool halt = false;              // end the program at the first finding
 };
 
 // Context: init and later.

@@ -251,6 +251,8 @@ void signal_descriptors_written() {
 
 void descriptors_shared() { state.shared = true; }
 
+bool other_processes() { return state.shared; }
+
 bool outside_may_write() {
   return state.socket_waiters != 0 || state.shared || state.has_signal_descriptors;
 }

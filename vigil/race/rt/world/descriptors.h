@@ -75,6 +75,9 @@ void signal_descriptors_written();
 // The process is about to fork: from now on another one may write to its descriptors.
 void descriptors_shared();
 
+// Whether the process forked.
+bool other_processes();
+
 // Whether a wait that only another process can end is possible: then it is no deadlock.
 bool outside_may_write();
 
