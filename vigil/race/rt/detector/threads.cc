@@ -302,6 +302,7 @@ Thread* add_thread(Thread& creator, Address pc) {
   thread->released = false;
   thread->ignoring = 0;
   thread->held_count = 0;
+  thread->resting = nullptr;
   ThreadInfo& info = thread_info(thread->number);
   info.created_by = creator.number;
   info.created_at = stack_at(creator, pc);
@@ -329,6 +330,18 @@ void leave(Thread& thread) {
   forget_fence(thread.acquire_fence);
   forget_fence(thread.release_fence);
   if (thread.released) enter_ended(thread);
+}
+
+void exchange(Thread& from, Thread& to) {
+  from.resting = thread_frame;
+  {
+    const SpinGuard guard(state.lock);
+    from.base = nullptr;
+  }
+  thread_self = nullptr;
+  Frame* const rested = to.resting;
+  become(to);
+  if (rested != nullptr) thread_frame = rested;
 }
 
 void abandon_thread(Thread& thread) {
