@@ -102,6 +102,22 @@ int main(int, char** arguments) {
 """
 
 
+# Its own suppressions, as ThreadSanitizer asks for them.
+KNOWN = RACY_C + """
+const char *__tsan_default_suppressions(void) { return "race:^main$\\n"; }
+"""
+
+BUSY = """
+#include <atomic>
+#include <thread>
+std::atomic<long> count;
+int main() {
+  std::thread other([] { for (int i = 0; i < 100000; ++i) count.fetch_add(i); });
+  other.join();
+}
+"""
+
+
 class RaceCommandTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -109,7 +125,8 @@ class RaceCommandTest(unittest.TestCase):
         cls.path = pathlib.Path(cls.folder.name)
         for name, text in {"racy.cc": RACY, "racy.c": RACY_C, "deadlock.cc": DEADLOCK,
                            "quiet.cc": QUIET, "relay.cc": RELAY, "endless.cc": ENDLESS,
-                           "plugin.cc": PLUGIN, "host.cc": HOST}.items():
+                           "plugin.cc": PLUGIN, "host.cc": HOST, "known.c": KNOWN,
+                           "busy.cc": BUSY}.items():
             (cls.path / name).write_text(text)
         for name in ("racy", "deadlock", "quiet"):
             cls.call("cxx", "-std=c++20", "-O1", f"{name}.cc", "-o", name)
@@ -128,6 +145,15 @@ class RaceCommandTest(unittest.TestCase):
             raise AssertionError(f"vigil race {' '.join(arguments)}: exit {result.returncode}, "
                                  f"not {code}\n{result.stdout}{result.stderr}")
         return result
+
+    def start(self, program, code, **environment):
+        """Runs a program by itself, with vigil in PATH; what it wrote to standard error."""
+        folder = str(pathlib.Path(VIGIL).resolve().parent)
+        result = subprocess.run([f"./{program}"], cwd=self.path, text=True, capture_output=True,
+                                env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}",
+                                     **environment}, timeout=60, check=False)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stderr
 
     def report(self, name):
         return json.loads((self.path / name).read_text())
@@ -240,6 +266,45 @@ class RaceCommandTest(unittest.TestCase):
         self.assertIn("bad.txt:1: ",
                       self.call("run", "--suppressions", "bad.txt", "--", "./racy", code=2).stderr)
 
+    def test_a_program_started_by_itself_names_what_it_finds_if_vigil_is_in_the_path(self):
+        text = self.start("racy", 66)
+        self.assertIn("data race on 'hits'", text)
+        self.assertIn("racy.cc:5", text)
+        plain = self.start("racy", 66, PATH="/nowhere")
+        self.assertIn("vigil race: data race", plain)
+        self.assertIn("with vigil in PATH", plain)
+
+    def test_a_program_may_bring_suppressions_as_for_threadsanitizer(self):
+        self.call("cc", "-O1", "known.c", "-o", "known")
+        self.assertEqual(self.start("known", 0), "")
+        self.assertIn("no finding", self.call("run", "--schedules", "5", "--", "./known").stdout)
+        self.assertIn("need vigil in PATH", self.start("known", 66, PATH="/nowhere"))
+
+    def test_threadsanitizers_options_mean_the_same_or_are_told(self):
+        (self.path / "options.txt").write_text("race:^handle$\n")
+        self.assertEqual(self.start("racy", 0, TSAN_OPTIONS="suppressions=options.txt"), "")
+        self.start("racy", 9, TSAN_OPTIONS="exitcode=9:halt_on_error=1")
+        self.start("racy", 42, TSAN_OPTIONS="exitcode=9", VIGIL_RACE_OPTIONS="exit_code=42")
+        text = self.start("quiet", 0, TSAN_OPTIONS="history_size=7 second_deadlock_stack=1")
+        self.assertIn("mean nothing here", text)
+        self.assertIn("history_size second_deadlock_stack", text)
+        self.assertNotIn("data race", self.start("racy", 66, TSAN_OPTIONS="log_path=log"))
+        logs = list(self.path.glob("log.*"))
+        self.assertEqual(len(logs), 1)
+        self.assertIn("data race on 'hits'", logs[0].read_text())
+
+    def test_the_end_of_max_points_is_no_livelock(self):
+        self.call("cxx", "-O1", "busy.cc", "-o", "busy")
+        text = self.call("run", "--schedules", "1", "--max-points", "1000", "--", "./busy").stdout
+        self.assertIn("ended by --max-points, no finding so far", text)
+        self.call("run", "--schedules", "1", "--", "./busy")
+
+    def test_a_record_file_is_shown_with_names(self):
+        self.start("racy", 66, VIGIL_RACE_OPTIONS="out=racy.records")
+        self.assertIn("data race on 'hits'", self.call("show", "racy.records").stdout)
+        self.call("show", "absent.records", code=2)
+        self.call("show", "--latest-of", "x", "racy.records", code=2)
+
     def test_a_schedule_without_an_end_is_killed_and_reported(self):
         self.call("cxx", "endless.cc", "-o", "endless")
         text = self.call("run", "--timeout-s", "1", "--", "./endless", code=1).stdout
@@ -257,7 +322,7 @@ class RaceCommandTest(unittest.TestCase):
         self.assertIn("unknown command", self.call("walk", code=2).stderr)
 
     def test_every_command_has_help_with_an_example(self):
-        for command in ("cc", "cxx", "run", "replay", "minimize"):
+        for command in ("cc", "cxx", "run", "replay", "show", "minimize"):
             self.assertIn("Examples:", self.call(command, "--help").stdout)
         self.assertIn("Example:", self.call("--help").stdout)
 

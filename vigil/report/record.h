@@ -38,6 +38,7 @@ enum class RecordKind : std::uint16_t {
   kEvent,
   kDecision,
   kNote,
+  kSuppressions,  // a NoteRecord: the program's own, lines as in a suppressions file
 };
 
 struct RecordHeader {

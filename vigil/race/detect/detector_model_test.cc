@@ -118,7 +118,7 @@ class RealDetector {
  public:
   RealDetector() : entries_(4096) {
     pool_.init(allocate_for_test);
-    evicted_.init(entries_.data(), 4096);
+    evicted_.init(entries_.data(), 4096, heads_, 8);
     for (Slot thread = 0; thread < kThreads; ++thread) clocks_[thread].set(thread, 1);
   }
 
@@ -160,6 +160,7 @@ class RealDetector {
   }
 
   std::vector<EvictedCells::Entry> entries_;
+  std::uint32_t heads_[256] = {};
   EvictedCells evicted_;
   ClockPool pool_;
   VectorClock clocks_[kThreads];

@@ -27,18 +27,26 @@ void EvictedCells::remove(std::uint32_t* link) {
   --size_;
 }
 
+void EvictedCells::remove_from(std::uint32_t* link, std::uintptr_t begin, std::uintptr_t end) {
+  while (*link != 0) {
+    Entry& entry = entries_[*link];
+    if (entry.word >= begin && entry.word < end) {
+      remove(link);
+    } else {
+      link = &entry.next;
+    }
+  }
+}
+
 void EvictedCells::reset(std::uintptr_t begin, std::uintptr_t end) {
   if (empty()) return;
-  for (std::uint32_t& head : heads_) {
-    std::uint32_t* link = &head;
-    while (*link != 0) {
-      Entry& entry = entries_[*link];
-      if (entry.word >= begin && entry.word < end) {
-        remove(link);
-      } else {
-        link = &entry.next;
-      }
-    }
+  const std::uint32_t heads = std::uint32_t{1} << heads_log2_;
+  if ((end - begin) / 8 >= heads) {
+    for (std::uint32_t head = 0; head < heads; ++head) remove_from(&heads_[head], begin, end);
+    return;
+  }
+  for (std::uintptr_t word = begin; word < end && !empty(); word += 8) {
+    remove_from(&heads_[head_of(word)], begin, end);
   }
 }
 

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "vigil/race/detect/evicted_cells.h"
@@ -102,7 +105,8 @@ TEST_F(ShadowWordTest, AReadIsNotARecordedWrite) {
 TEST(EvictedCellsTest, FindsAndDropsLikeTheWordItself) {
   std::vector<EvictedCells::Entry> memory(16);
   EvictedCells evicted;
-  evicted.init(memory.data(), 16);
+  std::uint32_t heads[4] = {};
+  evicted.init(memory.data(), 16, heads, 2);
   VectorClock clock;
   clock.set(1, 1);
   evicted.add(64, cell_base(0, 1) | kAllBytes | kReadCell | 10);
@@ -118,10 +122,32 @@ TEST(EvictedCellsTest, FindsAndDropsLikeTheWordItself) {
   EXPECT_TRUE(evicted.empty());
 }
 
+// Ranges of fewer and of more words than there are lists.
+TEST(EvictedCellsTest, ForgetsTheWordsOfARangeAndNoOthers) {
+  std::vector<EvictedCells::Entry> memory(64);
+  std::uint32_t heads[8] = {};
+  VectorClock clock;
+  for (std::uintptr_t words = 1; words < 32; ++words) {
+    EvictedCells evicted;
+    std::fill(std::begin(heads), std::end(heads), 0);
+    evicted.init(memory.data(), 64, heads, 3);
+    for (std::uintptr_t word = 0; word < 32; ++word) {
+      evicted.add(word * 8, cell_base(0, 1) | kAllBytes | 1);
+    }
+    evicted.reset(8, 8 + words * 8);
+    std::uintptr_t left = 0;
+    for (std::uintptr_t word = 0; word < 32; ++word) {
+      evicted.check(word * 8, cell_base(1, 1) | kAllBytes, clock, [&](Cell) { ++left; });
+    }
+    EXPECT_EQ(left, 32 - std::min<std::uintptr_t>(words, 31));
+  }
+}
+
 TEST(EvictedCellsTest, CountsWhatDoesNotFit) {
   std::vector<EvictedCells::Entry> memory(3);
   EvictedCells evicted;
-  evicted.init(memory.data(), 3);
+  std::uint32_t heads[4] = {};
+  evicted.init(memory.data(), 3, heads, 2);
   for (int count = 0; count < 5; ++count) evicted.add(8, cell_base(0, 1) | kAllBytes);
   EXPECT_EQ(evicted.forgotten(), 3U);
 }

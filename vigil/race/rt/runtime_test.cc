@@ -70,10 +70,10 @@ INSTANTIATE_TEST_SUITE_P(
     Programs, RuntimeTest,
     testing::Combine(testing::Values("default", "clang14", "clang19"),
                      testing::Values("atomic_operations", "copy_race", "double_free",
-                                     "failed_exchange", "fences", "fork_while_busy", "free_race",
-                                     "heap_contents", "heap_reuse", "library_user", "many_releases",
-                                     "many_threads", "neighbouring_atomics", "plain_race",
-                                     "use_after_free")),
+                                     "failed_exchange", "fences", "fiber_race", "fibers",
+                                     "fork_while_busy", "free_race", "heap_contents", "heap_reuse",
+                                     "library_user", "many_releases", "many_threads",
+                                     "neighbouring_atomics", "plain_race", "use_after_free")),
     [](const auto& parameter) {
       return std::get<0>(parameter.param) + "_" + std::get<1>(parameter.param);
     });

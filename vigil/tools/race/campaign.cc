@@ -155,10 +155,24 @@ Result<ScheduleResult> Campaign::examine(ScheduleOutcome outcome, bool has_outpu
     if (refused) return Error{on_one_line(result.outcome.output)};
     return without_record(options_, result.outcome);
   }
+  use_suppressions_of(result);
   name_findings(&result);
   add_end_of_process(&result);
   count(result);
   return result;
+}
+
+// Those that the program brings itself, the same in each schedule.
+void Campaign::use_suppressions_of(const ScheduleResult& result) {
+  if (suppressions_ == nullptr) return;
+  for (const RecordedProcess& process : result.recording.processes) {
+    for (const std::string& text : process.suppressions) {
+      if (!own_suppressions_.insert(text).second) continue;
+      if (Result<void> added = suppressions_->add(text, "the program"); !added) {
+        totals_.notes.insert(added.error().message);
+      }
+    }
+  }
 }
 
 void Campaign::name_findings(ScheduleResult* result) {

@@ -73,6 +73,7 @@ class Campaign {
 
  private:
   Result<ScheduleResult> examine(ScheduleOutcome outcome, bool has_output);
+  void use_suppressions_of(const ScheduleResult& result);
   void name_findings(ScheduleResult* result);
   void add_end_of_process(ScheduleResult* result);
   void learn_conflicts(const RecordedProcess& process, const RecordedFinding& finding);
@@ -84,6 +85,7 @@ class Campaign {
   FindingTable table_;
   CampaignTotals totals_;
   std::set<std::uint64_t> conflicts_;
+  std::set<std::string> own_suppressions_;
 };
 
 // The command that shows the schedule again.

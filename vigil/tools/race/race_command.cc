@@ -16,6 +16,7 @@ constexpr Command kCommands[] = {
     {"cxx", "the same for C++, as g++ would", race::run_cxx},
     {"run", "run a program under many schedules and report what goes wrong", race::run_run},
     {"replay", "run the one schedule that showed a finding", race::run_replay},
+    {"show", "print the findings of a record file with names", race::run_show},
     {"minimize", "find the shortest schedule that shows it", race::run_minimize},
 };
 

@@ -19,6 +19,7 @@ int run_cc(std::span<const char* const> arguments);
 int run_cxx(std::span<const char* const> arguments);
 int run_run(std::span<const char* const> arguments);
 int run_replay(std::span<const char* const> arguments);
+int run_show(std::span<const char* const> arguments);
 int run_minimize(std::span<const char* const> arguments);
 
 }  // namespace race

@@ -76,6 +76,10 @@ class Collector {
         return keep<report::NoteRecord>(record, [&](const auto&) {
           process.notes.push_back(record.tail_text<report::NoteRecord>());
         });
+      case RecordKind::kSuppressions:
+        return keep<report::NoteRecord>(record, [&](const auto&) {
+          process.suppressions.push_back(record.tail_text<report::NoteRecord>());
+        });
       case RecordKind::kFinding:
         return keep<report::FindingRecord>(record, [&](const auto& finding) {
           process.findings.emplace_back().finding = finding;

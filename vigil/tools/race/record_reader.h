@@ -42,6 +42,7 @@ struct RecordedProcess {
   std::vector<RecordedFinding> findings;
   std::vector<report::DecisionRecord> decisions;
   std::vector<std::string> notes;
+  std::vector<std::string> suppressions;  // the program's own
   std::optional<report::SummaryRecord> summary;
   std::uint64_t events = 0;
 

@@ -37,21 +37,17 @@ Error system_error(std::string_view what) {
   return Error{std::string(what).append(": ").append(std::strerror(errno))};
 }
 
-// The CPU for the slot-th of the programs that run at the same time.
-cpu_set_t one_cpu(unsigned slot) {
+// The processor for the slot-th of the programs that run at the same time; -1 if none is known.
+int processor_of(unsigned slot) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof allowed, &allowed);
   const auto count = static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
   unsigned left = slot % count;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed) || left-- != 0) continue;
-    CPU_SET(cpu, &one);
-    return one;
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (CPU_ISSET(static_cast<std::size_t>(processor), &allowed) && left-- == 0) return processor;
   }
-  return allowed;
+  return -1;
 }
 
 // The environment of this process with VIGIL_RACE_OPTIONS replaced.
@@ -75,8 +71,6 @@ class Environment {
 struct Child {
   char* const* arguments;
   char* const* environment;
-  bool pinned;
-  cpu_set_t cpu;
   int output;  // -1: keep
   int input;   // -1: keep
   int failure;
@@ -89,7 +83,6 @@ struct Child {
       dup2(output, STDOUT_FILENO);
       dup2(output, STDERR_FILENO);
     }
-    if (pinned) sched_setaffinity(0, sizeof cpu, &cpu);
     // Where a container forbids it, addresses differ from run to run and nothing else.
     const int before = personality(0xffffffff);
     if (before >= 0) personality(static_cast<unsigned long>(before) | ADDR_NO_RANDOMIZE);
@@ -171,6 +164,10 @@ Result<ScheduleProcess> ScheduleProcess::start(const Launch& launch) {
   if (!launch.pass_output) schedule.output_ = memory_file();
   std::string text = runtime_options(*launch.options, launch.seed, launch.record_events);
   text += " out=" + schedule.records_.path();
+  // The program goes there by itself: it shall see all processors that it had.
+  if (const int processor = processor_of(launch.slot); processor >= 0) {
+    text += " processor=" + std::to_string(processor);
+  }
   if (launch.decisions) {
     schedule.decisions_ = memory_file(*launch.decisions);
     text += " decisions=" + schedule.decisions_.path();
@@ -192,10 +189,8 @@ Result<ScheduleProcess> ScheduleProcess::start(const Launch& launch) {
     return system_error("cannot make a file for the records");
   const OwnedFile read_end(failure[0]);
   OwnedFile write_end(failure[1]);
-  const Child child = {
-      arguments.data(),     environment.get(),         launch.options->controlled(),
-      one_cpu(launch.slot), schedule.output_.number(), input.number(),
-      write_end.number()};
+  const Child child = {arguments.data(), environment.get(), schedule.output_.number(),
+                       input.number(), write_end.number()};
   schedule.process_ = fork();
   if (schedule.process_ < 0) return system_error("cannot start a process");
   if (schedule.process_ == 0) child.run();

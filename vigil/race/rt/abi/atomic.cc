@@ -121,6 +121,13 @@ void point_at(PointKind kind, const volatile void* object, U64 value, Address pc
   scheduling_point(kind, object, value);
 }
 
+// `value` is what a store writes and what any other finds: an operation that meets the same value
+// again and again waits for another thread.
+template <class T>
+[[gnu::noinline]] void point_at_write(const volatile T* object, T value, Address pc) {
+  point_at(PointKind::kAtomicWrite, object, static_cast<U64>(value), pc);
+}
+
 template <class T>
 [[gnu::always_inline]] inline T load(const volatile T* object, int order, Address pc) {
   // Also with one thread: its loop may wait for a signal.
@@ -143,7 +150,7 @@ template <class T>
 [[gnu::always_inline]] inline void store(volatile T* object, T value, int order, Address pc) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real_store(object, value);
-  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
+  if (__builtin_expect(points_wanted(), 0)) point_at_write(object, value, pc);
   atomic_access<T, kAtomicCell>(object, pc);
   if (!releases(order)) {
     publish_fence(*thread, address_of(object));
@@ -163,7 +170,7 @@ template <class T, class Real>
 [[gnu::always_inline]] inline T modify(volatile T* object, int order, Address pc, Real real) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real();
-  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
+  if (__builtin_expect(points_wanted(), 0)) point_at_write(object, real_load(object), pc);
   atomic_access<T, kAtomicCell>(object, pc);
   if ((order & kOrderMask) == __ATOMIC_RELAXED) {
     publish_fence(*thread, address_of(object));
@@ -193,7 +200,7 @@ template <class T>
                                             int failure_order, Address pc) {
   Thread* const thread = thread_self;
   if (!is_recording(thread)) return real_exchange_if(object, expected, desired);
-  if (__builtin_expect(points_wanted(), 0)) point_at(PointKind::kAtomicWrite, object, 0, pc);
+  if (__builtin_expect(points_wanted(), 0)) point_at_write(object, real_load(object), pc);
   atomic_access<T, kAtomicCell>(object, pc);
   const InsideScope inside(*thread);
   bool released = false;

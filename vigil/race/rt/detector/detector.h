@@ -76,6 +76,14 @@ void thread_joined(Thread* thread);
 void thread_detached(Thread* thread);
 void thread_named(Thread* thread, const char* name);
 
+// ---- fibers: stacks that a program switches between by itself, each a thread of its own for the
+// detector. The kernel's threads are the first fibers, and must be left for good on theirs.
+
+// The calling fiber goes on as `fiber`. With `synchronised`, what it did happens before what comes.
+void switch_to_fiber(Thread* fiber, bool synchronised);
+// It ran for the last time, and is not the calling one.
+void fiber_destroyed(Thread* fiber);
+
 // From 0, the main thread, in the order of creation; as in the records.
 std::uint32_t thread_number(const Thread* thread);
 

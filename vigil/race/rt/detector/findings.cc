@@ -7,6 +7,7 @@
 #include "vigil/race/detect/spin_lock.h"
 #include "vigil/race/rt/detector/finding_records.h"
 #include "vigil/race/rt/detector/heap.h"
+#include "vigil/race/rt/detector/named_report.h"
 #include "vigil/race/rt/detector/plain_report.h"
 #include "vigil/race/rt/detector/records.h"
 #include "vigil/race/rt/raw/copy.h"
@@ -118,16 +119,25 @@ void start_finding(Kind kind) {
   state.finding.locks_of = nullptr;
 }
 
+// False if the program's own suppressions name the finding.
+bool write_finding() {
+  if (!recording_to_file()) {
+    print_finding(state.finding);
+    return true;
+  }
+  record_finding(state.finding);
+  if (options().out[0] != 0) return true;
+  const NamedReport report = print_named(record_file());
+  if (report == NamedReport::kFailed) print_finding(state.finding);
+  return report != NamedReport::kSuppressed;
+}
+
 // REQUIRES: the lock. Gives it back, because the program may end here.
 void emit() {
-  ++state.finding_count;
-  if (recording_to_file()) {
-    record_finding(state.finding);
-  } else {
-    print_finding(state.finding);
-  }
+  const bool counts = write_finding();
+  state.finding_count += counts ? 1 : 0;
   state.lock.unlock();
-  if (!options().halt) return;
+  if (!counts || !options().halt) return;
   raw_syscall(SYS_exit_group, finish_process(0));
 }
 

@@ -190,7 +190,7 @@ void print_finding(const Finding& finding) {
   for (std::size_t index = 0; index < finding.access_count; ++index) {
     add_creation(finding.accesses[index].thread);
   }
-  state.text << "  (run it under `vigil race run` to see names and source lines)\n";
+  state.text << "  (names and source lines: with vigil in PATH, or under `vigil race run`)\n";
   state.text.write();
 }
 

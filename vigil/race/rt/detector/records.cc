@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -134,10 +135,30 @@ void put_thread(std::uint32_t number) {
 
 }  // namespace
 
+namespace {
+
+// For a program that was started by itself, with vigil at hand to name what is found. Its number is
+// none that the program would be given.
+long nameless_file() {
+  constexpr int kHighNumber = 900;
+  const long made = raw_syscall(SYS_memfd_create, "vigil-race", MFD_CLOEXEC);
+  if (made < 0) return made;
+  const long file = raw_syscall(SYS_fcntl, made, F_DUPFD_CLOEXEC, kHighNumber);
+  if (file < 0) return made;
+  raw_syscall(SYS_close, made);
+  raw_syscall(SYS_fcntl, file, F_SETFL, O_APPEND);
+  return file;
+}
+
+}  // namespace
+
 void records_init() {
-  if (options().out[0] == 0) return;
-  state.file = raw_syscall(SYS_openat, AT_FDCWD, options().out,
-                           O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  const bool named = options().out[0] != 0;
+  if (!named && options().tool[0] == 0) return;
+  state.file = named ? raw_syscall(SYS_openat, AT_FDCWD, options().out,
+                                   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)
+                     : nameless_file();
+  if (state.file < 0 && !named) return;
   if (state.file < 0) fail("cannot open the record file");
   state.buffer = map_array<char>(kBuffer);
   state.stacks_written = map_array<std::uint64_t>(StackTree::kNodes / 64);
@@ -151,6 +172,19 @@ void records_init() {
 }
 
 bool recording_to_file() { return state.file >= 0; }
+
+long record_file() { return state.file; }
+
+void record_suppressions(const char* text) {
+  constexpr std::size_t kSuppressionsMax = 64 << 10;
+  if (!recording_to_file()) return;
+  report::NoteRecord record{};
+  const SpinGuard guard(state.lock);
+  const std::size_t length = raw_length(text);
+  put(RecordKind::kSuppressions, &record.header, sizeof(record), text,
+      length < kSuppressionsMax ? length : kSuppressionsMax);
+  write_buffer();
+}
 
 void record_stack(StackId stack) {
   if (!recording_to_file()) return;
@@ -211,7 +245,7 @@ void write_record(const RecordHeader* record) {
 void report_note(const char* text) {
   report::NoteRecord record{};
   const std::size_t length = raw_length(text) + 1;
-  if (recording_to_file()) {
+  if (recording_to_file() && options().out[0] != 0) {
     const SpinGuard guard(state.lock);
     put(RecordKind::kNote, &record.header, sizeof(record), text, length);
     return;

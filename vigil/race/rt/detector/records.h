@@ -14,11 +14,18 @@
 
 namespace vigil::race {
 
-// Opens the file of the option `out`. Context: init.
+// Opens the file of the option `out`; without one, if vigil can be found, a file without a name
+// that named_report.h reads. Context: init.
 void records_init();
 
 // Whether there is a record file.
 bool recording_to_file();
+
+// Its descriptor; -1 if there is none.
+long record_file();
+
+// The program's own suppressions, lines as in a file of them.
+void record_suppressions(const char* text);
 
 // Writes the stack, module or thread unless it was written before.
 void record_stack(StackId stack);

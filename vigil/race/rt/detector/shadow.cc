@@ -12,9 +12,10 @@ namespace {
 
 // Of an allocation only so much is marked as written, of a freed block as freed: marking touches
 // four times as much memory.
-constexpr std::size_t kMarkedMax = 16 << 10;
+constexpr std::size_t kMarkedMax = 64 << 10;
 constexpr std::size_t kFreedMax = 1024;
 constexpr std::uint32_t kEvictedMax = 1 << 22;
+constexpr unsigned kEvictedHeadsLog2 = 20;
 
 struct State {
   // Controlled mode forgets nothing: what is pushed out of a shadow word is kept here.
@@ -65,7 +66,9 @@ void shadow_init(ReportConflict* report) {
   map_shadow_memory();
   state.report = report;
   state.keeps_evicted = options().mode == Mode::kControlled;
-  state.evicted.init(map_array<EvictedCells::Entry>(kEvictedMax), kEvictedMax);
+  state.evicted.init(map_array<EvictedCells::Entry>(kEvictedMax), kEvictedMax,
+                     map_array<std::uint32_t>(std::size_t{1} << kEvictedHeadsLog2),
+                     kEvictedHeadsLog2);
 }
 
 [[gnu::noinline]] void record_access(ShadowWord* word, Cell access, Address address, Address pc) {

@@ -68,6 +68,23 @@ void thread_detached(Thread* thread) {
   if (thread != nullptr) release_thread(*thread);
 }
 
+void switch_to_fiber(Thread* fiber, bool synchronised) {
+  Thread* const self = thread_self;
+  if (self == nullptr || fiber == nullptr || self == fiber) return;
+  if (synchronised) {
+    const InsideScope inside(*self);
+    fiber->clock.join(self->clock);
+    next_epoch(*self);
+  }
+  exchange(*self, *fiber);
+}
+
+void fiber_destroyed(Thread* fiber) {
+  if (fiber == nullptr || fiber == thread_self) return;
+  heap_thread_finished(fiber->heap);
+  abandon_thread(*fiber);
+}
+
 void before_fork() {
   stop_threads();
   heap_lock();

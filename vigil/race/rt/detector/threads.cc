@@ -302,6 +302,7 @@ Thread* add_thread(Thread& creator, Address pc) {
   thread->released = false;
   thread->ignoring = 0;
   thread->held_count = 0;
+  thread->resting = nullptr;
   ThreadInfo& info = thread_info(thread->number);
   info.created_by = creator.number;
   info.created_at = stack_at(creator, pc);
@@ -331,6 +332,18 @@ void leave(Thread& thread) {
   if (thread.released) enter_ended(thread);
 }
 
+void exchange(Thread& from, Thread& to) {
+  from.resting = thread_frame;
+  {
+    const SpinGuard guard(state.lock);
+    from.base = nullptr;
+  }
+  thread_self = nullptr;
+  Frame* const rested = to.resting;
+  become(to);
+  if (rested != nullptr) thread_frame = rested;
+}
+
 void abandon_thread(Thread& thread) {
   {
     const SpinGuard guard(state.lock);
@@ -358,13 +371,38 @@ void resume_threads() {
   state.world_lock.unlock();
 }
 
+namespace {
+
+// The only thread of a forked child: what the others did in the parent happened before the fork.
+void know_everything(Thread& survivor) {
+  // Slots that no thread is in are used up and never given again.
+  for (Slot slot = 0; slot < state.slots_used; ++slot) {
+    if (slot != survivor.slot) survivor.clock.set(slot, kEpochMax);
+  }
+  for (std::uint32_t index = 0; index < state.table_size; ++index) {
+    const Thread& thread = *state.table[index];
+    if (&thread == &survivor || !thread.has_slot) continue;
+    survivor.clock.set(thread.slot, thread.clock.epoch(thread.slot));
+  }
+}
+
+// A thread of the parent, in the child: as if it had been joined.
+void end_in_child(Thread& thread) {
+  thread.inside = 0;
+  thread.base = nullptr;
+  const bool in_list = thread.state == ThreadState::kFinished && thread.released;
+  thread.state = ThreadState::kFinished;
+  thread.released = true;
+  if (!in_list) enter_ended(thread);
+}
+
+}  // namespace
+
 void forget_other_threads() {
+  if (thread_self != nullptr) know_everything(*thread_self);
   for (std::uint32_t index = 0; index < state.table_size; ++index) {
     Thread& thread = *state.table[index];
-    if (&thread == thread_self) continue;
-    thread.inside = 0;
-    thread.base = nullptr;
-    thread.state = ThreadState::kFinished;
+    if (&thread != thread_self) end_in_child(thread);
   }
 }
 

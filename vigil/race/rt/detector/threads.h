@@ -67,8 +67,9 @@ class Thread {
   // relaxed stores. Null until the thread's first such operation.
   VectorClock* acquire_fence = nullptr;
   VectorClock* release_fence = nullptr;
-  Frame* frames = nullptr;  // [0] is the empty stack
-  Cell* base = nullptr;     // the running thread's `thread_base`
+  Frame* frames = nullptr;   // [0] is the empty stack
+  Frame* resting = nullptr;  // of a fiber that does not run: where its calls stand
+  Cell* base = nullptr;      // the running thread's `thread_base`
   Address stack_begin = 0;
   Address stack_end = 0;
   std::uint32_t held_count = 0;
@@ -122,6 +123,8 @@ Thread* add_thread(Thread& creator, Address pc);
 void become(Thread& thread);
 // The calling thread, which is this one, is none from now on.
 void leave(Thread& thread);
+// The calling thread, which is `from`, is `to` from now on, and may be `from` again.
+void exchange(Thread& from, Thread& to);
 // It never ran.
 void abandon_thread(Thread& thread);
 // It was joined or detached: its slot may be another's as soon as it has ended.
@@ -130,7 +133,7 @@ void release_thread(Thread& thread);
 // Around fork(): no other thread is inside the detector.
 void stop_threads();
 void resume_threads();
-// In the child: the others are gone.
+// In the child: the others are gone, and all that they did happened before.
 void forget_other_threads();
 
 // ---- frames

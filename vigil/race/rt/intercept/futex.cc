@@ -7,9 +7,11 @@
 // The values in the words are atomic variables of the program: they carry the happens-before.
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 
@@ -18,6 +20,8 @@
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/descriptor_calls.h"
+#include "vigil/race/rt/world/descriptors.h"
+#include "vigil/race/rt/world/processors.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
@@ -34,6 +38,18 @@ struct Arguments {
   }
 };
 
+// A word that another process may change and wake; the time is the kernel's as it stands.
+long futex_wait_outside(const Arguments& arguments) {
+  const long* a = arguments.values;
+  long result = 0;
+  {
+    const ExternalWait outside("futex wait");
+    result = raw_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
+  }
+  deliver_signals();
+  return result;
+}
+
 // As the system call gives them: the result or -errno.
 long futex_wait_controlled(const Arguments& arguments, int operation) {
   auto* word = arguments.at<std::uint32_t*>(0);
@@ -41,6 +57,9 @@ long futex_wait_controlled(const Arguments& arguments, int operation) {
   const auto* time = arguments.at<const timespec*>(3);
   scheduling_point(PointKind::kSync, word);
   if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != expected) return -EAGAIN;
+  if ((operation & FUTEX_PRIVATE_FLAG) == 0 && other_processes()) {
+    return futex_wait_outside(arguments);
+  }
   std::uint64_t deadline = kNever;
   if (time != nullptr && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT) {
     deadline = deadline_after(nanoseconds_of(*time));
@@ -103,6 +122,17 @@ long futex(const Arguments& arguments) {
   return raw_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+long affinity(long number, const Arguments& arguments) {
+  const std::uint32_t task = task_with_processors(arguments.at<pid_t>(0));
+  const auto size = arguments.at<std::size_t>(1);
+  auto* const set = arguments.at<cpu_set_t*>(2);
+  if (task == kNoTask) return raw_syscall(number, arguments.values[0], size, set);
+  if (number == SYS_sched_setaffinity) return -set_processors(task, size, set);
+  const int error = get_processors(task, size, set);
+  // The kernel tells how many bytes it filled.
+  return error != 0 ? -error : static_cast<long>(std::min(size, sizeof(cpu_set_t)));
+}
+
 long call(long number, const Arguments& arguments) {
   const long* a = arguments.values;
   switch (number) {
@@ -114,6 +144,9 @@ long call(long number, const Arguments& arguments) {
         return a[1];
       }
       break;
+    case SYS_sched_getaffinity:
+    case SYS_sched_setaffinity:
+      return affinity(number, arguments);
     case SYS_kill:
       return kill_process(arguments.at<pid_t>(0), arguments.at<int>(1));
     case SYS_tgkill:

@@ -231,12 +231,20 @@ VIGIL_INTERCEPTOR int epoll_ctl(int group, int operation, int descriptor,
 namespace {
 
 template <class Call>
+int epoll_controlled(int group, int timeout_ms, Call call) {
+  if (is_internal(group) || timeout_ms == 0) {
+    return wait_inside(deadline_of_milliseconds(timeout_ms), "epoll_wait", [&] { return call(0); });
+  }
+  scheduling_point(PointKind::kIo, descriptors_object());
+  pthread_testcancel();
+  return wait_outside("epoll_wait", [&] { return call(timeout_ms); });
+}
+
+template <class Call>
 int epoll(int group, int timeout_ms, Address pc, Call call) {
   descriptor_used(group, pc);
-  const int found =
-      controlled_task() != kNoTask
-          ? wait_inside(deadline_of_milliseconds(timeout_ms), "epoll_wait", [&] { return call(0); })
-          : wait_free([&] { return call(timeout_ms); });
+  const int found = controlled_task() != kNoTask ? epoll_controlled(group, timeout_ms, call)
+                                                 : wait_free([&] { return call(timeout_ms); });
   if (found > 0) descriptor_read(group, pc);
   return found;
 }

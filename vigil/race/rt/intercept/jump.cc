@@ -78,7 +78,7 @@ VIGIL_INTERCEPTOR SetJump vigil_race_note_sigsetjmp(const void* buffer) {
 // setjmp(buffer) saves the signal mask in BSD's sense only; the C library's is _setjmp.
 __asm__(R"(
   .text
-  .globl setjmp, _setjmp, __sigsetjmp
+  .weak setjmp, _setjmp, __sigsetjmp
   .type setjmp, @function
   .type _setjmp, @function
   .type __sigsetjmp, @function

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Condition variables and barriers.
+// Condition variables.
 //
-// In controlled mode both are modelled in the scheduler and the real condition variable is never
-// waited on: giving up the mutex and waiting are one step, because no other thread runs in between.
-// A barrier counts in its own memory, which nothing else reads: all its operations come here.
+// In controlled mode they are modelled in the scheduler and the real one is never waited on: giving
+// up the mutex and waiting are one step, because no other thread runs in between. Those that are
+// shared with other processes stay real.
 //
 // In free mode a cancelled wait leaves with the mutex locked: the edges of that lock are made
 // before the program's cleanup handlers run.
@@ -19,10 +19,10 @@
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/mutexes.h"
+#include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
-#include "vigil/race/rt/world/wait_for.h"
 
 namespace vigil::race {
 namespace {
@@ -83,11 +83,24 @@ int wait_free(FreeWait* wait) {
   return wait->result;
 }
 
+// Another process may be the one that signals.
+int wait_shared(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns) {
+  return wait_outside(deadline_ns, "pthread_cond_wait", [&](const timespec* deadline) {
+    return deadline == nullptr ? real_wait(condition, mutex)
+                               : real_clockwait(condition, mutex, CLOCK_MONOTONIC, deadline);
+  });
+}
+
 int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, condition);
   pthread_testcancel();
   before_unlock(mutex);
+  if (is_process_shared(condition)) {
+    const int shared = wait_shared(condition, mutex, deadline_ns);
+    after_lock(mutex, 0, pc);
+    return shared;
+  }
   const int refused = unlock_and_wake(mutex);
   if (refused != 0) return refused;
   const WaitResult result = block_on(condition, deadline_ns, "pthread_cond_wait", true);
@@ -102,6 +115,7 @@ int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_n
 
 int wait(Condition* condition, Mutex* mutex, clockid_t clock, const timespec* time,
          bool clock_named, Address pc) {
+  if (!is_valid_time(time)) return EINVAL;
   use(condition, pc);
   if (controlled()) return wait_controlled(condition, mutex, deadline_at(clock, time), pc);
   FreeWait free_wait{condition, mutex, clock, time, clock_named, pc, 0};
@@ -111,7 +125,7 @@ int wait(Condition* condition, Mutex* mutex, clockid_t clock, const timespec* ti
 int signal(Condition* condition, Address pc) {
   use(condition, pc);
   scheduling_point(PointKind::kSync, condition);
-  if (!controlled()) return real_signal(condition);
+  if (!controlled() || is_process_shared(condition)) return real_signal(condition);
   notify(condition, 1);
   return 0;
 }
@@ -119,7 +133,7 @@ int signal(Condition* condition, Address pc) {
 int broadcast(Condition* condition, Address pc) {
   use(condition, pc);
   scheduling_point(PointKind::kSync, condition);
-  if (!controlled()) return real_broadcast(condition);
+  if (!controlled() || is_process_shared(condition)) return real_broadcast(condition);
   notify(condition, kEveryone);
   return 0;
 }
@@ -187,67 +201,6 @@ VIGIL_INTERCEPTOR int cnd_signal(cnd_t* condition) {
 
 VIGIL_INTERCEPTOR int cnd_broadcast(cnd_t* condition) {
   return broadcast(condition_of(condition), VIGIL_CALLER_PC) == 0 ? thrd_success : thrd_error;
-}
-
-// ---- barriers
-
-namespace {
-
-using Barrier = pthread_barrier_t;
-
-constinit Real<decltype(&::pthread_barrier_init)> real_barrier_init("pthread_barrier_init");
-constinit Real<decltype(&::pthread_barrier_destroy)> real_barrier_destroy(
-    "pthread_barrier_destroy");
-constinit Real<decltype(&::pthread_barrier_wait)> real_barrier_wait("pthread_barrier_wait");
-
-// Lies over glibc's own fields: entered threads, round, threads of a round.
-struct BarrierModel {
-  unsigned entered;
-  unsigned round;
-  unsigned count;
-  int shared;
-  unsigned left;
-};
-static_assert(sizeof(BarrierModel) <= sizeof(Barrier));
-
-int barrier_wait_controlled(Barrier* barrier, Address pc) {
-  const FrameScope frame(pc);
-  scheduling_point(PointKind::kSync, barrier);
-  auto* model = reinterpret_cast<BarrierModel*>(barrier);
-  if (++model->entered == model->count) {
-    model->entered = 0;
-    ++model->round;
-    wake(barrier, kEveryone);
-    return PTHREAD_BARRIER_SERIAL_THREAD;
-  }
-  const unsigned round = model->round;
-  return wait_for(barrier, kNever, "pthread_barrier_wait",
-                  [&] { return model->round == round ? EBUSY : 0; });
-}
-
-}  // namespace
-
-VIGIL_INTERCEPTOR int pthread_barrier_init(Barrier* barrier,
-                                           const pthread_barrierattr_t* attributes,
-                                           unsigned count) noexcept {
-  write_range(barrier, 1, VIGIL_CALLER_PC);
-  return real_barrier_init(barrier, attributes, count);
-}
-
-VIGIL_INTERCEPTOR int pthread_barrier_destroy(Barrier* barrier) noexcept {
-  write_range(barrier, 1, VIGIL_CALLER_PC);
-  sync_destroyed(barrier, sizeof *barrier);
-  return real_barrier_destroy(barrier);
-}
-
-VIGIL_INTERCEPTOR int pthread_barrier_wait(Barrier* barrier) noexcept {
-  use(barrier, VIGIL_CALLER_PC);
-  release_merge(barrier);
-  const int result =
-      controlled() ? barrier_wait_controlled(barrier, VIGIL_CALLER_PC) : real_barrier_wait(barrier);
-  use(barrier, VIGIL_CALLER_PC);
-  acquire(barrier);
-  return result;
 }
 
 }  // namespace vigil::race

@@ -10,6 +10,7 @@
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/descriptors.h"
 #include "vigil/race/rt/world/mutexes.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
@@ -64,9 +65,15 @@ template <class RealLock>
 int timed_lock(pthread_mutex_t* mutex, clockid_t clock, const timespec* time, Address pc,
                RealLock real) {
   use(mutex, pc);
-  const int result = controlled()
-                         ? lock_at(mutex, deadline_at(clock, time), "pthread_mutex_timedlock", pc)
-                         : real();
+  const bool valid = is_valid_time(time);
+  int result = 0;
+  if (controlled()) {
+    // A wrong time matters only to a thread that would wait.
+    result = lock_at(mutex, valid ? deadline_at(clock, time) : 0, "pthread_mutex_timedlock", pc);
+    if (result == ETIMEDOUT && !valid) result = EINVAL;
+  } else {
+    result = real();
+  }
   after_lock(mutex, result, pc);
   return result;
 }
@@ -173,6 +180,12 @@ void after_spin_lock(pthread_spinlock_t* lock, int result, Address pc) {
 int spin_lock_controlled(pthread_spinlock_t* lock, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, lock);
+  // It does not say whether it is shared with another process.
+  if (other_processes()) {
+    if (real_spin_trylock(lock) == 0) return 0;
+    const ExternalWait outside("pthread_spin_lock");
+    return real_spin_lock(lock);
+  }
   return wait_for(lock, kNever, "pthread_spin_lock", [&] { return real_spin_trylock(lock); });
 }
 

@@ -12,6 +12,7 @@
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
@@ -60,11 +61,19 @@ void after_write_lock(Lock* lock, int result, Address pc) {
 }
 
 // Waits for what `try_lock` tries; the others' unlocking wakes it.
-template <class Try>
+template <class Try, class RealLock, class RealClockLock>
 int lock_controlled(Lock* lock, std::uint64_t deadline_ns, const char* operation, Address pc,
-                    Try& try_lock) {
+                    Try& try_lock, RealLock& real_lock, RealClockLock& real_clock_lock) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, lock);
+  if (is_process_shared(lock)) {
+    const int result = try_lock(lock);
+    if (result != EBUSY) return result;
+    return wait_outside(deadline_ns, operation, [&](const timespec* deadline) {
+      return deadline == nullptr ? real_lock(lock)
+                                 : real_clock_lock(lock, CLOCK_MONOTONIC, deadline);
+    });
+  }
   return wait_for(lock, deadline_ns, operation, [&] {
     const int result = try_lock(lock);
     if (result != EBUSY) return result;
@@ -76,9 +85,9 @@ int lock_controlled(Lock* lock, std::uint64_t deadline_ns, const char* operation
 template <class RealLock>
 int read_lock(Lock* lock, std::uint64_t deadline_ns, Address pc, RealLock real) {
   use(lock, pc);
-  const int result =
-      controlled() ? lock_controlled(lock, deadline_ns, "pthread_rwlock_rdlock", pc, real_tryrdlock)
-                   : real();
+  const int result = controlled() ? lock_controlled(lock, deadline_ns, "pthread_rwlock_rdlock", pc,
+                                                    real_tryrdlock, real_rdlock, real_clockrdlock)
+                                  : real();
   after_read_lock(lock, result, pc);
   return result;
 }
@@ -86,9 +95,9 @@ int read_lock(Lock* lock, std::uint64_t deadline_ns, Address pc, RealLock real) 
 template <class RealLock>
 int write_lock(Lock* lock, std::uint64_t deadline_ns, Address pc, RealLock real) {
   use(lock, pc);
-  const int result =
-      controlled() ? lock_controlled(lock, deadline_ns, "pthread_rwlock_wrlock", pc, real_trywrlock)
-                   : real();
+  const int result = controlled() ? lock_controlled(lock, deadline_ns, "pthread_rwlock_wrlock", pc,
+                                                    real_trywrlock, real_wrlock, real_clockwrlock)
+                                  : real();
   after_write_lock(lock, result, pc);
   return result;
 }
@@ -113,12 +122,14 @@ VIGIL_INTERCEPTOR int pthread_rwlock_rdlock(Lock* lock) noexcept {
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_timedrdlock(Lock* lock, const timespec* time) noexcept {
+  if (!is_valid_time(time)) return EINVAL;
   return read_lock(lock, deadline_at(CLOCK_REALTIME, time), VIGIL_CALLER_PC,
                    [&] { return real_timedrdlock(lock, time); });
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_clockrdlock(Lock* lock, clockid_t clock,
                                                  const timespec* time) noexcept {
+  if (!is_valid_time(time)) return EINVAL;
   return read_lock(lock, deadline_at(clock, time), VIGIL_CALLER_PC,
                    [&] { return real_clockrdlock(lock, clock, time); });
 }
@@ -136,12 +147,14 @@ VIGIL_INTERCEPTOR int pthread_rwlock_wrlock(Lock* lock) noexcept {
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_timedwrlock(Lock* lock, const timespec* time) noexcept {
+  if (!is_valid_time(time)) return EINVAL;
   return write_lock(lock, deadline_at(CLOCK_REALTIME, time), VIGIL_CALLER_PC,
                     [&] { return real_timedwrlock(lock, time); });
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_clockwrlock(Lock* lock, clockid_t clock,
                                                  const timespec* time) noexcept {
+  if (!is_valid_time(time)) return EINVAL;
   return write_lock(lock, deadline_at(clock, time), VIGIL_CALLER_PC,
                     [&] { return real_clockwrlock(lock, clock, time); });
 }

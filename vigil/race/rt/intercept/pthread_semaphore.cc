@@ -10,6 +10,7 @@
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
@@ -28,6 +29,18 @@ constinit Real<decltype(&::sem_post)> real_post("sem_post");
 
 void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
 
+// The error of a wait for what another process may post.
+int wait_for_others(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
+  if (real_trywait(semaphore) == 0) return 0;
+  const int result = wait_outside(deadline_ns, operation, [&](const timespec* deadline) {
+    const int waited = deadline == nullptr ? real_wait(semaphore)
+                                           : real_clockwait(semaphore, CLOCK_MONOTONIC, deadline);
+    return waited == 0 ? 0 : errno;
+  });
+  deliver_signals();
+  return result;
+}
+
 int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
   scheduling_point(PointKind::kSync, semaphore);
   pthread_testcancel();
@@ -36,12 +49,20 @@ int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* ope
     if (real_trywait(semaphore) == 0) return 0;
     return errno == EAGAIN ? EBUSY : errno;
   };
-  const int error = wait_for(semaphore, deadline_ns, operation, attempt, [] {
+  const auto interrupted = [] {
     pthread_testcancel();
     return deliver_signals() ? EINTR : 0;
-  });
+  };
+  const int error = is_process_shared(semaphore)
+                        ? wait_for_others(semaphore, deadline_ns, operation)
+                        : wait_for(semaphore, deadline_ns, operation, attempt, interrupted);
   errno = error == 0 ? saved : error;
   return error == 0 ? 0 : -1;
+}
+
+int refuse_time() {
+  errno = EINVAL;
+  return -1;
 }
 
 template <class RealWait>
@@ -79,11 +100,13 @@ VIGIL_INTERCEPTOR int sem_wait(sem_t* semaphore) {
 }
 
 VIGIL_INTERCEPTOR int sem_timedwait(sem_t* semaphore, const timespec* time) {
+  if (!is_valid_time(time)) return refuse_time();
   return wait(semaphore, deadline_at(CLOCK_REALTIME, time), "sem_timedwait", VIGIL_CALLER_PC,
               [&] { return real_timedwait(semaphore, time); });
 }
 
 VIGIL_INTERCEPTOR int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* time) {
+  if (!is_valid_time(time)) return refuse_time();
   return wait(semaphore, deadline_at(clock, time), "sem_clockwait", VIGIL_CALLER_PC,
               [&] { return real_clockwait(semaphore, clock, time); });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Creation, end and join of threads.
+// Creation, end and join of threads, and the processors that they run on.
 //
 // Start: the creator waits until the new thread is registered, so that handles and numbers are
 // known before the program sees them. End: world/thread_handles.h.
@@ -14,6 +14,7 @@
 #include "vigil/race/rt/raw/futex.h"
 #include "vigil/race/rt/raw/started.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/processors.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/thread_handles.h"
@@ -58,6 +59,24 @@ bool created_detached(const pthread_attr_t* attributes) {
   return state == PTHREAD_CREATE_DETACHED;
 }
 
+// The runtime works on the program's stacks: one that the program made just large enough for itself
+// is made larger, unless it is memory of its own.
+const pthread_attr_t* with_room(const pthread_attr_t* attributes, pthread_attr_t* enlarged) {
+  constexpr std::size_t kRoomBytes = 64 << 10;
+  constexpr std::size_t kEnoughBytes = 256 << 10;
+  if (attributes == nullptr) return nullptr;
+  void* begin = nullptr;
+  std::size_t size = 0;
+  if (pthread_attr_getstack(attributes, &begin, &size) != 0 || size >= kEnoughBytes) {
+    return attributes;
+  }
+  // Without memory of its own, a stack is said to end at address 0.
+  if (size == 0 || reinterpret_cast<Address>(begin) + size != 0) return attributes;
+  *enlarged = *attributes;
+  pthread_attr_setstacksize(enlarged, size + kRoomBytes);
+  return enlarged;
+}
+
 void give_up(ThreadEntry* entry) {
   thread_abandoned(entry->thread);
   if (entry->task != kNoTask) controlled_task_abandoned(entry->task);
@@ -86,6 +105,8 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*function
       return EAGAIN;
     }
   }
+  pthread_attr_t enlarged;
+  attributes = with_room(attributes, &enlarged);
   Start start{function, argument, entry, 0};
   int result = 0;
   {
@@ -159,6 +180,7 @@ VIGIL_INTERCEPTOR int pthread_tryjoin_np(pthread_t handle, void** result) noexce
 }
 
 VIGIL_INTERCEPTOR int pthread_timedjoin_np(pthread_t handle, void** result, const timespec* time) {
+  if (!is_valid_time(time)) return EINVAL;
   const FrameScope frame(VIGIL_CALLER_PC);
   return join(handle, deadline_at(CLOCK_REALTIME, time), ETIMEDOUT, [&] {
     return controlled() ? real_join(handle, result) : real_timedjoin(handle, result, time);
@@ -167,6 +189,7 @@ VIGIL_INTERCEPTOR int pthread_timedjoin_np(pthread_t handle, void** result, cons
 
 VIGIL_INTERCEPTOR int pthread_clockjoin_np(pthread_t handle, void** result, clockid_t clock,
                                            const timespec* time) {
+  if (!is_valid_time(time)) return EINVAL;
   const FrameScope frame(VIGIL_CALLER_PC);
   return join(handle, deadline_at(clock, time), ETIMEDOUT, [&] {
     return controlled() ? real_join(handle, result) : real_clockjoin(handle, result, clock, time);
@@ -206,6 +229,60 @@ VIGIL_INTERCEPTOR int pthread_setcanceltype(int type, int* before) {
 VIGIL_INTERCEPTOR int pthread_setname_np(pthread_t handle, const char* name) noexcept {
   if (ThreadEntry* entry = find_thread(handle)) thread_named(entry->thread, name);
   return real_setname(handle, name);
+}
+
+// ---- where threads run
+
+namespace {
+
+constinit Real<int (*)(pid_t, size_t, cpu_set_t*)> real_get_processors("sched_getaffinity",
+                                                                       "GLIBC_2.3.4");
+constinit Real<int (*)(pid_t, size_t, const cpu_set_t*)> real_set_processors("sched_setaffinity",
+                                                                             "GLIBC_2.3.4");
+constinit Real<int (*)(pthread_t, size_t, cpu_set_t*)> real_get_thread_processors(
+    "pthread_getaffinity_np", "GLIBC_2.32");
+constinit Real<int (*)(pthread_t, size_t, const cpu_set_t*)> real_set_thread_processors(
+    "pthread_setaffinity_np", "GLIBC_2.34");
+
+std::uint32_t task_of_handle(pthread_t handle) {
+  if (controlled_task() == kNoTask) return kNoTask;
+  const ThreadEntry* const entry = find_thread(handle);
+  return entry == nullptr ? kNoTask : entry->task;
+}
+
+int answer(int error) {
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
+}
+
+}  // namespace
+
+VIGIL_INTERCEPTOR int sched_getaffinity(pid_t thread, size_t size, cpu_set_t* processors) noexcept {
+  const std::uint32_t task = task_with_processors(thread);
+  if (task == kNoTask) return real_get_processors(thread, size, processors);
+  return answer(get_processors(task, size, processors));
+}
+
+VIGIL_INTERCEPTOR int sched_setaffinity(pid_t thread, size_t size,
+                                        const cpu_set_t* processors) noexcept {
+  const std::uint32_t task = task_with_processors(thread);
+  if (task == kNoTask) return real_set_processors(thread, size, processors);
+  return answer(set_processors(task, size, processors));
+}
+
+VIGIL_INTERCEPTOR int pthread_getaffinity_np(pthread_t thread, size_t size,
+                                             cpu_set_t* processors) noexcept {
+  const std::uint32_t task = task_of_handle(thread);
+  if (task == kNoTask) return real_get_thread_processors(thread, size, processors);
+  return get_processors(task, size, processors);
+}
+
+VIGIL_INTERCEPTOR int pthread_setaffinity_np(pthread_t thread, size_t size,
+                                             const cpu_set_t* processors) noexcept {
+  const std::uint32_t task = task_of_handle(thread);
+  if (task == kNoTask) return real_set_thread_processors(thread, size, processors);
+  return set_processors(task, size, processors);
 }
 
 // ---- C11: the same threads with other names

@@ -13,8 +13,9 @@ namespace vigil::race {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 18;
-// Smaller ranges are cleared by writing: a system call costs as much as clearing this.
-constexpr std::size_t kDropMin = 16 * kPage;
+// Smaller ranges are cleared by writing: giving the pages back costs a fault for each of them when
+// they are used again.
+constexpr std::size_t kDropMin = 256 * kPage;
 
 // The chunk that allocate_forever() cuts its pieces from.
 struct State {

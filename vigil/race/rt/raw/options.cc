@@ -13,12 +13,15 @@ namespace vigil::race {
 namespace {
 
 constexpr char kVariable[] = "VIGIL_RACE_OPTIONS=";
+constexpr char kTsanVariable[] = "TSAN_OPTIONS=";
+constexpr char kPath[] = "PATH=";
 constexpr std::size_t kTextMax = 8192;
 
 struct State {
   Options options;
   char text[kTextMax];  // the variable's value, cut into words in place
   char chunk[kPage];    // of the environment
+  char ignored[256];    // keys of TSAN_OPTIONS
 };
 constinit State state = {};
 
@@ -97,6 +100,8 @@ constexpr Flag kFlags[] = {
     {"events", [](const char* value) { return set_flag(value, &state.options.events); }},
     {"max_points", [](const char* value) { return set_number(value, &state.options.max_points); }},
     {"exit_code", [](const char* value) { return set_number(value, &state.options.exit_code); }},
+    {"processor", [](const char* value) { return set_number(value, &state.options.processor); }},
+    {"tool", [](const char* value) { return set_text(value, state.options.tool); }},
     {"halt", [](const char* value) { return set_flag(value, &state.options.halt); }},
 };
 
@@ -126,11 +131,91 @@ void set_options() {
   }
 }
 
-// Copies the variable's value to `state.text`. libc's environ may not exist yet: the kernel is
+// ---- TSAN_OPTIONS: key=value, separated by colons, commas or white space
+
+constexpr Flag kTsanFlags[] = {
+    {"exitcode", [](const char* value) { return set_number(value, &state.options.exit_code); }},
+    {"halt_on_error",
+     [](const char* value) {
+       state.options.halt = raw_equal(value, "1") || raw_equal(value, "true");
+       return true;
+     }},
+    {"suppressions", [](const char* value) { return set_text(value, state.options.suppressions); }},
+    {"log_path",
+     [](const char* value) {
+       const bool terminal = raw_equal(value, "stderr") || raw_equal(value, "stdout");
+       return terminal || set_text(value, state.options.log);
+     }},
+};
+
+void ignore_tsan_option(const char* word) {
+  std::size_t length = raw_length(state.ignored);
+  if (length + raw_length(word) + 2 > sizeof state.ignored) return;
+  if (length != 0) state.ignored[length++] = ' ';
+  for (; *word != 0; ++word) state.ignored[length++] = *word;
+}
+
+void set_tsan_option(char* word) {
+  char* value = word;
+  while (*value != 0 && *value != '=') ++value;
+  if (*value != 0) *value++ = 0;
+  for (const Flag& flag : kTsanFlags) {
+    if (raw_equal(word, flag.name) && flag.set(value)) return;
+  }
+  ignore_tsan_option(word);
+}
+
+bool separates_tsan_options(char character) {
+  return character == ':' || character == ',' || character == ' ' || character == '\n' ||
+         character == '\t';
+}
+
+void set_tsan_options() {
+  char* word = state.text;
+  while (*word != 0) {
+    char* end = word;
+    while (*end != 0 && !separates_tsan_options(*end)) ++end;
+    const bool last = *end == 0;
+    *end = 0;
+    if (end != word) set_tsan_option(word);
+    if (last) return;
+    word = end + 1;
+  }
+}
+
+// ---- the tool
+
+bool is_program(const char* path) { return raw_syscall(SYS_access, path, 1 /* X_OK */) == 0; }
+
+// Looks for vigil in the folders of PATH.
+void find_tool() {
+  constexpr char kName[] = "/vigil";
+  char* const path = state.options.tool;
+  const char* folder = state.text;
+  while (*folder != 0) {
+    std::size_t length = 0;
+    while (folder[length] != 0 && folder[length] != ':') ++length;
+    if (length != 0 && length + sizeof kName <= sizeof state.options.tool) {
+      raw_move(path, folder, length);
+      raw_move(path + length, kName, sizeof kName);
+      if (is_program(path)) return;
+    }
+    folder += length;
+    if (*folder == ':') ++folder;
+  }
+  path[0] = 0;
+}
+
+// Copies a variable's value to `state.text`. libc's environ may not exist yet: the kernel is
 // asked.
 class VariableReader {
  public:
+  // `name` ends with '='. Too long a value is refused, or cut if nothing depends on its end.
+  VariableReader(const char* name, bool may_cut)
+      : name_(name), name_length_(raw_length(name)), may_cut_(may_cut) {}
+
   void read() {
+    raw_fill(state.text, 0, sizeof state.text);
     const long file = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
     if (file < 0) return;
     long size = 0;
@@ -147,14 +232,18 @@ class VariableReader {
       mismatched_ = false;
     } else if (mismatched_) {
       return;
-    } else if (matched_ < sizeof(kVariable) - 1) {
-      mismatched_ = character != kVariable[matched_++];
-    } else {
-      if (length_ + 1 >= kTextMax) refuse("too long:", state.text);
+    } else if (matched_ < name_length_) {
+      mismatched_ = character != name_[matched_++];
+    } else if (length_ + 1 < kTextMax) {
       state.text[length_++] = character;
+    } else if (!may_cut_) {
+      refuse("too long:", state.text);
     }
   }
 
+  const char* name_;
+  std::size_t name_length_;
+  bool may_cut_;
   std::size_t matched_ = 0;
   bool mismatched_ = false;
   std::size_t length_ = 0;
@@ -164,8 +253,14 @@ class VariableReader {
 
 const Options& options() { return state.options; }
 
+const char* ignored_tsan_options() { return state.ignored; }
+
 void read_options() {
-  VariableReader().read();
+  VariableReader(kPath, true).read();
+  find_tool();
+  VariableReader(kTsanVariable, true).read();
+  set_tsan_options();
+  VariableReader(kVariable, false).read();
   set_options();
 }
 

@@ -174,6 +174,12 @@ std::size_t collect_waiters(Waiter* waiters, bool* lost_wake_up) {
   end_process();
 }
 
+// The run is as long as the options allow: nothing is known of the rest.
+[[noreturn]] void end_at_max_points() {
+  report_note("ended by --max-points, no finding so far: the program may still get on");
+  end_process();
+}
+
 // ---- the token
 
 void give(TaskId task, std::uint32_t what) {
@@ -483,9 +489,8 @@ void controlled_internal::point(PointKind kind, const volatile void* object, std
     if (!scheduler().alone()) {
       scheduler().arrive(me, {kind, name_of_object(object)}, value);
       state.seats[me].stack = current_stack(VIGIL_CALLER_PC);
-      if (scheduler().livelocked() || scheduler().stats().points > state.max_points) {
-        report_livelock();
-      }
+      if (scheduler().livelocked()) report_livelock();
+      if (scheduler().stats().points > state.max_points) end_at_max_points();
       pass_on(me);
     }
   }
@@ -500,7 +505,7 @@ WaitResult wait_once(const volatile void* object, std::uint64_t deadline_ns,
   const Inside inside;
   Seat& seat = state.seats[me];
   scheduler().block(me, name_of_object(object), deadline_ns, operation, true);
-  if (scheduler().stats().points > state.max_points) report_livelock();
+  if (scheduler().stats().points > state.max_points) end_at_max_points();
   write_event(report::EventKind::kBlock, seat.thread, name_of_object(object), scheduler());
   pass_on(me);
   write_event(report::EventKind::kRun, seat.thread, name_of_object(object), scheduler());

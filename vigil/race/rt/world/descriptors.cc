@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "vigil/race/rt/raw/options.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
@@ -207,6 +208,8 @@ bool wait_outside(int descriptor, short events, const char* operation) {
 }  // namespace
 
 bool is_internal(int descriptor) {
+  // In real time the kernel wakes whoever waits, at once; virtual time would run on without it.
+  if (options().time == TimeMode::kReal) return false;
   switch (kind_of_descriptor(descriptor)) {
     case DescriptorKind::kPipe:
     case DescriptorKind::kSocketPair:
@@ -250,6 +253,8 @@ void signal_descriptors_written() {
 }
 
 void descriptors_shared() { state.shared = true; }
+
+bool other_processes() { return state.shared; }
 
 bool outside_may_write() {
   return state.socket_waiters != 0 || state.shared || state.has_signal_descriptors;

@@ -60,7 +60,7 @@ DescriptorKind kind_of_descriptor(int descriptor);
 // not block. False with errno EINTR if a signal ended the wait.
 bool wait_for_descriptor(int descriptor, short events, const char* operation);
 
-// Whether no other process can make the descriptor ready.
+// Whether no other process can make the descriptor ready, and the schedule need not ask the kernel.
 bool is_internal(int descriptor);
 
 // Some descriptor operation succeeded: the threads that wait try again.
@@ -74,6 +74,9 @@ void signal_descriptors_written();
 
 // The process is about to fork: from now on another one may write to its descriptors.
 void descriptors_shared();
+
+// Whether the process forked.
+bool other_processes();
 
 // Whether a wait that only another process can end is possible: then it is no deadlock.
 bool outside_may_write();

@@ -3,6 +3,7 @@
 
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
+#include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/wait_for.h"
 
@@ -10,6 +11,8 @@ namespace vigil::race {
 namespace {
 
 constinit Real<decltype(&::pthread_mutex_trylock)> real_trylock("pthread_mutex_trylock");
+constinit Real<decltype(&::pthread_mutex_lock)> real_lock("pthread_mutex_lock");
+constinit Real<decltype(&::pthread_mutex_clocklock)> real_clocklock("pthread_mutex_clocklock");
 constinit Real<decltype(&::pthread_mutex_unlock)> real_unlock("pthread_mutex_unlock");
 
 struct State {
@@ -39,9 +42,20 @@ bool owner_is_about_to_go(const pthread_mutex_t* mutex) {
   return is_robust(mutex) && !is_task_of(mutex->__data.__owner);
 }
 
+// Another process may be the owner.
+int lock_shared(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation) {
+  const int result = real_trylock(mutex);
+  if (result != EBUSY) return result;
+  return wait_outside(deadline_ns, operation, [&](const timespec* deadline) {
+    return deadline == nullptr ? real_lock(mutex)
+                               : real_clocklock(mutex, CLOCK_MONOTONIC, deadline);
+  });
+}
+
 }  // namespace
 
 int lock_controlled(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation) {
+  if (is_process_shared(mutex)) return lock_shared(mutex, deadline_ns, operation);
   return wait_for(waited_for(mutex), deadline_ns, operation, [&] {
     for (;;) {
       const int result = real_trylock(mutex);

@@ -57,6 +57,11 @@ bool time_is_virtual() {
   return controlled_task() != kNoTask && options().time == TimeMode::kVirtual;
 }
 
+bool is_valid_time(const timespec* time) {
+  return time == nullptr ||
+         (time->tv_nsec >= 0 && static_cast<std::uint64_t>(time->tv_nsec) < kSecond_ns);
+}
+
 std::uint64_t nanoseconds_of(const timespec& duration) {
   return static_cast<std::uint64_t>(duration.tv_sec) * kSecond_ns +
          static_cast<std::uint64_t>(duration.tv_nsec);

@@ -25,6 +25,9 @@ std::uint64_t deadline_at(clockid_t clock, const timespec* time);
 // The same for a duration from now.
 std::uint64_t deadline_after(std::uint64_t duration_ns);
 
+// Whether waits accept it; a null pointer means no deadline.
+bool is_valid_time(const timespec* time);
+
 std::uint64_t nanoseconds_of(const timespec& duration);
 timespec timespec_of(std::uint64_t duration_ns);
 
