@@ -145,7 +145,8 @@ Era Index::last_use(const Bucket& bucket, std::uint32_t slot) const {
 }
 
 // REQUIRES: the bucket is open.
-void Index::fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use) {
+inline void Index::fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref,
+                        Era last_use) {
   bucket.set(slot, tag, ref);
   if (era() != 0) pool_.last_use(bucket, slot).store(last_use, std::memory_order_relaxed);
 }

@@ -217,7 +217,7 @@ class Index {
 
   // Placing refs in a segment (published or not).
   [[nodiscard]] bool place(Segment& segment, std::uint64_t hash, Ref ref, Era last_use);
-  void fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use);
+  inline void fill(Bucket& bucket, std::uint32_t slot, std::uint8_t tag, Ref ref, Era last_use);
   [[nodiscard]] Era last_use(const Bucket& bucket, std::uint32_t slot) const;
   [[nodiscard]] bool make_room(Segment& segment, std::uint32_t bucket);
 

@@ -209,7 +209,8 @@ bool Shard::insert(Slot& slot, Ref ref, Need need) {
   // The index of a cache that evicts may use the reserve: its entries do not get more.
   if (!index_.insert(slot.hash_, ref, options_.eviction->on() ? Need::kRelief : need)) return false;
   slot.position_ = index_.find_ref(slot.hash_, ref);
-  note_added();
+  if (options_.eviction->on() || index_.era() != 0) [[unlikely]]
+    note_added();
   return true;
 }
 
