@@ -38,6 +38,7 @@ struct ProcessFacts {
 
 ProcessFacts facts_of(pid_t process) {
   ProcessFacts facts;
+  // Not an error: the process may have ended.
   const Result<std::string> stat = read_file("/proc/" + std::to_string(process) + "/stat");
   const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
   if (name_end == std::string::npos) return facts;

@@ -389,6 +389,7 @@ Result<std::unique_ptr<Target>> Target::attach(pid_t process) {
   std::error_code error;
   const std::string link = "/proc/" + std::to_string(process) + "/exe";
   target->program_ = std::filesystem::read_symlink(link, error).string();
+  // Not an error: without it no debug information is judged.
   if (const Result<std::string> auxiliary =
           read_file("/proc/" + std::to_string(process) + "/auxv")) {
     target->entry_ = entry_of(auxiliary->data(), auxiliary->size());

@@ -209,6 +209,7 @@ Instrumentation instrumentation_of(const std::string& path) {
   Result<IsolatedReader> reader = IsolatedReader::start([&path](std::string_view) {
     return Result<std::string>(std::string(1, static_cast<char>(read_instrumentation(path))));
   });
+  // Not an error: a file that breaks its reader proves nothing.
   const Result<std::string> answer = reader ? reader->ask("") : Result<std::string>(reader.error());
   if (!answer || answer->size() != 1) return Instrumentation::kNone;
   const char value = answer->front();
