@@ -238,17 +238,16 @@ class FullDiskTest(DataDirectoryTest):
         ballast = self.data / "ballast"
         ballast.write_bytes(bytes(16 << 20))
         server = self.start()
-        stored = 0
-        with server.resp() as client:
-            reply = OK
-            while reply == OK and stored < 1000:
-                reply = client.call("SET", f"k{stored}", b"v" * 100_000)
-                stored += reply == OK
+        stored, waiting = self.fill(server)
+        self.assertGreater(stored, 50)
+        with server.resp() as client, server.resp() as remover:
+            reply = client.call("SET", "more", b"v" * 100_000)
             self.assertTrue(reply.text.startswith("MISCONF the log has no room"), reply)
-            self.assertGreater(stored, 50)
             self.assertEqual(client.call("GET", "k0"), b"v" * 100_000)
-            self.assertEqual(client.call("DEL", "k1"), 1)
-            self.assertEqual(client.call("EXPIRE", "k2", 1000), 1)
+            # Taken at once; answered at once too where the last file of the log has room.
+            remover.send("DEL", "k1")
+            remover.send("EXPIRE", "k2", 1000)
+            harness.wait_until(lambda: client.call("EXISTS", "k1") == 0, "k1 is gone")
             status, body, _ = self.http(server, "PUT", "/orders/o", '{"status":"pending"}')
             self.assertEqual((status, json.loads(body)["type"]), (507, "urn:vigil:problem:no-room"))
             status, body, _ = self.http(server, "GET", "/readyz")
@@ -256,15 +255,36 @@ class FullDiskTest(DataDirectoryTest):
             self.assertIn("the log has no room", body)
             ballast.unlink()
             harness.wait_until(lambda: client.call("SET", "again", "v") == OK, "there is room")
+            self.assertEqual([remover.read(), remover.read()], [1, 1])
+            if waiting:
+                self.assertEqual(waiting.read(), OK)
+                waiting.close()
+                stored += 1
             self.assertEqual(self.http(server, "GET", "/readyz")[0], 200)
         server.popen.kill()
         server.popen.wait()
         again = self.start()
         with again.resp() as client:
-            self.assertEqual(client.call("DBSIZE"), stored - 1 + 1)
+            self.assertEqual(client.call("DBSIZE"), stored)  # without k1, with "again"
             self.assertEqual(client.call("EXISTS", "k1"), 0)
             self.assertGreater(client.call("TTL", "k2"), 0)
         self.assert_drains(again)
+
+
+    def fill(self, server):
+        """The number of keys that were stored before one was refused; and the connection of the
+        last one, if the room ended under it: then its reply waits for room."""
+        client = server.resp(timeout_s=3.0)
+        for stored in range(1000):
+            try:
+                reply = client.call("SET", f"k{stored}", b"v" * 100_000)
+            except TimeoutError:
+                client.socket.settimeout(60)
+                return stored, client
+            if reply != OK:
+                client.close()
+                return stored, None
+        raise AssertionError("the disk never became full")
 
 
 class FolderTest(DataDirectoryTest):

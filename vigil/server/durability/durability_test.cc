@@ -255,8 +255,8 @@ TEST_F(DurabilityTest, ARestartCatchesUpWithWhatACrashLeftToRemove) {
   fs::remove_all(copy);
   {
     const auto kept = start();
-    for (int i = 0; i < 30'000; ++i) {
-      kept->set("k" + std::to_string(i % 5000), std::string(900, 'a'));
+    for (int i = 0; i < 15'000; ++i) {
+      kept->set("k" + std::to_string(i % 5000), std::string(5000, 'a'));
       if (i % 500 == 0) kept->commit();
     }
     kept->commit();
@@ -271,13 +271,13 @@ TEST_F(DurabilityTest, ARestartCatchesUpWithWhatACrashLeftToRemove) {
       if (entry.path().filename().string().starts_with("snapshot.")) fs::copy(entry.path(), copy);
     }
   }
-  EXPECT_GT(count_in(copy, "log."), 3U);
+  EXPECT_GT(count_in(copy, "log."), 8U);
   options_.data_dir = copy;
   {
     const auto kept = start();
     EXPECT_EQ(kept->cache().size(), 5000U);
   }
-  EXPECT_LE(count_in(copy, "log."), 3U);
+  EXPECT_LE(count_in(copy, "log."), 5U) << "the last two runs', and one to be reused";
   fs::remove_all(copy);
 }
 
