@@ -2,32 +2,32 @@
 //
 // A map that the program writes and a plugin reads. The plugin has its own copy of the library,
 // hidden visibility, and is opened so that no symbol of it is shared.
+#include "vigil/maps/map_modules_test.h"
+
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
 
-#include "vigil/maps/testdata/map_plugin.h"
-
 namespace vigil {
 namespace {
 
-using testdata::Canary;
-using testdata::SharedMap;
+using maps::testing::Canary;
+using maps::testing::SharedMap;
 
 class MapModulesTest : public ::testing::Test {
  protected:
   void SetUp() override {
     plugin_ = dlopen(VIGIL_MAP_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(plugin_, nullptr) << dlerror();
-    read_until_ = reinterpret_cast<testdata::ReadUntil>(dlsym(plugin_, "vigil_read_until"));
+    read_until_ = reinterpret_cast<maps::testing::ReadUntil>(dlsym(plugin_, "vigil_read_until"));
     ASSERT_NE(read_until_, nullptr) << dlerror();
   }
   void TearDown() override { dlclose(plugin_); }
 
   void* plugin_ = nullptr;
-  testdata::ReadUntil read_until_ = nullptr;
+  maps::testing::ReadUntil read_until_ = nullptr;
 };
 
 TEST_F(MapModulesTest, APluginsReadersKeepTheValuesThatTheyUse) {

@@ -10,7 +10,7 @@
 
 #include "vigil/maps/sharded_map.h"
 
-namespace vigil::testdata {
+namespace vigil::maps::testing {
 
 // A value that tells whether it was used after its end.
 struct Canary {
@@ -29,4 +29,4 @@ using SharedMap = ShardedMap<int, Canary>;
 // Reads the keys 0 to 7 until told to stop; returns how many values it found ended.
 using ReadUntil = std::uint64_t (*)(const SharedMap* map, const std::atomic<bool>* stop);
 
-}  // namespace vigil::testdata
+}  // namespace vigil::maps::testing

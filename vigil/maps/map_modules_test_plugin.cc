@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil/maps/testdata/map_plugin.h"
-
 #include <sched.h>
 
-namespace vigil::testdata {
+#include "vigil/maps/map_modules_test.h"
+
+namespace vigil::maps::testing {
 
 extern "C" [[gnu::visibility("default")]] std::uint64_t vigil_read_until(
     const SharedMap* map, const std::atomic<bool>* stop) {
@@ -19,4 +19,4 @@ extern "C" [[gnu::visibility("default")]] std::uint64_t vigil_read_until(
   return ended;
 }
 
-}  // namespace vigil::testdata
+}  // namespace vigil::maps::testing
