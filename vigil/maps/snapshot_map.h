@@ -495,7 +495,7 @@ class SnapshotMap {
     [[nodiscard]] const Map& map() const noexcept { return version_->map; }
 
    private:
-    table::HazardGuard guard_;
+    table::HazardGuard<1> guard_;
     Version* version_;
   };
 
