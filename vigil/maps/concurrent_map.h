@@ -51,9 +51,9 @@
 //     what loops over iterators are for.
 //   - Copies and moves of a map: other threads know it by its address. Keep it in a
 //   std::unique_ptr.
-//   - emplace: keys are copied and values made before any lock is taken, so that no constructor
-//   runs
-//     inside; a value made in place would save one move and hold the lock for it.
+//   - emplace: try_emplace says that it makes nothing if there is an entry; what replaces one is
+//   made
+//     before any lock is taken, so that no constructor runs inside.
 //   - Initialiser lists and ranges: a loop over insert says which entry wins, and hides no
 //   atomicity
 //     that is not there.

@@ -33,8 +33,7 @@ struct Memory {
   }
 };
 
-// Nodes that were replaced wait until some have come together (internal/reclaimer.h). What lasts
-// per thread or cycle is more than that after some thousands.
+// What lasts per thread or cycle is more than this after some thousands.
 void expect_flat(const Memory& before, const Memory& after) {
   constexpr std::int64_t kSlackBytes = 1 << 20;
   EXPECT_GT(before.resident_bytes, 0);
@@ -72,6 +71,7 @@ class MapFamilyMemoryTest : public ::testing::Test {
         map_.erase(key);
       });
     }
+    if constexpr (requires { map_.reclaim(); }) map_.reclaim();
   }
 
   typename C::Map map_;

@@ -383,10 +383,10 @@ class ShardedMap {
     [[gnu::always_inline]] void operator()(const Words& words) const noexcept {
       if (!kHasNode || hazard == nullptr) return;
       if constexpr (Keys::kHasNode) {
-        if (key) table::HazardGuard::publish(*hazard, 0, Keys::node(words.data()));
+        if (key) hazard->publish(0, Keys::node(words.data()));
       }
       if constexpr (Values::kHasNode) {
-        table::HazardGuard::publish(*hazard, 1, value_node(words));
+        hazard->publish(1, value_node(words));
       }
     }
   };

@@ -495,7 +495,7 @@ class SnapshotMap {
     [[nodiscard]] const Map& map() const noexcept { return version_->map; }
 
    private:
-    table::HazardGuard guard_;
+    table::HazardGuard<1> guard_;
     Version* version_;
   };
 
@@ -525,8 +525,8 @@ class SnapshotMap {
     return write_next(garbage, change);
   }
   template <class Change>
-  auto write_next(maps::internal::Garbage& garbage, Change&& change)
-      -> std::invoke_result_t<Change&, Map&> VIGIL_REQUIRES(writers_) {
+  std::invoke_result_t<Change&, Map&> write_next(maps::internal::Garbage& garbage, Change&& change)
+      VIGIL_REQUIRES(writers_) {
     using Result = std::invoke_result_t<Change&, Map&>;
     auto next = std::make_unique<Version>(latest().map);
     if constexpr (std::is_void_v<Result>) {

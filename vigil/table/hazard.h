@@ -60,6 +60,15 @@ struct alignas(64) Hazard {
 
   Hazard(const HazardDomain* d, bool f) noexcept : domain(d), fences(f) {}
 
+  // Says that this thread is about to use the object; it may if that is linked afterwards.
+  [[gnu::always_inline]] void publish(std::size_t place, const void* object) noexcept {
+    if (fences) [[unlikely]] {
+      objects[place].exchange(object, std::memory_order_seq_cst);
+    } else {
+      objects[place].store(object, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+  }
   // release: pairs with the acquire of who looks.
   void clear(std::size_t place) noexcept {
     objects[place].store(nullptr, std::memory_order_release);
@@ -201,7 +210,7 @@ class [[gnu::visibility("default")]] HazardDomain {
     lock_.unlock();
     return hazard;
   }
-  void keep(Hazard & hazard) noexcept {
+  [[gnu::cold, gnu::noinline]] void keep(Hazard & hazard) noexcept {
     lock_.lock();
     hazard.next_free = std::exchange(unused_, &hazard);
     lock_.unlock();
@@ -219,35 +228,26 @@ class [[gnu::visibility("default")]] HazardDomain {
   Hazard* unused_ VIGIL_GUARDED_BY(lock_) = nullptr;
 };
 
-// One read's use of objects.
+// One read's use of `kObjects` objects.
+template <std::size_t kObjects = Hazard::kObjects>
 class HazardGuard {
+  static_assert(kObjects <= Hazard::kObjects);
+
  public:
   [[gnu::always_inline]] explicit HazardGuard(HazardDomain& domain) noexcept
       : hazard_(domain.take()) {}
   [[gnu::always_inline]] ~HazardGuard() {
-    for (std::size_t place = 0; place < Hazard::kObjects; ++place) hazard_.clear(place);
+    for (std::size_t place = 0; place < kObjects; ++place) hazard_.clear(place);
     HazardDomain::give_back(hazard_);
   }
   HazardGuard(const HazardGuard&) = delete;
   HazardGuard& operator=(const HazardGuard&) = delete;
 
-  // Says that the thread is about to use `object`; it may if the object is linked afterwards.
-  // Replaces what the guard protected in this place before.
+  // Hazard::publish(). Replaces what the guard protected in this place before.
   template <std::size_t kPlace>
   [[gnu::always_inline]] void protect(const void* object) noexcept {
-    static_assert(kPlace < Hazard::kObjects);
-    publish(hazard_, kPlace, object);
-  }
-
-  [[gnu::always_inline]] static void publish(Hazard& hazard, std::size_t place,
-                                             const void* object) noexcept {
-    std::atomic<const void*>& cell = hazard.objects[place];
-    if (hazard.fences) [[unlikely]] {
-      cell.exchange(object, std::memory_order_seq_cst);
-    } else {
-      cell.store(object, std::memory_order_release);
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    }
+    static_assert(kPlace < kObjects);
+    hazard_.publish(kPlace, object);
   }
 
  private:

@@ -110,7 +110,7 @@ TEST(HazardTest, ALentHazardOutlivesItsThread) {
   Hazard* lent = nullptr;
   std::thread([&] {
     lent = &domain().lend();
-    HazardGuard::publish(*lent, 0, &object);
+    lent->publish(0, &object);
   }).join();
   EXPECT_EQ(in_use(), std::multiset<const void*>{&object});
   lent->clear(0);

@@ -8,11 +8,12 @@
 // How much waits. A shard's writers owe the bytes that they unlinked and kPerWrite for each write;
 // one that finds more than the shard's limit owed reclaims, and waits for its turn to do so if it
 // is twice the limit. So what waits in a map is at most
-//   2 x limit x shards, and one value for each thread that is writing, and
+//   2 x limit x shards, and what each thread that is writing has just unlinked (a value; of a bulk
+//   write the entries of one segment), and
 //   what readers use: a key and a value for each visit that runs and for each pin, and the entries
 //   of one segment for each for_each that runs.
 // Proof: nodes outside of these lists are linked or destroyed. A list is as long as its debt says,
-// which is below 2 x limit when its shard is unlocked, but for the last node. Nodes that the
+// which is below 2 x limit when its shard is unlocked, but for the last write. Nodes that the
 // Reclaimer keeps were found in use when it last looked; it looks at all of them again each time.
 //
 // Entries: an iteration says by a NodeSet which nodes it has copied out of a segment.

@@ -59,9 +59,9 @@ TEST_F(ReclaimerTest, OnlyWhatAReaderUsesIsKeptAndItsThreadIsTold) {
 }
 
 TEST_F(ReclaimerTest, BothObjectsOfEveryNestedGuardCount) {
-  std::vector<std::unique_ptr<table::HazardGuard>> guards;
+  std::vector<std::unique_ptr<table::HazardGuard<>>> guards;
   for (int depth = 0; depth < 20; ++depth) {
-    guards.push_back(std::make_unique<table::HazardGuard>(domain_));
+    guards.push_back(std::make_unique<table::HazardGuard<>>(domain_));
     auto* key = new Counted(destroyed_);
     auto* value = new Counted(destroyed_);
     guards.back()->protect<0>(key);
