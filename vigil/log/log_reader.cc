@@ -350,15 +350,13 @@ Result<void> LogRead::judge_tail(const ReadSegment& segment, bool ended) {
                         (in.path == segment.path ? "" : " of " + in.path) +
                         " says that this place was synced");
     }
-    const bool is_first = &in == &segment;
-    if (tail.last || (is_first && in.header.zero_filled)) {
+    if (tail.last || in.header.zero_filled) {
       torn_bytes += tail.written_end > from ? tail.written_end - from : 0;
-    } else if (is_first) {
+    } else if (&in == &segment) {
+      // A reused file: zeroes end what was written, behind them is what it held before.
       const Result<bool> zeroes = ends_with_zeroes(*in.content, in.path, from);
       if (!zeroes) return zeroes.error();
       if (!*zeroes) torn_bytes += tail.written_end - from;
-    } else if (in.header.zero_filled) {
-      torn_bytes += tail.written_end > from ? tail.written_end - from : 0;
     }
     return {};
   };

@@ -51,7 +51,7 @@ class Search {
     if (last != std::string_view::npos) nonzero_end_ = offset + last + 1;
   }
 
-  [[nodiscard]] TailSearch finish(std::uint64_t begin, std::uint64_t file_end) && {
+  [[nodiscard]] TailSearch finish(std::uint64_t begin, std::uint64_t file_end) {
     const std::uint64_t own_end = found_.last ? found_.last->end_offset : begin;
     if (header_.zero_filled) {
       found_.written_end = std::max(own_end, nonzero_end_);
@@ -106,7 +106,7 @@ TailSearch search_tail(File& file, const SegmentHeader& header, std::uint64_t of
     offset += step;
     if (count <= step_max) break;
   }
-  return std::move(search).finish(begin, offset);
+  return search.finish(begin, offset);
 }
 
 }  // namespace vigil::log
