@@ -32,5 +32,9 @@ done
 scripts/setup.sh run
 cmake --preset release --log-level=WARNING
 cmake --build --preset release
-# A later --data-dir wins.
-exec build/release/vigild --data-dir ./vigil-data "${arguments[@]}"
+# A data directory of the caller's, by flag or file, takes the place of the default one.
+case " ${arguments[*]} " in
+  *" --data-dir"* | *" --config"*) ;;
+  *) arguments+=(--data-dir ./vigil-data) ;;
+esac
+exec build/release/vigild "${arguments[@]}"

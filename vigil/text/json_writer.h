@@ -64,7 +64,8 @@ class JsonWriter {
   // `out` outlives the writer, and holds all that was written after the outermost end, or after a
   // value outside of objects and arrays.
   explicit JsonWriter(std::string* out, JsonLayout layout = {}) : out_(out), layout_(layout) {}
-  ~JsonWriter() { flush(); }
+  // What is unfinished stays unwritten: an exception may be on its way.
+  ~JsonWriter() = default;
   JsonWriter(const JsonWriter&) = delete;
   JsonWriter& operator=(const JsonWriter&) = delete;
 
