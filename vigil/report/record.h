@@ -85,8 +85,9 @@ struct ThreadRecord {
 
 struct FindingRecord {
   RecordHeader header;
-  std::uint8_t kind;  // report::Kind
-  std::uint8_t reserved[3];
+  std::uint8_t kind;    // report::Kind
+  std::uint8_t misuse;  // of a lock: race/rt/detector/lock_misuse.h
+  std::uint8_t reserved[2];
   std::int32_t signal;  // of a crash
   std::uint64_t scheduling_point;
   std::uint64_t virtual_ns;

@@ -81,6 +81,7 @@ std::string replay_command(const RaceOptions& options, const ScheduleOutcome& ou
   add("--conflicts", outcome.conflicts, "");
   add("--time", options.time, defaults.time);
   add("--max-points", std::to_string(options.max_points), std::to_string(defaults.max_points));
+  if (options.lock_order) words.emplace_back("--lock-order");
   words.emplace_back("--");
   words.insert(words.end(), options.program.begin(), options.program.end());
   return shell_command(words);

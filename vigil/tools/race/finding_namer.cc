@@ -2,6 +2,7 @@
 #include "vigil/tools/race/finding_namer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -37,6 +38,19 @@ std::string without_abi_tag(std::string name) {
   return name;
 }
 
+// By the runtime's LockMisuse.
+std::string misuse_message(std::uint8_t misuse) {
+  constexpr std::array<const char*, 6> kMessages = {
+      "",
+      "a lock is unlocked that nobody holds",
+      "a lock is unlocked by a thread that does not hold it",
+      "a lock is destroyed while it is held",
+      "a thread locks what it holds, and waits for itself",
+      "locks are taken in two orders: threads that do so at the same time wait for one another",
+  };
+  return misuse < kMessages.size() ? kMessages[misuse] : "";
+}
+
 // What happened, in one sentence, where the kind alone does not say it.
 std::string message_of(report::Kind kind, const report::FindingRecord& record) {
   switch (kind) {
@@ -50,6 +64,8 @@ std::string message_of(report::Kind kind, const report::FindingRecord& record) {
       return "threads run, and none gets on";
     case report::Kind::kUseAfterFree:
       return "a freed block is used";
+    case report::Kind::kLockMisuse:
+      return misuse_message(record.misuse);
     default:
       return "";
   }

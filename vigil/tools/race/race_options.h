@@ -36,6 +36,8 @@ struct RaceOptions {
   std::string events;
   std::string output;
   bool keep_going = false;
+  bool lock_order = false;
+  bool no_lock_misuse = false;
   bool help = false;
 
   bool seed_given = false;

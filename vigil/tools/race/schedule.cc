@@ -151,6 +151,8 @@ std::string runtime_options(const RaceOptions& options, std::uint64_t seed, bool
                      " strategy=" + options.strategy + " depth=" + std::to_string(options.depth) +
                      " points=" + options.points + " time=" + options.time;
   if (options.max_points != 0) text += " max_points=" + std::to_string(options.max_points);
+  if (options.lock_order) text += " lock_order=on";
+  if (options.no_lock_misuse) text += " locks=0";
   if (record_events) text += " events=1";
   return text;
 }

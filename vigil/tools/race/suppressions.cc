@@ -98,7 +98,7 @@ bool Suppressions::names(std::string_view name, Type* type) {
       {"deadlock", Type::kDeadlock},
       {"crash", Type::kCrash},
       {"thread", Type::kOther},
-      {"mutex", Type::kOther},
+      {"mutex", Type::kMutex},
       {"signal", Type::kOther},
   }};
   const auto* const found = std::find_if(kTypes.begin(), kTypes.end(),
@@ -146,7 +146,10 @@ bool Suppressions::matches(const Line& line, const Finding& finding) {
     case Type::kCalledFromLib:
       return is_race(finding.kind) && called_from(line.wildcard, finding);
     case Type::kDeadlock:
+      if (finding.kind == Kind::kLockMisuse) return race_matches(line.wildcard, finding);
       return is_stuck(finding.kind) && waiters_match(line.wildcard, finding);
+    case Type::kMutex:
+      return finding.kind == Kind::kLockMisuse && race_matches(line.wildcard, finding);
     case Type::kCrash:
       return finding.kind == Kind::kCrash && race_matches(line.wildcard, finding);
     case Type::kOther:

@@ -6,10 +6,11 @@
 //   race:Metrics::increment       a function, file, module or variable of either stack
 //   race_top:third_party/*.cc     the innermost frame only
 //   called_from_lib:libfoo.so     the access is in the library or called from it directly
-//   deadlock:Registry             deadlocks, lost wake-ups and livelocks
+//   deadlock:Registry             deadlocks, lost wake-ups, livelocks and the order of locks
+//   mutex:Registry                misuse of locks, their order with it
 //   crash:^main$                  crashes (this one is vigil's own)
 //
-// `thread`, `mutex` and `signal` are accepted as well. A pattern matches anywhere in the name; * is
+// `thread` and `signal` are accepted as well. A pattern matches anywhere in the name; * is
 // any text, ^ and $ tie it to the start and the end. Lines that suppressed nothing are told, so
 // that a file does not outlive its reasons.
 //
@@ -41,7 +42,15 @@ class Suppressions {
   [[nodiscard]] std::uint64_t uses() const;
 
  private:
-  enum class Type : std::uint8_t { kRace, kRaceTop, kCalledFromLib, kDeadlock, kCrash, kOther };
+  enum class Type : std::uint8_t {
+    kRace,
+    kRaceTop,
+    kCalledFromLib,
+    kDeadlock,
+    kMutex,
+    kCrash,
+    kOther
+  };
   struct Line {
     Type type = Type::kOther;
     std::string text;

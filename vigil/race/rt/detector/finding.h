@@ -26,6 +26,7 @@ struct Finding {
 
   std::uint8_t kind = 0;  // report::Kind
   int signal = 0;
+  std::uint8_t misuse = 0;  // LockMisuse
   Address address = 0;
   SchedulePosition at;
   std::size_t access_count = 0;

@@ -70,6 +70,7 @@ void record_finding(Finding& finding) {
   report::FindingRecord record{};
   record.kind = finding.kind;
   record.signal = finding.signal;
+  record.misuse = finding.misuse;
   record.scheduling_point = finding.at.points;
   record.virtual_ns = finding.at.virtual_ns;
   record.address = finding.address;

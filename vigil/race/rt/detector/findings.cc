@@ -85,6 +85,16 @@ void add_access(std::uint32_t thread, Cell cell, Address word, StackId stack) {
   record.operation = static_cast<std::uint8_t>(operation_of(cell));
 }
 
+// Where a thread is, rather than what it reads or writes there.
+void add_place(std::uint32_t thread, Address address, StackId stack) {
+  report::AccessRecord& record = state.finding.accesses[state.finding.access_count++];
+  record = {};
+  record.thread = thread;
+  record.address = address;
+  record.stack = stack;
+  record.operation = static_cast<std::uint8_t>(Operation::kUnknown);
+}
+
 void locate(Address address, StackId freed_at) {
   using LocationKind = report::Location::Kind;
   state.finding.has_location = true;
@@ -109,6 +119,7 @@ void locate(Address address, StackId freed_at) {
 void start_finding(Kind kind) {
   state.finding.kind = static_cast<std::uint8_t>(kind);
   state.finding.signal = 0;
+  state.finding.misuse = 0;
   state.finding.address = 0;
   state.finding.at =
       state.schedule.position != nullptr ? state.schedule.position() : SchedulePosition{};
@@ -159,6 +170,25 @@ void report_memory_finding(const Thread& thread, const Access& current, Cell old
   add_access(current.thread, current.cell, current.address, current.stack);
   add_access(thread_number_at(moment_of(old)), old, current.address, stack_of(old));
   locate(state.finding.address, is_freed(old) ? stack_of(old) : 0);
+  state.finding.locks_of = &thread;
+  emit();
+}
+
+void report_lock_finding(const Thread& thread, std::uint8_t misuse, Address lock, StackId stack,
+                         std::int32_t other, StackId other_stack) {
+  state.lock.lock();
+  if (!is_first_report(Kind::kLockMisuse, stack, other_stack)) {
+    state.lock.unlock();
+    return;
+  }
+  start_finding(Kind::kLockMisuse);
+  state.finding.misuse = misuse;
+  state.finding.address = lock;
+  add_place(thread.number, lock, stack);
+  if (other >= 0 && other_stack != 0) {
+    add_place(static_cast<std::uint32_t>(other), lock, other_stack);
+  }
+  locate(lock, 0);
   state.finding.locks_of = &thread;
   emit();
 }

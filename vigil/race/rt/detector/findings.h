@@ -35,4 +35,9 @@ void findings_under(const Schedule& schedule);
 // `current` met `old`: a race, or (`ordered`) a use after free. A ReportConflict.
 void report_memory_finding(const Thread& thread, const Access& current, Cell old, bool ordered);
 
+// The thread misuses the lock at `stack`, as the number of a LockMisuse says; `other` (-1: nobody)
+// did its part at `other_stack`.
+void report_lock_finding(const Thread& thread, std::uint8_t misuse, Address lock, StackId stack,
+                         std::int32_t other, StackId other_stack);
+
 }  // namespace vigil::race

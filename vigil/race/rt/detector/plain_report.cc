@@ -66,6 +66,8 @@ const char* headline(std::uint8_t kind) {
       return "livelock";
     case report::Kind::kCrash:
       return "crash";
+    case report::Kind::kLockMisuse:
+      return "lock misuse";
     default:
       return "finding";
   }

@@ -43,13 +43,12 @@ void lock_acquired(const volatile void* lock, LockKind kind, Address pc) {
   if (thread == nullptr || !detection_on) return;
   const auto address = reinterpret_cast<Address>(lock);
   const StackId stack = stack_at(*thread, pc);
-  if (thread->held_count < Thread::kHeldLocks) {
-    thread->held[thread->held_count] = {address, stack, kind};
-  }
-  ++thread->held_count;
+  const std::uint32_t place = thread->held_count++;
+  if (place < Thread::kHeldLocks) thread->held[place] = {address, stack, kind, 0};
   if (kind == LockKind::kReadLock) return;
   // Only the holder writes these: the program's lock protects them.
   SyncObject& object = find_or_make_sync(address);
+  if (place < Thread::kHeldLocks) thread->held[place].id = object.id;
   __atomic_store_n(&object.holder, static_cast<std::int32_t>(thread->number), __ATOMIC_RELAXED);
   __atomic_store_n(&object.held_since, stack, __ATOMIC_RELAXED);
 }

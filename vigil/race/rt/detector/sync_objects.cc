@@ -20,6 +20,7 @@ struct State {
   SyncObject* objects = nullptr;
   std::uint32_t objects_used = 1;
   std::uint32_t free_object = 0;
+  std::uint32_t ids = 0;
   std::uint8_t* regions = nullptr;
 };
 constinit State state;
@@ -56,6 +57,7 @@ SyncObject& make_sync(Address address) {
   object.holder = -1;
   object.held_since = 0;
   object.address = address;
+  object.id = ++state.ids;
   object.next = *index;
   region_of(address) = 1;
   __atomic_store_n(index, place, __ATOMIC_RELEASE);

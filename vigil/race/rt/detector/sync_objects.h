@@ -22,6 +22,7 @@ struct SyncObject {
   StackId held_since;
   std::uint32_t next;  // at the same eight bytes, or the next free place
   Address address;     // 0: not in use
+  std::uint32_t id;    // of this object only, also when its place is another's
   SyncClock clock;
 
   // Whether acquiring it would change nothing. A thread that changes the object's value and its

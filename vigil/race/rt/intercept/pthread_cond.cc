@@ -117,6 +117,7 @@ int wait(Condition* condition, Mutex* mutex, clockid_t clock, const timespec* ti
          bool clock_named, Address pc) {
   if (!is_valid_time(time)) return EINVAL;
   use(condition, pc);
+  check_unlock(mutex, pc);
   if (controlled()) return wait_controlled(condition, mutex, deadline_at(clock, time), pc);
   FreeWait free_wait{condition, mutex, clock, time, clock_named, pc, 0};
   return wait_free(&free_wait);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/world/accesses.h"
 #include "vigil/race/rt/world/controlled.h"
@@ -42,6 +43,7 @@ int lock_at(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* opera
 
 int lock(pthread_mutex_t* mutex, Address pc) {
   use(mutex, pc);
+  before_lock(mutex, pc);
   int result = 0;
   if (controlled()) {
     result = lock_at(mutex, kNever, "pthread_mutex_lock", pc);
@@ -80,6 +82,7 @@ int timed_lock(pthread_mutex_t* mutex, clockid_t clock, const timespec* time, Ad
 
 int unlock(pthread_mutex_t* mutex, Address pc) {
   use(mutex, pc);
+  check_unlock(mutex, pc);
   scheduling_point(PointKind::kSync, mutex);
   before_unlock(mutex);
   return unlock_and_wake(mutex);
@@ -97,7 +100,11 @@ VIGIL_INTERCEPTOR int pthread_mutex_init(pthread_mutex_t* mutex,
 VIGIL_INTERCEPTOR int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept {
   write_range(mutex, 1, VIGIL_CALLER_PC);
   const int result = real_destroy(mutex);
-  if (result == 0) sync_destroyed(mutex, sizeof *mutex);
+  if (result == EBUSY) {
+    report_lock_misuse(LockMisuse::kDestroyedHeld, mutex, VIGIL_CALLER_PC);
+  } else if (result == 0) {
+    sync_destroyed(mutex, sizeof *mutex);
+  }
   return result;
 }
 
@@ -204,6 +211,7 @@ VIGIL_INTERCEPTOR int pthread_spin_destroy(pthread_spinlock_t* lock) noexcept {
 
 VIGIL_INTERCEPTOR int pthread_spin_lock(pthread_spinlock_t* lock) noexcept {
   use(lock, VIGIL_CALLER_PC);
+  follow_lock_order(lock, VIGIL_CALLER_PC);
   const int result =
       controlled() ? spin_lock_controlled(lock, VIGIL_CALLER_PC) : real_spin_lock(lock);
   after_spin_lock(lock, result, VIGIL_CALLER_PC);
@@ -220,6 +228,8 @@ VIGIL_INTERCEPTOR int pthread_spin_trylock(pthread_spinlock_t* lock) noexcept {
 
 VIGIL_INTERCEPTOR int pthread_spin_unlock(pthread_spinlock_t* lock) noexcept {
   use(lock, VIGIL_CALLER_PC);
+  // Glibc's spin lock is 1 while it is open.
+  if (*lock == 1) report_lock_misuse(LockMisuse::kNotHeld, lock, VIGIL_CALLER_PC);
   scheduling_point(PointKind::kSync, lock);
   release_store(lock);
   lock_released(lock);

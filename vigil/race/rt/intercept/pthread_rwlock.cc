@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/accesses.h"
@@ -46,6 +47,12 @@ const char* readers_clock(const Lock* lock) {
 }
 
 void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+
+// As glibc keeps it: readers are counted from the fourth bit on.
+bool is_held(const Lock* lock) {
+  constexpr unsigned kReaderShift = 3;
+  return lock->__data.__cur_writer != 0 || lock->__data.__readers >> kReaderShift != 0;
+}
 
 void after_read_lock(Lock* lock, int result, Address pc) {
   if (result != 0) return;
@@ -113,6 +120,7 @@ VIGIL_INTERCEPTOR int pthread_rwlock_init(Lock* lock,
 
 VIGIL_INTERCEPTOR int pthread_rwlock_destroy(Lock* lock) noexcept {
   write_range(lock, 1, VIGIL_CALLER_PC);
+  if (is_held(lock)) report_lock_misuse(LockMisuse::kDestroyedHeld, lock, VIGIL_CALLER_PC);
   sync_destroyed(lock, sizeof *lock);
   return real_destroy(lock);
 }
@@ -169,6 +177,7 @@ VIGIL_INTERCEPTOR int pthread_rwlock_trywrlock(Lock* lock) noexcept {
 
 VIGIL_INTERCEPTOR int pthread_rwlock_unlock(Lock* lock) noexcept {
   use(lock, VIGIL_CALLER_PC);
+  if (!is_held(lock)) report_lock_misuse(LockMisuse::kNotHeld, lock, VIGIL_CALLER_PC);
   scheduling_point(PointKind::kSync, lock);
   if (lock->__data.__cur_writer != 0) {
     release_store(lock);

@@ -80,6 +80,7 @@ bool set_choice(const char* value, const char* const (&names)[kCount], Choice* c
 
 constexpr const char* kModes[] = {"free", "controlled"};
 constexpr const char* kPoints[] = {"sync", "memory", "conflicts"};
+constexpr const char* kLockOrders[] = {"by-mode", "off", "on"};
 constexpr const char* kTimes[] = {"virtual", "real"};
 
 // All options there are.
@@ -98,6 +99,9 @@ constexpr Flag kFlags[] = {
     {"decisions", [](const char* value) { return set_text(value, state.options.decisions); }},
     {"conflicts", [](const char* value) { return set_text(value, state.options.conflicts); }},
     {"events", [](const char* value) { return set_flag(value, &state.options.events); }},
+    {"locks", [](const char* value) { return set_flag(value, &state.options.locks); }},
+    {"lock_order",
+     [](const char* value) { return set_choice(value, kLockOrders, &state.options.lock_order); }},
     {"max_points", [](const char* value) { return set_number(value, &state.options.max_points); }},
     {"exit_code", [](const char* value) { return set_number(value, &state.options.exit_code); }},
     {"processor", [](const char* value) { return set_number(value, &state.options.processor); }},

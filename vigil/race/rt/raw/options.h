@@ -18,6 +18,7 @@ namespace vigil::race {
 enum class Mode : std::uint8_t { kFree, kControlled };
 enum class Points : std::uint8_t { kSync, kMemory, kConflicts };
 enum class TimeMode : std::uint8_t { kVirtual, kReal };
+enum class LockOrder : std::uint8_t { kByMode, kOff, kOn };
 
 struct Options {
   Mode mode = Mode::kFree;
@@ -30,6 +31,9 @@ struct Options {
   char decisions[1024] = "";  // recipe to replay
   char conflicts[1024] = "";  // program points where points=conflicts may switch
   bool events = false;
+  bool locks = true;  // misuse of locks is a finding
+  // And so is their order; by default in free mode only: controlled mode looks for the deadlock.
+  LockOrder lock_order = LockOrder::kByMode;
   std::uint64_t max_points = 20'000'000;  // scheduling points at which a run ends
   std::uint32_t exit_code = 66;           // of the program when there are findings
   std::uint32_t processor = ~0U;  // controlled: the one that all threads run on; ~0: not chosen

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/race/rt/world/mutexes.h"
 
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/process_shared.h"
@@ -25,6 +26,10 @@ int kind_of(const pthread_mutex_t* mutex) { return mutex->__data.__kind & 3; }
 
 bool owned_by_caller(const pthread_mutex_t* mutex) {
   return mutex->__data.__owner == static_cast<int>(raw_syscall(SYS_gettid));
+}
+
+bool is_plain(const pthread_mutex_t* mutex) {
+  return kind_of(mutex) == PTHREAD_MUTEX_TIMED_NP || kind_of(mutex) == PTHREAD_MUTEX_ADAPTIVE_NP;
 }
 
 bool is_robust(const pthread_mutex_t* mutex) {
@@ -81,6 +86,23 @@ void after_lock(pthread_mutex_t* mutex, int result, Address pc) {
   if (result != 0 && result != EOWNERDEAD) return;
   acquire(mutex);
   lock_acquired(mutex, LockKind::kMutex, pc);
+}
+
+void before_lock(pthread_mutex_t* mutex, Address pc) {
+  if (!detecting()) return;
+  if (is_plain(mutex) && holds_lock(mutex) && owned_by_caller(mutex)) {
+    report_lock_misuse(LockMisuse::kHeldByItself, mutex, pc);
+  }
+  follow_lock_order(mutex, pc);
+}
+
+void check_unlock(const pthread_mutex_t* mutex, Address pc) {
+  if (!is_plain(mutex)) return;  // the others answer with an error
+  if (mutex->__data.__lock == 0) {
+    report_lock_misuse(LockMisuse::kNotHeld, mutex, pc);
+  } else if (detecting() && !holds_lock(mutex) && !owned_by_caller(mutex)) {
+    report_lock_misuse(LockMisuse::kHeldByAnother, mutex, pc);
+  }
 }
 
 void before_unlock(pthread_mutex_t* mutex) {

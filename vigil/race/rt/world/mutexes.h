@@ -27,6 +27,10 @@ int unlock_and_wake(pthread_mutex_t* mutex);
 // try again.
 void owner_ended();
 
+// Misuse: what is wrong with waiting for the mutex, or with unlocking it, is reported.
+void before_lock(pthread_mutex_t* mutex, Address pc);
+void check_unlock(const pthread_mutex_t* mutex, Address pc);
+
 // The edges and bookkeeping around the real operations.
 void after_lock(pthread_mutex_t* mutex, int result, Address pc);
 void before_unlock(pthread_mutex_t* mutex);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil/race/rt/detector/lock_misuse.h"
+
+#include <algorithm>
+
+#include "vigil/race/detect/spin_lock.h"
+#include "vigil/race/rt/detector/findings.h"
+#include "vigil/race/rt/detector/sync_objects.h"
+#include "vigil/race/rt/detector/threads.h"
+#include "vigil/race/rt/raw/options.h"
+
+namespace vigil::race {
+namespace {
+
+using LockId = std::uint32_t;
+
+constexpr std::uint32_t kEdges = 1 << 16;
+constexpr unsigned kPlacesLog2 = 18;
+constexpr std::uint32_t kPlaces = 1U << kPlacesLog2;
+constexpr std::size_t kGates = 4;
+constexpr std::size_t kCircleMax = 32;
+
+struct Edge {
+  LockId from;
+  LockId to;
+  std::uint32_t thread;
+  StackId stack;  // where `to` was waited for
+  LockId gates[kGates];
+};
+
+struct State {
+  SpinLock lock;  // of those that add an edge
+  std::uint32_t count;
+  Edge edges[kEdges];
+  std::uint64_t places[kPlaces];  // open addressing: the edges' keys
+};
+constinit State state = {};
+
+std::uint64_t key_of(LockId from, LockId to) { return std::uint64_t{from} << 32 | to; }
+
+// Where the key is or would be.
+std::uint64_t& place_of(std::uint64_t key) {
+  std::uint32_t at = static_cast<std::uint32_t>(key * 0x9E37'79B9'7F4A'7C15 >> (64 - kPlacesLog2));
+  for (;; at = (at + 1) % kPlaces) {
+    const std::uint64_t found = __atomic_load_n(&state.places[at], __ATOMIC_ACQUIRE);
+    if (found == 0 || found == key) return state.places[at];
+  }
+}
+
+std::uint32_t held_count(const Thread& thread) {
+  return std::min(thread.held_count, Thread::kHeldLocks);
+}
+
+bool holds(const Thread& thread, LockId id) {
+  for (std::uint32_t index = 0; index < held_count(thread); ++index) {
+    if (thread.held[index].id == id) return true;
+  }
+  return false;
+}
+
+bool follows_order() {
+  const LockOrder wanted = options().lock_order;
+  const bool usual = options().mode == Mode::kFree;
+  return options().locks && (wanted == LockOrder::kOn || (wanted == LockOrder::kByMode && usual));
+}
+
+// Whether a lock that was held at the edge, besides its own, is held now.
+bool is_kept_apart(const Edge& edge, const Thread& thread) {
+  for (const LockId gate : edge.gates) {
+    if (gate != 0 && holds(thread, gate)) return true;
+  }
+  return false;
+}
+
+// The first edge of a way from `begin` to `end` whose edges the thread's locks do not keep apart
+// from what it does now; null if there is none. REQUIRES: the lock.
+const Edge* way_between(LockId begin, LockId end, const Thread& thread) {
+  LockId reached[kCircleMax] = {begin};
+  const Edge* first[kCircleMax] = {};
+  std::size_t count = 1;
+  for (std::size_t looked = 0; looked < count; ++looked) {
+    for (std::uint32_t index = 0; index < state.count; ++index) {
+      const Edge& edge = state.edges[index];
+      if (edge.from != reached[looked] || is_kept_apart(edge, thread)) continue;
+      const Edge* const start = looked == 0 ? &edge : first[looked];
+      if (edge.to == end) return start;
+      const bool known = std::find(reached, reached + count, edge.to) != reached + count;
+      if (known || count == kCircleMax) continue;
+      reached[count] = edge.to;
+      first[count++] = start;
+    }
+  }
+  return nullptr;
+}
+
+// Adds the edge; true with the edge that it closes a circle with.
+bool add_edge(Thread& thread, const HeldLock& held, LockId to, StackId stack, Edge* closed) {
+  const std::uint64_t key = key_of(held.id, to);
+  const InsideScope inside(thread);  // no fork copies the lock while it is held
+  const SpinGuard guard(state.lock);
+  std::uint64_t& place = place_of(key);
+  if (place == key || state.count == kEdges) return false;
+  const Edge* const back = way_between(to, held.id, thread);
+  if (back != nullptr) *closed = *back;
+  Edge& edge = state.edges[state.count++];
+  edge = Edge{held.id, to, thread.number, stack, {}};
+  std::size_t gates = 0;
+  for (std::uint32_t index = 0; index < held_count(thread) && gates < kGates; ++index) {
+    if (thread.held[index].id != held.id) edge.gates[gates++] = thread.held[index].id;
+  }
+  __atomic_store_n(&place, key, __ATOMIC_RELEASE);
+  return back != nullptr;
+}
+
+}  // namespace
+
+bool holds_lock(const volatile void* lock) {
+  const Thread* const thread = thread_self;
+  if (thread == nullptr) return false;
+  const auto address = reinterpret_cast<Address>(lock);
+  for (std::uint32_t index = 0; index < held_count(*thread); ++index) {
+    if (thread->held[index].address == address) return true;
+  }
+  return false;
+}
+
+void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !options().locks) return;
+  const LockHolder holder = lock_holder(lock);
+  report_lock_finding(*thread, static_cast<std::uint8_t>(misuse), reinterpret_cast<Address>(lock),
+                      stack_at(*thread, pc), holder.thread, holder.acquired_at);
+}
+
+void follow_lock_order(const volatile void* lock, Address pc) {
+  Thread* const thread = thread_self;
+  if (thread == nullptr || !detection_on || thread->held_count == 0 || !follows_order()) return;
+  if (holds_lock(lock)) return;
+  const auto address = reinterpret_cast<Address>(lock);
+  const LockId to = find_or_make_sync(address).id;
+  for (std::uint32_t index = 0; index < held_count(*thread); ++index) {
+    const HeldLock& held = thread->held[index];
+    if (held.kind == LockKind::kReadLock || place_of(key_of(held.id, to)) != 0) continue;
+    const StackId stack = stack_at(*thread, pc);
+    Edge closed{};
+    if (!add_edge(*thread, held, to, stack, &closed)) continue;
+    report_lock_finding(*thread, static_cast<std::uint8_t>(LockMisuse::kOrder), address, stack,
+                        static_cast<std::int32_t>(closed.thread), closed.stack);
+  }
+}
+
+}  // namespace vigil::race
