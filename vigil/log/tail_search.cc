@@ -2,6 +2,7 @@
 #include "vigil/log/tail_search.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
 
