@@ -9,7 +9,8 @@ import dataclasses
 import re
 import subprocess
 
-OPTION = re.compile(r"  (?:-\w,)?(--[\w-]+)(?: (\S.*?))?(?:  +(\S.*))?$")
+# `  -h,--help  text`, `  --memory-limit,--maxmemory VALUE`: the name comes first, then its aliases.
+OPTION = re.compile(r"  (?:-\w,)?(--[\w-]+)(?:,--[\w-]+)*(?: (\S.*?))?(?:  +(\S.*))?$")
 COMMAND = re.compile(r"  ([a-z][\w-]*)  +(\S.*)$")
 TIMEOUT_S = 60
 

@@ -91,7 +91,7 @@ class ClockStepsTest(harness.TestCase):
                     date_s = int(self.now_s()) + 60
                     client.call("SET", "date", "x", "EXAT", date_s)
                     harness.wait_until(self.noted, "the step is noted")
-                self.server.kill()
+                self.server.discard()
                 self.server = self.start()
                 with self.server.resp() as client:
                     self.assert_about(client.call("TTL", "period"), 1000)

@@ -51,7 +51,7 @@ class OperatorsTest(harness.TestCase):
     def test_the_log_goes_on_in_a_new_file_after_sighup(self):
         log = os.path.join(self.folder(), "vigild.log")
         server = self.start_vigild("--threads", "1", "--log-file", log)
-        harness.wait_until(lambda: "serves RESP" in read(log), "the log began")
+        harness.wait_until(lambda: "listens for RESP" in read(log), "the log began")
         os.rename(log, log + ".1")
         server.popen.send_signal(signal.SIGHUP)
         harness.wait_until(lambda: "SIGHUP" in read(log), "the log goes on")

@@ -98,7 +98,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   define_flags(&app, &flags);
   app.allow_extras();
   app.footer(kExamples);
-  app.get_formatter()->column_width(34);
+  app.get_formatter()->column_width(36);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

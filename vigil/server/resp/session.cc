@@ -202,19 +202,32 @@ std::size_t RespSession::execute_batch(const RespBatch& batch, Output& output) {
   client_.active_ms.store(now_ms, std::memory_order_relaxed);
   service_ = reactor_.context.server.durability.service();
   const std::size_t high_water = reactor_.context.server.options.output_high_water_bytes;
-  std::size_t executed = 0;
+  // What a fault ends is booked too: the tally has room for one batch.
+  struct Booking {
+    RespReactor& reactor;
+    const std::int64_t started_ns;
+    std::size_t executed = 0;
+    bool executing = false;
+
+    ~Booking() {
+      const std::size_t requests = executed + (executing ? 1 : 0);
+      if (requests == 0) return;
+      reactor.tally.flush(reactor.context.counters, reactor.statistics, requests,
+                          monotonic_ns() - started_ns);
+    }
+  } booking{reactor_, started_ns};
   usual_ = service_ == Durability::Service::kFull && authenticated_ && replies_ == Replies::kOn &&
            subscription_count() == 0 && !reactor_.shared.monitors.active();
   for (const Request& request : batch.requests()) {
     if (closing_ || output.size() > high_water) [[unlikely]]
       break;
+    booking.executing = true;
     execute(batch, request, now_ms, output);
-    ++executed;
+    booking.executing = false;
+    ++booking.executed;
   }
   wrote_ = wrote_ || reactor_.tally.writes != 0;
-  reactor_.tally.flush(reactor_.context.counters, reactor_.statistics, executed,
-                       monotonic_ns() - started_ns);
-  return executed;
+  return booking.executed;
 }
 
 // Inline: entered for each request, from one place.

@@ -42,7 +42,11 @@ void get_and_change(Call& call, Change change) {
   std::string& old_value = call.reactor.scratch;
   const auto found = change_string(call, [&](cache::Slot& slot) -> Changed<bool> {
     const auto old = stored_string(slot);
-    old ? static_cast<void>(old_value.assign(*old)) : call.announce_miss(slot);
+    if (old) {
+      old_value.assign(*old);
+    } else {
+      call.announce_miss(slot);
+    }
     if (const Failure failure = change(slot, old.has_value())) return failure;
     return old.has_value();
   });
