@@ -144,8 +144,8 @@ void list_folder() {
 
 void keep_a_tree() {
   void* root = nullptr;
-  static const char* const kNames[] = {"b", "a", "c"};
-  for (const char* const& name : kNames) tsearch(&name, &root, order);
+  static const char* const names[] = {"b", "a", "c"};
+  for (const char* const& name : names) tsearch(&name, &root, order);
   tdestroy(root, [](void*) {});
   hsearch_data table = {};
   EXPECT(hcreate_r(8, &table) != 0);

@@ -334,6 +334,7 @@ void asynchronous_cancellation_ends_a_loop() {
   pthread_create(
       &thread, nullptr,
       [](void*) -> void* {
+        // What is tested. NOLINTNEXTLINE(concurrency-thread-canceltype-asynchronous)
         pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, nullptr);
         void (*volatile run)() = loop;  // it might throw, as far as the compiler can see
         run();
