@@ -152,7 +152,7 @@ TEST(DirectoryTest, ListsSegmentsAndSnapshotsAndNothingElse) {
        {segment_name(20), segment_name(3), snapshot_name(9), std::string("log.12"),
         std::string("saved.log"), segment_name(1) + "x", std::string("log.0000000000000000000x")}) {
     std::unique_ptr<File> file;
-    ASSERT_EQ(disk.open(kFolder + "/" + name, OpenMode::kCreate, &file), 0);
+    ASSERT_EQ(disk.open((*directory)->path_of(name), OpenMode::kCreate, &file), 0);
   }
   const Result<DirectoryListing> listing = (*directory)->list();
   ASSERT_TRUE(listing);

@@ -96,12 +96,12 @@ double thread_cpu_s() {
 
 constexpr std::int64_t kAppends = 1024;
 
-void BM_Crc32c(benchmark::State& state) {
+void BM_Checksum(benchmark::State& state) {
   const std::string bytes(static_cast<std::size_t>(state.range(0)), 'x');
   for (auto _ : state) benchmark::DoNotOptimize(crc32c(bytes));
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_Crc32c)->Arg(116)->Arg(4096)->Arg(1 << 20);
+BENCHMARK(BM_Checksum)->Arg(116)->Arg(4096)->Arg(1 << 20);
 
 // The part under the shard's lock: the observer's call.
 void BM_Append(benchmark::State& state) {

@@ -32,7 +32,7 @@ Result<std::string_view> RecordWindow::at(std::uint64_t offset, std::size_t byte
 }
 
 Result<std::string_view> RecordWindow::record_at(std::uint64_t offset) {
-  const Result<std::string_view> front = at(offset, kChainBytes + kSizeBytesMax);
+  Result<std::string_view> front = at(offset, kChainBytes + kSizeBytesMax);
   if (!front) return front.error();
   const std::optional<std::uint32_t> size = record_bytes(*front);
   if (!size || *size <= front->size()) return front;

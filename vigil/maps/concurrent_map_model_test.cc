@@ -36,7 +36,7 @@ class ConcurrentMapModelTest : public ::testing::Test {
 
  private:
   void add() {
-    const Value value = Entries::value(random_.below(5));
+    Value value = Entries::value(random_.below(5));
     const Value expected = Entries::value(random_.below(5));
     const std::optional<Value> old = known();
     switch (random_.below(10)) {

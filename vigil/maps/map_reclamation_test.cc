@@ -23,14 +23,17 @@ using maps::testing::on_threads;
 // A value that counts those like it, and pretends to hold much memory.
 struct Large {
   static constexpr std::size_t kBytes = 100'000;
-  inline static std::atomic<std::int64_t> alive{0};
+  static std::atomic<std::int64_t>& alive() {
+    static std::atomic<std::int64_t> count{0};
+    return count;
+  }
 
-  Large() { ++alive; }
-  Large(const Large&) { ++alive; }
-  Large(Large&&) noexcept { ++alive; }
+  Large() { ++alive(); }
+  Large(const Large&) { ++alive(); }
+  Large(Large&&) noexcept { ++alive(); }
   Large& operator=(const Large&) = default;
   Large& operator=(Large&&) noexcept = default;
-  ~Large() { --alive; }
+  ~Large() { --alive(); }
 };
 
 }  // namespace
@@ -66,7 +69,7 @@ TYPED_TEST(MapReclamationTest, ReplacedValuesWaitWithinTheBoundHoweverManyThread
     for (int i = 0; i < 3'000; ++i) {
       map.insert_or_assign(n, Large());
       std::int64_t seen = most.load();
-      const std::int64_t now = Large::alive.load();
+      const std::int64_t now = Large::alive().load();
       while (seen < now && !most.compare_exchange_weak(seen, now)) {
       }
     }
@@ -77,7 +80,7 @@ TYPED_TEST(MapReclamationTest, ReplacedValuesWaitWithinTheBoundHoweverManyThread
   EXPECT_LE(map.stats().retired_bytes, kBound);
   map.reclaim();
   EXPECT_EQ(map.stats().retired_nodes, 0U);
-  EXPECT_EQ(Large::alive.load(), kThreads);
+  EXPECT_EQ(Large::alive().load(), kThreads);
 }
 
 TYPED_TEST(MapReclamationTest, AReaderThatStandsStillKeepsItsOwnValueOnly) {
@@ -91,7 +94,7 @@ TYPED_TEST(MapReclamationTest, AReaderThatStandsStillKeepsItsOwnValueOnly) {
     EXPECT_EQ(map.stats().retired_nodes, 1U);
     EXPECT_EQ(map.stats().kept_nodes, 1U);
     EXPECT_EQ(map.stats().keeping_thread, gettid());
-    EXPECT_EQ(Large::alive.load(), 101);
+    EXPECT_EQ(Large::alive().load(), 101);
   });
   map.reclaim();
   EXPECT_EQ(map.stats().retired_nodes, 0U);
@@ -106,7 +109,7 @@ TYPED_TEST(MapReclamationTest, AReaderKeepsNothingOfAnotherMap) {
   other.visit(1, [&](const std::string&) {
     for (int i = 0; i < 1'000; ++i) map.insert_or_assign(1, Large());
     map.reclaim();
-    EXPECT_EQ(Large::alive.load(), 1);
+    EXPECT_EQ(Large::alive().load(), 1);
   });
 }
 
@@ -120,12 +123,12 @@ TYPED_TEST(MapReclamationTest, AnIterationKeepsTheEntriesOfOneSegment) {
     for (int key = 0; key < kEntries; ++key) map.erase(key);
     map.reclaim();
     EXPECT_LE(map.stats().kept_nodes, 150U);
-    EXPECT_LE(Large::alive.load(), 150);
+    EXPECT_LE(Large::alive().load(), 150);
     return true;
   });
   EXPECT_LT(seen, kEntries);
   map.reclaim();
-  EXPECT_EQ(Large::alive.load(), 0);
+  EXPECT_EQ(Large::alive().load(), 0);
 }
 
 TYPED_TEST(MapReclamationTest, AnErasedValueIsDestroyedByWritesElsewhere) {

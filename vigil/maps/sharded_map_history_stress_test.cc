@@ -117,7 +117,7 @@ class ShardedMapHistoryTest : public ::testing::Test {
       }
       const Deadline deadline =
           op.deadline == 0 ? Deadline::never() : Deadline::at_unix_ms(op.deadline);
-      const auto value = Entries::value(op.value);
+      auto value = Entries::value(op.value);
       switch (random.below(15)) {
         case 0:
           op.kind = Kind::kInsert;

@@ -25,13 +25,14 @@
 #include "vigil/race/rt/world/thread_handles.h"
 #include "vigil/race/rt/world/virtual_time.h"
 
-// What a program or its libraries may have.
+// What a program or its libraries may have. NOLINTBEGIN(readability-identifier-naming): their
+// names.
 extern "C" {
 [[gnu::weak]] const char* __tsan_default_suppressions();
 [[gnu::weak]] void GOMP_parallel();
 [[gnu::weak]] void __kmpc_fork_call();
 [[gnu::weak]] int TBB_runtime_interface_version();
-}
+}  // NOLINTEND(readability-identifier-naming)
 
 namespace vigil::race {
 namespace {

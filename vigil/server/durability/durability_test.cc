@@ -384,8 +384,9 @@ TEST_F(DurabilityTest, OffDoesNotLeaveALogAside) {
 
 TEST_F(DurabilityTest, StoredOrdersKeepTheirStatusesUnderAnotherTable) {
   using Table = orders::TransitionTable;
-  const auto table = [](const std::vector<std::string>& initial, std::vector<Table::Step> steps) {
-    return *Table::create(initial, std::move(steps));
+  const auto table = [](const std::vector<std::string>& initial,
+                        const std::vector<Table::Step>& steps) {
+    return *Table::create(initial, steps);
   };
   options_.orders.table = table({"new"}, {{"new", "paid"}, {"new", "lost"}, {"paid", "sent"}});
   {

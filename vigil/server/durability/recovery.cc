@@ -51,7 +51,7 @@ class Applier {
         restoration_.prefetch_entry(soon.shard, soon.key);
       }
       const Record& record = records[i];
-      const Result<void> applied = same ? apply_to(record.shard, record) : reroute(record, writer);
+      Result<void> applied = same ? apply_to(record.shard, record) : reroute(record, writer);
       if (!applied) return applied;
     }
     return {};
@@ -186,7 +186,7 @@ Result<void> load_snapshot(log::SnapshotReader& reader, Applier& applier, Worker
       return load_block(path, *block, writer, applier, progress);
     });
   }
-  const Result<void> loaded = workers.finish();
+  Result<void> loaded = workers.finish();
   if (!more) return more.error();
   return loaded;
 }

@@ -186,7 +186,7 @@ void allow_for_bytes(std::uint64_t bytes) {
   setrlimit(RLIMIT_CPU, &limit);
 }
 
-Result<IsolatedReader> IsolatedReader::start(Answer answer, IsolationLimits limits) {
+Result<IsolatedReader> IsolatedReader::start(const Answer& answer, IsolationLimits limits) {
   std::array<int, 2> ends = {};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error{std::string("cannot make a socket: ") + std::strerror(errno)};

@@ -46,7 +46,7 @@ class IsolatedReader {
  public:
   using Answer = std::function<Result<std::string>(std::string_view question)>;
 
-  static Result<IsolatedReader> start(Answer answer, IsolationLimits limits = {});
+  static Result<IsolatedReader> start(const Answer& answer, IsolationLimits limits = {});
   IsolatedReader(IsolatedReader&& other) noexcept;
   IsolatedReader& operator=(IsolatedReader&&) = delete;
   ~IsolatedReader();

@@ -25,12 +25,14 @@ VIGIL_INTERCEPTOR void freeaddrinfo(addrinfo* first) noexcept {
   real(first);
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and lists with their own.
 #define VIGIL_NAME_SERVICE(result, name, parameters, arguments) \
   VIGIL_INTERCEPTOR result name parameters {                    \
     static constinit Real<result(*) parameters> real(#name);    \
     const LibraryCall call(VIGIL_CALLER_PC);                    \
     return real arguments;                                      \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 // ---- hosts and services
 

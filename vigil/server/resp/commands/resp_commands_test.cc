@@ -631,8 +631,10 @@ TEST_F(RespCommandsTest, AMessageIsNotLostToALaterUnsubscribe) {
     const std::string push = resp3 ? ">3\r\n" : "*3\r\n";
     run("SUBSCRIBE w");
     EXPECT_EQ(run_as(other, "PUBLISH w hi"), ":1\r\n");
-    EXPECT_EQ(run("UNSUBSCRIBE w"), push + bulk("message") + bulk("w") + bulk("hi") + push +
-                                        bulk("unsubscribe") + bulk("w") + ":0\r\n");
+    std::string expected = push;
+    expected.append(bulk("message")).append(bulk("w")).append(bulk("hi"));
+    expected.append(push).append(bulk("unsubscribe")).append(bulk("w")).append(":0\r\n");
+    EXPECT_EQ(run("UNSUBSCRIBE w"), expected);
   }
 }
 
