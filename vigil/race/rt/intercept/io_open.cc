@@ -171,12 +171,14 @@ VIGIL_INTERCEPTOR int open_by_handle_at(int mount, file_handle* handle, int flag
 }
 
 // The four that name a temporary file, each with its name for large files.
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are lists with their own.
 #define VIGIL_TEMPORARY_FILE(name, parameters, arguments)                  \
   VIGIL_INTERCEPTOR int name parameters {                                  \
     static constinit Real<int(*) parameters> real(#name);                  \
     const FrameScope frame(VIGIL_CALLER_PC);                               \
     return opened(real arguments, DescriptorKind::kFile, VIGIL_CALLER_PC); \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 VIGIL_TEMPORARY_FILE(mkstemp, (char* path), (path))
 VIGIL_TEMPORARY_FILE(mkstemp64, (char* path), (path))
 VIGIL_TEMPORARY_FILE(mkostemp, (char* path, int flags), (path, flags))
@@ -426,7 +428,7 @@ VIGIL_INTERCEPTOR int posix_openpt(int flags) {
   return opened(real_posix_openpt(flags), DescriptorKind::kOutside, VIGIL_CALLER_PC);
 }
 
-VIGIL_INTERCEPTOR int getpt() noexcept {
+VIGIL_INTERCEPTOR int getpt() {
   const FrameScope frame(VIGIL_CALLER_PC);
   return opened(real_getpt(), DescriptorKind::kOutside, VIGIL_CALLER_PC);
 }
