@@ -2,7 +2,6 @@
 #include "vigil/log/append_buffer.h"
 
 #include <algorithm>
-#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
@@ -32,7 +31,7 @@ AppendBuffer::AppendBuffer(const Start& start)
 }
 
 AppendBuffer::~AppendBuffer() {
-  const std::lock_guard guard(lock_);
+  const SpinGuard guard(lock_);
   for (Chunk* list : {batches_[0].first, batches_[1].first, spares_}) {
     while (list != nullptr) free_chunk(std::exchange(list, list->next));
   }
@@ -159,7 +158,7 @@ void AppendBuffer::append_group(std::span<const EncodedRecord> records) {
 }
 
 void AppendBuffer::append_mark(const Mark& mark) {
-  const std::lock_guard guard(lock_);
+  const SpinGuard guard(lock_);
   // What it says depends on where it lies.
   if (next_ + kMarkBytesMax + kContinuedBytes > segment_end_) continue_in_next_segment();
   const EncodedRecord record = encode_mark(mark, next_, key_);
@@ -173,7 +172,7 @@ void AppendBuffer::append_mark(const Mark& mark) {
 Batch* AppendBuffer::take() {
   Batch* taken = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const SpinGuard guard(lock_);
     if (active_->first == nullptr) return nullptr;
     taken = active_;
     active_ = taken == batches_.data() ? &batches_[1] : batches_.data();
@@ -189,7 +188,7 @@ Batch* AppendBuffer::take() {
 void AppendBuffer::give_back(Batch* batch) {
   std::vector<Chunk*> surplus;
   {
-    const std::lock_guard guard(lock_);
+    const SpinGuard guard(lock_);
     for (Chunk* chunk = batch->first; chunk != nullptr;) {
       Chunk* const next = chunk->next;
       if (chunk->capacity == kChunkBytes && spare_count_ < kSparesMax) {
@@ -213,11 +212,11 @@ void AppendBuffer::give_back(Batch* batch) {
 void AppendBuffer::keep_spares() {
   for (;;) {
     {
-      const std::lock_guard guard(lock_);
+      const SpinGuard guard(lock_);
       if (spare_count_ >= kSparesMin) return;
     }
     Chunk* const chunk = new_chunk(kChunkBytes);
-    const std::lock_guard guard(lock_);
+    const SpinGuard guard(lock_);
     chunk->next = spares_;
     spares_ = chunk;
     ++spare_count_;

@@ -220,7 +220,8 @@ TEST_F(OrderHttpTest, AFullQueueIsBusy) {
 TEST_F(OrderHttpTest, CompressedBodiesAreRefusedWithTheReason) {
   const std::string json = "Content-Type: application/json\r\n";
   for (const std::string encoding : {"gzip", "br", "deflate, gzip"}) {
-    const std::string field = json + "Content-Encoding: " + encoding + "\r\n";
+    std::string field = json;
+    field.append("Content-Encoding: ").append(encoding).append("\r\n");
     for (const auto& [method, path] :
          {std::pair("PUT", "/orders/1"), std::pair("PATCH", "/orders/1"),
           std::pair("POST", "/orders:bulk")}) {

@@ -20,13 +20,13 @@ std::string SourcePaths::relative(const std::string& file) const {
 }
 
 std::string SourcePaths::look_up(const std::string& file) const {
-  const std::string text = fs::path(file).lexically_normal().generic_string();
+  std::string text = fs::path(file).lexically_normal().generic_string();
   if (!text.starts_with('/')) return text;
   if (std::optional<std::string> below = project_.below(text)) return *std::move(below);
   std::size_t folders = 0;
   for (std::size_t slash = text.find('/'); slash != std::string::npos && folders < kFoldersMax;
        slash = text.find('/', slash + 1), ++folders) {
-    const std::string tail = text.substr(slash + 1);
+    std::string tail = text.substr(slash + 1);
     if (project_.holds(tail)) return tail;
   }
   return text;

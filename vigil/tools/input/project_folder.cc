@@ -73,7 +73,7 @@ std::optional<std::size_t> size_of(const Descriptor& file) {
 
 fs::path project_root(const std::string& given) {
   std::error_code error;
-  const fs::path here = fs::current_path(error);
+  fs::path here = fs::current_path(error);
   fs::path root = given;
   for (const char* const name : {"GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"}) {
     const char* const value = std::getenv(name);
