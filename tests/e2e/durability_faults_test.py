@@ -61,7 +61,11 @@ class DataDirectoryTest(harness.TestCase):
         return ended.stderr
 
     def http(self, server, method, path, body=None):
-        connection = server.http()
+        return self.http_at(server.http_address, method, path, body)
+
+    @staticmethod
+    def http_at(address, method, path, body=None):
+        connection = harness.http.client.HTTPConnection(*address, timeout=30)
         try:
             headers = {"Content-Type": "application/json"} if body else {}
             connection.request(method, path, body, headers)
@@ -407,12 +411,12 @@ class LoadingTest(DataDirectoryTest):
             self.assertIn(b"loading_total_bytes:", info)
             self.assertEqual(client.call("SELECT", 0), OK)
             for path in ("/readyz", "/orders/o"):
-                status, body, retry = self.http_at(http_address, path)
+                status, body, retry = self.http_at(http_address, "GET", path)
                 self.assertEqual(status, 503)
                 self.assertEqual(json.loads(body)["type"], "urn:vigil:problem:loading")
                 self.assertEqual(retry, "1")
-            self.assertEqual(self.http_at(http_address, "/healthz")[0], 200)
-            self.assertEqual(self.http_at(http_address, "/metrics")[0], 200)
+            self.assertEqual(self.http_at(http_address, "GET", "/healthz")[0], 200)
+            self.assertEqual(self.http_at(http_address, "GET", "/metrics")[0], 200)
             self.set_faults("")
             harness.wait_until(lambda: client.call("GET", "k") == b"v", "the data is read")
             client.close()
@@ -455,16 +459,6 @@ class LoadingTest(DataDirectoryTest):
             return harness.Connection(address)
         except ConnectionRefusedError:
             return None
-
-    @staticmethod
-    def http_at(address, path):
-        connection = harness.http.client.HTTPConnection(*address, timeout=30)
-        try:
-            connection.request("GET", path)
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode(), reply.getheader("Retry-After")
-        finally:
-            connection.close()
 
 
 class CommandsTest(DataDirectoryTest):

@@ -94,7 +94,7 @@ TEST(SnapshotMapTest, OldVersionsAreDestroyedWhenNobodyReadsThem) {
   SnapshotMap<int, std::shared_ptr<int>> map;
   map.insert(0, counted);
   for (int n = 1; n < 100; ++n) map.insert_or_assign(0, counted);
-  // Ours, the current version's, and those of the few versions that wait for the epoch.
+  // Ours, the current version's, and those of the few versions that wait to be reclaimed.
   EXPECT_LE(counted.use_count(), 6);
   EXPECT_LE(map.stats().versions_waiting, 4U);
 }

@@ -89,17 +89,6 @@ class SegmentMemory {
   // How much is made present at a time, at most: a fifth of a millisecond's work.
   static constexpr std::size_t kSliceBytes = std::size_t{256} << 10;
 
-  class VIGIL_SCOPED_CAPABILITY SpinGuard {
-   public:
-    explicit SpinGuard(SpinLock& lock) noexcept VIGIL_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
-    ~SpinGuard() VIGIL_RELEASE() { lock_.unlock(); }
-    SpinGuard(const SpinGuard&) = delete;
-    SpinGuard& operator=(const SpinGuard&) = delete;
-
-   private:
-    SpinLock& lock_;
-  };
-
   // What an allocator keeps about a chunk it owns.
   struct Chunk {
     std::uint64_t free;  // bit i: segment i of the chunk is free
@@ -272,7 +261,7 @@ class SegmentAllocator {
 
  private:
   using Chunk = SegmentMemory::Chunk;
-  using Guard = SegmentMemory::SpinGuard;
+  using Guard = SpinGuard;
 
   static std::uint32_t chunk_of(Segment segment) noexcept {
     return segment.first() / SegmentMemory::kChunkGroups;
