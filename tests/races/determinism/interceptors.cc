@@ -27,15 +27,9 @@
 #include <stdexcept>
 #include <thread>
 
-namespace {
+#include "tests/races/platform/checks.h"
 
-#define EXPECT(condition)                                                  \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-      std::_Exit(1);                                                       \
-    }                                                                      \
-  } while (false)
+namespace {
 
 using namespace std::chrono_literals;
 
@@ -462,13 +456,6 @@ void others_go_on_while_a_read_waits_outside() {
   EXPECT(reached == 1000);
 }
 
-struct Check {
-  const char* name;
-  void (*run)();
-};
-
-#define CHECK(name) \
-  Check { #name, name }
 constexpr Check kChecks[] = {
     CHECK(cancelled_wait_runs_its_cleanup),
     CHECK(cancelled_sleep_ends),
@@ -499,14 +486,4 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  for (const Check& check : kChecks) {
-    if (argc < 2) {
-      std::puts(check.name);
-    } else if (std::strcmp(argv[1], check.name) == 0) {
-      check.run();
-      return 0;
-    }
-  }
-  return argc < 2 ? 0 : 2;
-}
+int main(int argc, char** argv) { return run_checks(argc, argv, kChecks); }
