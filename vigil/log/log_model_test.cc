@@ -50,7 +50,7 @@ class LogModelTest : public ::testing::Test {
     ASSERT_GE(back.records.size(), committed_);
     ASSERT_LE(back.records.size(), model_.size());
     // What was not committed may be missing, from the end on.
-    model_.resize(back.records.size(), model_.empty() ? back.records.front() : model_.front());
+    model_.erase(model_.begin() + static_cast<std::ptrdiff_t>(back.records.size()), model_.end());
     ASSERT_EQ(back.records, model_);
     committed_ = model_.size();
   }

@@ -68,6 +68,7 @@ class FieldReader {
   }
   std::int64_t time() {
     const std::string_view field = take(kTimeBytes);
+    if (!good_) return 0;
     std::uint64_t number = 0;
     std::memcpy(&number, field.data(), field.size());
     return static_cast<std::int64_t>(number);

@@ -2,10 +2,13 @@
 #include "vigil/server/durability/recovery.h"
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "vigil/base/check.h"
@@ -43,7 +46,9 @@ class Applier {
   Result<void> apply(std::span<const Record> records, const log::LogIdentity& writer) {
     if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) return {};
     const bool same = same_shards(writer);
-    for (std::size_t i = 0; i < records.size(); ++i) {
+    Result<void> done;
+    std::size_t i = 0;
+    for (; i < records.size() && done; ++i) {
       if (same && i + kIndexAhead < records.size()) {
         const Record& later = records[i + kIndexAhead];
         restoration_.prefetch_index(later.shard, later.key);
@@ -51,15 +56,16 @@ class Applier {
         restoration_.prefetch_entry(soon.shard, soon.key);
       }
       const Record& record = records[i];
-      Result<void> applied = same ? apply_to(record.shard, record) : reroute(record, writer);
-      if (!applied) return applied;
+      done = same ? apply_to(record.shard, record) : reroute(record, writer);
     }
-    return {};
+    records_applied_.fetch_add(i, std::memory_order_relaxed);
+    return done;
   }
 
  private:
   static constexpr std::size_t kIndexAhead = 16;
   static constexpr std::size_t kEntryAhead = 6;
+  static constexpr double kGuessMargin = 1.0625;  // what comes may be larger
 
   Result<void> apply_to(std::uint32_t shard, const Record& record) {
     switch (record.type) {
@@ -95,16 +101,23 @@ class Applier {
     return too_small();
   }
 
-  // What the rest will take is guessed from what was read so far.
+  // What all will take is guessed from what was applied so far, which is less than what was read.
   [[nodiscard]] Error too_small() const {
     const std::uint64_t limit = cache_.options().memory_limit_bytes;
-    const double done = static_cast<double>(progress_.bytes_done.load(std::memory_order_relaxed));
-    const double total = static_cast<double>(progress_.bytes_total.load(std::memory_order_relaxed));
-    const double grows = std::max(total / std::max(done, 1.0), 1.05);
-    const auto needed = static_cast<std::uint64_t>(static_cast<double>(limit) * grows) / kMiB + 1;
+    const double applied = share(records_applied_, progress_.records);
+    const double done = applied * share(progress_.bytes_done, progress_.bytes_total);
+    const double all = kGuessMargin * static_cast<double>(limit) / std::max(done, 1e-3);
+    const std::uint64_t needed = static_cast<std::uint64_t>(all) / kMiB + 1;
     return Error{"the stored data does not fit into cache.memory_limit, which is " +
                  std::to_string(limit / kMiB) + "MiB; it needs about " + std::to_string(needed) +
                  "MiB (--memory-limit " + std::to_string(needed) + "MiB)"};
+  }
+
+  static double share(const std::atomic<std::uint64_t>& part,
+                      const std::atomic<std::uint64_t>& whole) {
+    return std::min(static_cast<double>(part.load(std::memory_order_relaxed)) /
+                        std::max(static_cast<double>(whole.load(std::memory_order_relaxed)), 1.0),
+                    1.0);
   }
 
   // --- Other shards than when it was written ---
@@ -157,18 +170,17 @@ class Applier {
   const RecoveryOptions& options_;
   const RecoveryProgress& progress_;
   cache::Restoration restoration_;
+  std::atomic<std::uint64_t> records_applied_{0};
 };
 
 // --- The snapshot --------------------------------------------------------------------------------
 
 Result<void> load_block(const std::string& path, const log::SnapshotBlock& block,
-                        const log::LogIdentity& writer, Applier& applier,
-                        RecoveryProgress* progress) {
+                        const log::LogIdentity& writer, Applier& applier) {
   if (Result<void> checked = log::check_block(path, block); !checked) return checked;
   std::vector<Record> records;
   records.reserve(block.records);
   log::for_each_record(block, [&](const Record& record) { records.push_back(record); });
-  progress->records.fetch_add(block.records, std::memory_order_relaxed);
   return applier.apply(records, writer);
 }
 
@@ -182,8 +194,9 @@ Result<void> load_snapshot(log::SnapshotReader& reader, Applier& applier, Worker
     more = reader.next(block.get());
     if (!more || !*more) break;
     progress->bytes_done.store(reader.bytes_read(), std::memory_order_relaxed);
-    workers.post(turn % workers.size(), [&applier, &writer, progress, block, path = reader.path()] {
-      return load_block(path, *block, writer, applier, progress);
+    progress->records.fetch_add(block->records, std::memory_order_relaxed);
+    workers.post(turn % workers.size(), [&applier, &writer, block, path = reader.path()] {
+      return load_block(path, *block, writer, applier);
     });
   }
   Result<void> loaded = workers.finish();
@@ -273,6 +286,17 @@ class Dispatcher {
   bool same_shards_ = true;
 };
 
+// Of the log's records from `begin` on, and of the room that its last file has ready.
+std::uint64_t log_bytes_from(const log::Directory& directory,
+                             const std::vector<log::StreamFile>& segments, log::Position begin) {
+  if (segments.empty()) return 0;
+  std::error_code unknown;
+  const std::uintmax_t last =
+      std::filesystem::file_size(directory.path_of(segments.back().name), unknown);
+  const log::Position end = segments.back().begin + (unknown ? 0 : last);
+  return end - std::min(end, std::max(begin, segments.front().begin));
+}
+
 std::string changed_from(const std::string& what, const std::string& before,
                          const std::string& now) {
   return what + " changed from " + before + " to " + now + "; the data was routed anew";
@@ -310,7 +334,9 @@ Result<Recovered> recover(const log::Directory& directory, cache::Cache& cache,
         log::SnapshotReader::open(directory, listing->snapshots.back());
     if (!reader) return reader.error();
     snapshot_bytes = reader->file_bytes();
-    progress->bytes_total.store(snapshot_bytes, std::memory_order_relaxed);
+    progress->bytes_total.store(
+        snapshot_bytes + log_bytes_from(directory, listing->segments, reader->header().begin),
+        std::memory_order_relaxed);
     if (Result<void> loaded = load_snapshot(*reader, applier, workers, progress); !loaded) {
       return loaded.error();
     }

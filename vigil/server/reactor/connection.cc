@@ -64,13 +64,13 @@ void Connection::enter(Phase next) {
 
 // --- For sessions --------------------------------------------------------------------------------
 
-void Connection::request_attention() {
+void Connection::request_attention() noexcept {
   if (attention_ != Attention::kNone || closed()) return;
-  host_.attention.push_back(this);
+  host_.attention.push(*this);
   attention_ = Attention::kRequested;
 }
 
-void Connection::request_kill() {
+void Connection::request_kill() noexcept {
   request_attention();
   if (attention_ == Attention::kRequested) attention_ = Attention::kKill;
 }

@@ -58,6 +58,19 @@ namespace vigil::server {
 
 class Connection;
 
+// Connections that asked for attention, in order; each is in it once at most. They are linked to
+// each other: asking needs no memory, because it is how a connection that got none is ended.
+class AttentionQueue {
+ public:
+  inline void push(Connection& connection) noexcept;
+  // Takes the first one out; nullptr: there is none.
+  inline Connection* pop() noexcept;
+
+ private:
+  Connection* first_ = nullptr;
+  Connection* last_ = nullptr;
+};
+
 // What the connections of one reactor share.
 class ConnectionHost {
  public:
@@ -96,7 +109,7 @@ class ConnectionHost {
   ReactorCounters& counters;
   CommitGate commit_gate;
   DeferredReplies deferred_replies;
-  std::vector<Connection*> attention;  // those that asked for it, in order
+  AttentionQueue attention;
   std::unique_ptr<char[]> read_buffer;
   Output batch;  // replies of the connection being served, if nothing is in front of them
 };
@@ -137,9 +150,9 @@ class Connection {
     return unsent_bytes_.load(std::memory_order_relaxed);
   }
 
-  void request_attention();
+  void request_attention() noexcept;
   // Closes without sending what is pending.
-  void request_kill();
+  void request_kill() noexcept;
   // A subscriber's output has a limit of its own: it receives without asking.
   void set_subscriber(bool subscriber) { subscriber_ = subscriber; }
 
@@ -188,6 +201,7 @@ class Connection {
   [[nodiscard]] Registration& registration() { return registration_; }
 
  private:
+  friend AttentionQueue;
   enum class Attention : std::uint8_t { kNone, kRequested, kKill };
   // The requests of one consume(): where their replies go, and where they begin there.
   struct Batch {
@@ -247,6 +261,7 @@ class Connection {
   bool input_blocked_ = false;  // whole requests wait in input_ until there is room for replies
   bool subscriber_ = false;
   Attention attention_ = Attention::kNone;
+  Connection* next_for_attention_ = nullptr;
   std::unique_ptr<Session> session_;  // until kClosed
   Output input_;                      // a queue of bytes too: received and not consumed yet
   ReplyQueue replies_;
@@ -256,5 +271,19 @@ class Connection {
   std::atomic<std::size_t> unsent_bytes_{0};
   Registration registration_;
 };
+
+inline void AttentionQueue::push(Connection& connection) noexcept {
+  connection.next_for_attention_ = nullptr;
+  (last_ == nullptr ? first_ : last_->next_for_attention_) = &connection;
+  last_ = &connection;
+}
+
+inline Connection* AttentionQueue::pop() noexcept {
+  Connection* const connection = first_;
+  if (connection == nullptr) return nullptr;
+  first_ = connection->next_for_attention_;
+  if (first_ == nullptr) last_ = nullptr;
+  return connection;
+}
 
 }  // namespace vigil::server

@@ -50,8 +50,7 @@ class ConnectionTest : public ::testing::Test {
   void turn() {
     mailbox_->run();
     host_.commit_gate.release([](Connection& connection) { connection.request_attention(); });
-    for (std::size_t i = 0; i < host_.attention.size(); ++i) host_.attention[i]->attend();
-    host_.attention.clear();
+    while (Connection* const connection = host_.attention.pop()) connection->attend();
   }
   void request(std::string_view lines) {
     ASSERT_EQ(::send(peer_.get(), lines.data(), lines.size(), MSG_NOSIGNAL),

@@ -165,13 +165,11 @@ void Reactor::wake_late_peers() {
 
 // Serves the connections that asked for attention, also those that ask meanwhile.
 void Reactor::attend() {
-  for (std::size_t i = 0; i < host_.attention.size(); ++i) {
-    Connection& connection = *host_.attention[i];
-    const bool was_closed = connection.closed();
-    connection.attend();
-    if (!was_closed) follow_up(connection);
+  while (Connection* const connection = host_.attention.pop()) {
+    const bool was_closed = connection->closed();
+    connection->attend();
+    if (!was_closed) follow_up(*connection);
   }
-  host_.attention.clear();
   if (server_.buffers.exceeded()) [[unlikely]]
     shed();
 }
