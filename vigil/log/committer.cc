@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/log/committer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -15,8 +17,8 @@ namespace {
 // When nothing is expected: a request comes before that.
 constexpr std::int64_t kQuietWait_ms = 1000;
 constexpr std::int64_t kTimeInMarks_ms = 1000;
-constexpr std::size_t kZeroesBytes = std::size_t{64} << 10;
-const std::string kZeroes(kZeroesBytes, '\0');
+// Less is copied into the page cache sooner than a disk has taken it, if nobody waits for the disk.
+constexpr std::size_t kDirectBytesMin = std::size_t{64} << 10;
 
 bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT; }
 
@@ -30,7 +32,9 @@ Committer::Committer(const CommitterOptions& options, const CommitterParts& part
       end_(parts.buffer.tail()),
       changes_end_(end_),
       marked_(end_),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), "log-commit");
+}
 
 Committer::~Committer() {
   if (thread_.joinable()) (void)finish();  // a failure is in the state
@@ -131,34 +135,25 @@ bool Committer::write(Batch& batch) {
 // Records, and in a reused file the zeroes that end them.
 bool Committer::write_pieces(const std::vector<std::string_view>& pieces, Position begin) {
   if (pieces.empty()) return true;
-  std::vector<std::string_view> all = pieces;
-  std::uint64_t offset = segment_->offset_of(begin);
-  std::uint64_t end = offset;
-  for (const std::string_view piece : pieces) end += piece.size();
-  if (!segment_->header.zero_filled) {
-    const std::uint64_t room = segment_->file_bytes - end;
-    all.push_back(
-        std::string_view(kZeroes).substr(0, std::min<std::uint64_t>(room, kTerminatorBytes)));
-  }
-  return write_at(offset, all);
+  return write_at(begin, pieces, segment_->header.zero_filled ? 0 : kTerminatorBytes);
 }
 
 // Behind the `continued` record of a reused file.
 bool Committer::write_padding(Position begin) {
   if (segment_->header.zero_filled) return true;
-  std::vector<std::string_view> zeroes;
-  const std::uint64_t offset = segment_->offset_of(begin);
-  for (std::uint64_t left = segment_->file_bytes - offset; left > 0;) {
-    zeroes.push_back(
-        std::string_view(kZeroes).substr(0, std::min<std::uint64_t>(left, kZeroesBytes)));
-    left -= zeroes.back().size();
-  }
-  return zeroes.empty() || write_at(offset, zeroes);
+  return write_at(begin, {}, segment_->file_bytes - segment_->offset_of(begin));
 }
 
-bool Committer::write_at(std::uint64_t offset, const std::vector<std::string_view>& pieces) {
+bool Committer::write_at(Position begin, const std::vector<std::string_view>& pieces,
+                         std::size_t zeroes) {
+  std::size_t bytes = 0;
+  for (const std::string_view piece : pieces) bytes += piece.size();
+  const BlockWriter::Target target{*segment_->file, segment_->offset_of(begin),
+                                   segment_->file_bytes};
+  const bool direct = options_.syncs || bytes + zeroes >= kDirectBytesMin;
   for (;;) {
-    const int error = segment_->file->write(offset, pieces);
+    const int error = writer_.write(
+        target, pieces, zeroes, direct ? BlockWriter::Path::kDirect : BlockWriter::Path::kCached);
     if (error == 0) break;
     const std::string why = describe(segment_->path, "written", error).message;
     if (!is_no_room(error)) {
@@ -171,7 +166,7 @@ bool Committer::write_at(std::uint64_t offset, const std::vector<std::string_vie
   }
   if (!has_room()) note_no_room({});
   const std::lock_guard guard(mutex_);
-  for (const std::string_view piece : pieces) stats_.written_bytes += piece.size();
+  stats_.written_bytes += bytes;
   return true;
 }
 

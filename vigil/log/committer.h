@@ -23,6 +23,7 @@
 
 #include "vigil/base/result.h"
 #include "vigil/log/append_buffer.h"
+#include "vigil/log/block_writer.h"
 #include "vigil/log/commit_request.h"
 #include "vigil/log/commit_state.h"
 #include "vigil/log/segment_pool.h"
@@ -74,7 +75,7 @@ class Committer {
   bool write(Batch& batch);
   bool write_pieces(const std::vector<std::string_view>& pieces, Position begin);
   bool write_padding(Position begin);
-  bool write_at(std::uint64_t offset, const std::vector<std::string_view>& pieces);
+  bool write_at(Position begin, const std::vector<std::string_view>& pieces, std::size_t zeroes);
   // Waits for it; nullptr if the log was closed while there was no room.
   [[nodiscard]] std::shared_ptr<OpenSegment> next_segment(Position first);
   void note_no_room(std::string why);
@@ -88,6 +89,7 @@ class Committer {
   std::atomic<bool> stopping_{false};
 
   // The thread's own.
+  BlockWriter writer_;
   std::shared_ptr<OpenSegment> segment_;
   Position end_;               // of what was written
   Position changes_end_;       // of that without trailing marks

@@ -48,7 +48,10 @@ std::span<iovec> without_front(std::span<iovec> vectors, std::size_t bytes) {
 class SystemFile final : public File {
  public:
   explicit SystemFile(int descriptor) : descriptor_(descriptor) {}
-  ~SystemFile() override { ::close(descriptor_); }
+  ~SystemFile() override {
+    if (direct_ >= 0) ::close(direct_);
+    ::close(descriptor_);
+  }
 
   int read(std::uint64_t offset, char* to, std::size_t bytes, std::size_t* count) override {
     *count = 0;
@@ -76,6 +79,21 @@ class SystemFile final : public File {
       pieces = pieces.subspan(count);
     }
     return 0;
+  }
+
+  int write_direct(std::uint64_t offset, std::string_view blocks) override {
+    if (!direct_tried_) open_direct();
+    while (direct_ >= 0 && !blocks.empty()) {
+      const ssize_t size = repeat_interrupted([&] {
+        return ::pwrite(direct_, blocks.data(), blocks.size(), static_cast<off_t>(offset));
+      });
+      if (size < 0 && errno != EINVAL) return errno;
+      // A file system with blocks of another size, or a short write that ends within a block.
+      if (size <= 0 || static_cast<std::size_t>(size) % kBlockBytes != 0) break;
+      offset += static_cast<std::uint64_t>(size);
+      blocks.remove_prefix(static_cast<std::size_t>(size));
+    }
+    return blocks.empty() ? 0 : write(offset, {&blocks, 1});
   }
 
   int sync() override { return errno_of(::fdatasync(descriptor_)); }
@@ -113,7 +131,17 @@ class SystemFile final : public File {
     return 0;
   }
 
-  int descriptor_;
+  // By the descriptor: the file may have another name by now. -1: it is not possible.
+  void open_direct() {
+    direct_tried_ = true;
+    const std::string path = "/proc/self/fd/" + std::to_string(descriptor_);
+    direct_ =
+        repeat_interrupted([&] { return ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); });
+  }
+
+  const int descriptor_;
+  int direct_ = -1;
+  bool direct_tried_ = false;
 };
 
 int flags_of(OpenMode mode) {

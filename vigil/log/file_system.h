@@ -27,6 +27,8 @@ enum class LockKind : std::uint8_t { kShared, kExclusive };
 
 class File {
  public:
+  static constexpr std::size_t kBlockBytes = 4096;
+
   File() = default;
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -38,6 +40,12 @@ class File {
   // All pieces, one after the other, from `offset` on.
   [[nodiscard]] virtual int write(std::uint64_t offset,
                                   std::span<const std::string_view> pieces) = 0;
+  // Whole blocks into a file that has them, from memory aligned to a block: past the kernel's page
+  // cache where the file system can do that. What it wrote is on its way to the disk, and needs a
+  // sync() as well.
+  [[nodiscard]] virtual int write_direct(std::uint64_t offset, std::string_view blocks) {
+    return write(offset, {&blocks, 1});
+  }
   // Returns when the content and the size would survive a power cut.
   [[nodiscard]] virtual int sync() = 0;
   [[nodiscard]] virtual int truncate(std::uint64_t bytes) = 0;

@@ -86,7 +86,7 @@ enum class WriteState : std::uint8_t {
 
 struct LogStats {
   std::uint64_t records = 0;        // written in this run, marks included
-  std::uint64_t written_bytes = 0;  // to segments, with terminators and padding
+  std::uint64_t written_bytes = 0;  // of records, to segments; a disk takes whole blocks
   std::uint64_t commits = 0;
   std::uint64_t syncs = 0;
   std::int64_t sync_ns_total = 0;

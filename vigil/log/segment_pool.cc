@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/log/segment_pool.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -8,12 +10,13 @@
 #include <utility>
 
 #include "vigil/base/clock.h"
+#include "vigil/log/block_writer.h"
 
 namespace vigil::log {
 namespace {
 
 constexpr std::string_view kNewName = "segment.tmp";
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 // So that no mass of dirty pages stands in front of the log's own syncs; but where each sync takes
 // long, as few as possible, or the next segment would come too late.
 constexpr std::uint64_t kSyncBytes = std::uint64_t{4} << 20;
@@ -40,20 +43,20 @@ SegmentHeader SegmentPool::header_at(Position first) const {
 // ---- Making ----
 
 int SegmentPool::fill_with_zeroes(File& file) const {
-  const std::string zeroes(std::min<std::uint64_t>(kPieceBytes, options_.segment_bytes), '\0');
-  std::uint64_t synced = 0;
+  BlockWriter writer;
+  std::uint64_t unsynced = 0;
   bool syncs = true;
   for (std::uint64_t offset = 0; offset < options_.segment_bytes;) {
-    const std::string_view piece = std::string_view(zeroes).substr(
-        0, std::min<std::uint64_t>(zeroes.size(), options_.segment_bytes - offset));
-    int error = file.write(offset, {&piece, 1});
+    const std::uint64_t bytes = std::min(kPieceBytes, options_.segment_bytes - offset);
+    int error = writer.write({file, offset, offset + bytes}, {}, bytes, BlockWriter::Path::kDirect);
     if (error != 0) return error;
-    offset += piece.size();
-    if (!syncs || offset - synced < kSyncBytes) continue;
+    offset += bytes;
+    unsynced += bytes;
+    if (!syncs || unsynced < kSyncBytes) continue;
     const std::int64_t begin_ns = monotonic_ns();
     error = file.sync();
     if (error != 0) return error;
-    synced = offset;
+    unsynced = 0;
     syncs = monotonic_ns() - begin_ns < kSlowSync_ns;
   }
   return 0;
@@ -152,6 +155,7 @@ Result<std::shared_ptr<OpenSegment>> SegmentPool::begin(Position first,
     ++made_;
   }
   thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "log-files");
   return segment;
 }
 
@@ -237,7 +241,8 @@ void SegmentPool::run() {
       lock.lock();
       continue;
     }
-    changed_.wait(lock, [this] { return stopping_ || ready_ == nullptr || released_.size() > 1; });
+    changed_.wait(
+        lock, [this] { return stopping_ || ready_ == nullptr || released_.size() > kSparesMax; });
   }
 }
 
@@ -267,10 +272,10 @@ void SegmentPool::make_next() {
   ready_ = std::move(segment);
 }
 
-// All released files but one, which the next segment will be made of.
+// All released files but those that the next segments will be made of.
 std::vector<StreamFile> SegmentPool::surplus() {
   std::vector<StreamFile> files;
-  while (released_.size() > 1) {
+  while (released_.size() > kSparesMax) {
     files.push_back(std::move(released_.front()));
     released_.erase(released_.begin());
   }

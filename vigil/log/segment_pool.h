@@ -9,8 +9,9 @@
 //
 //   released segment --rename, sync directory--> segment.tmp --header, sync, rename--> next segment
 //
-// One segment is ready beside the one that is written; one released file is kept for the next. The
-// others are removed. If a segment cannot be made for want of room or for another reason, no_room()
+// One segment is ready beside the one that is written; kSparesMax released files are kept for those
+// that follow: a file that is full already costs a header, a new one is written twice. The others
+// are removed. If a segment cannot be made for want of room or for another reason, no_room()
 // says why, and it is tried again every retry interval.
 //
 // Thread safety: any thread; take() from one.
@@ -62,6 +63,8 @@ struct SegmentPoolStats {
 
 class SegmentPool {
  public:
+  static constexpr std::size_t kSparesMax = 8;
+
   // `older`: segments of earlier runs, in ascending order.
   SegmentPool(const Directory& directory, const SegmentPoolOptions& options,
               std::vector<StreamFile> older);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/log/syncer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -11,7 +13,9 @@ namespace vigil::log {
 
 Syncer::Syncer(CommitState& state, std::int64_t interval_ms)
     : state_(state), interval_ms_(interval_ms) {
-  if (interval_ms_ > 0) thread_ = std::thread([this] { run(); });
+  if (interval_ms_ == 0) return;
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "log-sync");
 }
 
 void Syncer::wrote(const std::shared_ptr<OpenSegment>& segment, Position end) {
