@@ -12,6 +12,7 @@ namespace vigil::log {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::size_t kCopiedInOrderBytesMax = 512;
 constexpr std::size_t kSmallRecordBytesMax = std::size_t{32} << 10;
 constexpr std::uint32_t kSparesMin = 2;
 constexpr std::uint32_t kSparesMax = 64;
@@ -117,8 +118,10 @@ AppendBuffer::Place AppendBuffer::reserve(const EncodedRecord& record, Chunk* ow
 }
 
 void AppendBuffer::append(const EncodedRecord& record) {
+  if (record.bytes() <= kCopiedInOrderBytesMax) [[likely]]
+    return append_in_order(record);
   Chunk* own = nullptr;
-  if (record.bytes() > kSmallRecordBytesMax) [[unlikely]] {
+  if (record.bytes() > kSmallRecordBytesMax) {
     own = new_chunk(record.bytes());
     own->used = own->capacity;
     record.copy_to(own->bytes(), 0);
@@ -135,6 +138,13 @@ void AppendBuffer::append(const EncodedRecord& record) {
     record.copy_to(place.to, place.chain);
   }
   batch->left.fetch_add(1, std::memory_order_release);  // pairs with the acquire in take()
+}
+
+void AppendBuffer::append_in_order(const EncodedRecord& record) {
+  const SpinGuard guard(lock_);
+  const Place place = reserve(record, nullptr);
+  record.copy_to(place.to, place.chain);
+  tail_.store(next_, std::memory_order_release);
 }
 
 void AppendBuffer::append_group(std::span<const EncodedRecord> records) {

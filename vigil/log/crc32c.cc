@@ -154,13 +154,8 @@ std::uint32_t crc32c_undo_word(std::uint32_t state) {
   return state;
 }
 
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
-  return ~chosen.load(std::memory_order_relaxed)(~before, bytes.data(), bytes.size());
-}
-
-std::uint32_t crc32c_step(std::uint32_t state, std::uint64_t word) {
-  return chosen.load(std::memory_order_relaxed)(state, reinterpret_cast<const char*>(&word),
-                                                sizeof word);
+std::uint32_t internal::crc32c_extend(std::uint32_t state, const char* bytes, std::size_t size) {
+  return chosen.load(std::memory_order_relaxed)(state, bytes, size);
 }
 
 }  // namespace vigil::log

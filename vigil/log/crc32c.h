@@ -5,7 +5,7 @@
 // The processor's instruction takes 8 bytes in one cycle with a latency of three, so long inputs
 // are read in three lanes, joined by a carry-less multiplication. Chosen at the first call: SSE4.2
 // with PCLMUL, SSE4.2 alone, or tables of eight bytes at a time (Sarwate 1988, Kounavis and Berry
-// 2005).
+// 2005). Where the compiler may use SSE4.2 anyway, short inputs are read without a call.
 //
 // It finds every change of up to 32 bits in a row. It resists no adversary.
 //
@@ -16,6 +16,12 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+
+#ifdef __SSE4_2__
+#include <nmmintrin.h>
+#endif
+
+#include "vigil/log/little_endian.h"
 
 namespace vigil::log {
 
@@ -43,6 +49,49 @@ struct Crc32cImplementation {
 
 [[nodiscard]] std::span<const Crc32cImplementation> crc32c_implementations();
 
+// By the implementation that was chosen.
+[[nodiscard]] std::uint32_t crc32c_extend(std::uint32_t state, const char* bytes, std::size_t size);
+
+#ifdef __SSE4_2__
+[[nodiscard]] inline std::uint32_t crc32c_extend_short(std::uint32_t state, const char* bytes,
+                                                       std::size_t size) {
+  std::uint64_t wide = state;
+  for (; size >= 8; bytes += 8, size -= 8) {
+    wide = _mm_crc32_u64(wide, load_little<std::uint64_t>(bytes));
+  }
+  state = static_cast<std::uint32_t>(wide);
+  if ((size & 4) != 0) {
+    state = _mm_crc32_u32(state, load_little<std::uint32_t>(bytes));
+    bytes += 4;
+  }
+  if ((size & 2) != 0) {
+    state = _mm_crc32_u16(state, load_little<std::uint16_t>(bytes));
+    bytes += 2;
+  }
+  return (size & 1) != 0 ? _mm_crc32_u8(state, static_cast<std::uint8_t>(*bytes)) : state;
+}
+#endif
+
 }  // namespace internal
+
+// ---- Implementation details below ----
+
+inline std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
+#ifdef __SSE4_2__
+  constexpr std::size_t kShortBytesMax = 512;
+  if (bytes.size() <= kShortBytesMax) {
+    return ~internal::crc32c_extend_short(~before, bytes.data(), bytes.size());
+  }
+#endif
+  return ~internal::crc32c_extend(~before, bytes.data(), bytes.size());
+}
+
+inline std::uint32_t crc32c_step(std::uint32_t state, std::uint64_t word) {
+#ifdef __SSE4_2__
+  return static_cast<std::uint32_t>(_mm_crc32_u64(state, word));
+#else
+  return internal::crc32c_extend(state, reinterpret_cast<const char*>(&word), sizeof word);
+#endif
+}
 
 }  // namespace vigil::log
