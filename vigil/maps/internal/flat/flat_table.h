@@ -149,11 +149,12 @@ class FlatTable {
   // Calls visit(Slot&) until it returns false; it may erase the slot it was given.
   template <class Visit>
   void for_each_slot(Visit&& visit) const {
-    for (std::size_t at = 0; at < group_count(); ++at) {
-      for (const std::uint32_t i : groups_[at].match_used()) {
-        if (!visit(slots_[at * FlatGroup::kSlots + i])) return;
-      }
-    }
+    for_each_slot_between(0, group_count(), visit);
+  }
+  // That for the n-th of `parts` parts; whether visit went on.
+  template <class Visit>
+  bool for_each_slot_of_part(std::size_t n, std::size_t parts, Visit&& visit) const {
+    return for_each_slot_between(group_count() * n / parts, group_count() * (n + 1) / parts, visit);
   }
 
   // Frees all memory.
@@ -175,6 +176,20 @@ class FlatTable {
     if (groups > group_count()) rehash(groups);
   }
 
+  // Room for `more` entries: as many calls of insert() move no slot.
+  void make_room(std::size_t more) {
+    if (size_ + more > limit_) rehash(std::max(groups_for(size_ + more), group_count()));
+  }
+  // Gives back what the entries do not need.
+  void shrink_to_fit() {
+    const std::size_t groups = groups_for(size_);
+    if (groups == 0) {
+      clear();
+    } else if (groups < group_count()) {
+      rehash(groups);
+    }
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return group_count() * FlatGroup::kSlots; }
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -192,6 +207,16 @@ class FlatTable {
   using Units =
       std::allocator_traits<typename std::allocator_traits<Allocator>::template rebind_alloc<Unit>>;
   static_assert(std::is_same_v<typename Units::pointer, Unit*>, "fancy pointers are not supported");
+
+  template <class Visit>
+  bool for_each_slot_between(std::size_t begin, std::size_t end, Visit&& visit) const {
+    for (std::size_t at = begin; at < end; ++at) {
+      for (const std::uint32_t i : groups_[at].match_used()) {
+        if (!visit(slots_[at * FlatGroup::kSlots + i])) return false;
+      }
+    }
+    return true;
+  }
 
   // What an empty table probes: one group that nobody writes.
   static FlatGroup* no_groups() noexcept {
