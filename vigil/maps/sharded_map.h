@@ -5,9 +5,8 @@
 //
 // Use when: several threads read and write one map, most of all when they read, when keys are short
 // (up to 23 bytes of string, or 24 of anything trivially copyable, lie in the table itself), or
-// when entries expire. Use instead: std::unordered_map behind vigil::Mutex where an iteration must
-// see one moment or several keys change at once; vigil::cache::Cache for byte strings with versions
-// and expiry listeners.
+// when entries expire. Use instead: RwMap where an iteration must see one moment;
+// vigil::cache::Cache for byte strings with versions.
 //
 // Requirements: Key can be copied (it is never moved), Value can be moved. Hash takes
 // std::string_view where Key is std::string, else const Key&, and returns an integer; Equal

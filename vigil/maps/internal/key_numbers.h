@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 namespace vigil::maps::internal {
@@ -29,10 +29,10 @@ class KeyNumbers {
     std::vector<std::size_t> order(probes.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     const auto rank = [&](std::size_t n) {
-      return std::pair(order_of(probes[n].hash()), probes[n].hash());
+      return std::tuple(order_of(probes[n].hash()), probes[n].hash(), n);
     };
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
     for (const std::size_t n : order) number_[n] = number_of(probes, n);
   }
 
