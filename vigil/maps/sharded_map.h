@@ -237,7 +237,13 @@ class ShardedMap {
   [[nodiscard]] bool contains(lookup_type key) const { return contains(Probe(keys_, key)); }
 
   // The value of the entry, to keep and to read outside of any callback (map_pin.h).
-  [[nodiscard]] Pin pin(lookup_type key) const requires kCopyable;
+  [[nodiscard]] Pin pin(lookup_type key) const requires kCopyable {
+    const Probe probe(keys_, key);
+    const Protection protection(*this, probe, true);
+    Words words;
+    if (!read(probe, protection.publish(), words)) return {};
+    return Pin(typename Values::Held(value_words(words)));
+  }
 
   // --- Writes --------------------------------------------------------------------------------
 

@@ -346,16 +346,6 @@ template <class Visitor>
   return false;
 }
 
-template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
-auto ShardedMap<Key, Value, Hash, Equal, kTraits>::pin(lookup_type key) const
-    -> Pin requires kCopyable {
-  const Probe probe(keys_, key);
-  const Protection protection(*this, probe, true);
-  Words words;
-  if (!read(probe, protection.publish(), words)) return {};
-  return Pin(typename Values::Held(value_words(words)));
-}
-
 // --- Writes ----------------------------------------------------------------------------------
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
