@@ -48,6 +48,7 @@
 #include <utility>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 
 namespace vigil {
 
@@ -140,23 +141,32 @@ class Lazy {
   template <class Maker>
   void make(Maker& maker, OnFailure on_failure) const {
     maker_.store(this_thread(), std::memory_order_relaxed);
-    try {
-      if constexpr (kRefers) {
-        stored = &maker();
-      } else {
-        ::new (static_cast<void*>(&stored)) Object(maker());
+    Finishing finishing{*this};
+    if (on_failure == OnFailure::kKeep) {
+      if (std::exception_ptr thrown = exception_of([&] { store(maker); }); thrown != nullptr) {
+        std::construct_at(&failure, thrown);
+        finishing.state = kFailed;
+        std::rethrow_exception(std::move(thrown));
       }
-    } catch (...) {
-      if (on_failure == OnFailure::kKeep) {
-        std::construct_at(&failure, std::current_exception());
-        finish(kFailed);
-      } else {
-        finish(kEmpty);
-      }
-      throw;
+    } else {
+      store(maker);
     }
-    finish(kReady);
+    finishing.state = kReady;
   }
+  template <class Maker>
+  void store(Maker& maker) const {
+    if constexpr (kRefers) {
+      stored = &maker();
+    } else {
+      ::new (static_cast<void*>(&stored)) Object(maker());
+    }
+  }
+  // Ends the making, also if that threw.
+  struct Finishing {
+    ~Finishing() { lazy.finish(state); }
+    const Lazy& lazy;
+    State state = kEmpty;
+  };
   void finish(State state) const noexcept {
     maker_.store(nullptr, std::memory_order_relaxed);
     // release: pairs with the acquires. Sequentially consistent on top, because notify_all() first

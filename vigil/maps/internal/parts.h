@@ -13,9 +13,10 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "vigil/base/exceptions.h"
 
 namespace vigil::maps::internal {
 
@@ -29,25 +30,24 @@ void run_parts(unsigned threads, Work&& work) {
   std::exception_ptr failure;
   const auto stop = [&] { next.store(kParts, std::memory_order_relaxed); };
   const auto run = [&] {
-    try {
+    const std::exception_ptr thrown = exception_of([&] {
       for (std::uint64_t part; (part = next.fetch_add(1, std::memory_order_relaxed)) < kParts;) {
         if (!work(part)) stop();
       }
-    } catch (...) {
-      stop();
-      const std::lock_guard guard(mutex);
-      if (!failure) failure = std::current_exception();
-    }
+    });
+    if (thrown == nullptr) return;
+    stop();
+    const std::lock_guard guard(mutex);
+    if (failure == nullptr) failure = thrown;
   };
   std::vector<std::thread> others;
   others.reserve(std::min<std::uint64_t>(threads, kParts));
-  try {
+  static_cast<void>(exception_of([&] {
     while (others.size() + 1 < threads && others.size() < kParts) others.emplace_back(run);
-  } catch (const std::system_error&) {
-  }
+  }));
   run();
   for (std::thread& other : others) other.join();
-  if (failure) std::rethrow_exception(failure);
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 }  // namespace vigil::maps::internal

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "vigil/base/exceptions.h"
 #include "vigil/maps/internal/parts.h"
 #include "vigil/maps/internal/visitor.h"
 
@@ -202,7 +203,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Copies {
 namespace maps::internal {
 
 [[nodiscard]] inline std::uint32_t checked_shards(std::uint32_t shards) {
-  if (shards > Shards::kCountMax) throw std::length_error("a ShardedMap has at most 4096 shards");
+  if (shards > Shards::kCountMax) throw_length_error("a ShardedMap has at most 4096 shards");
   VIGIL_CHECK(std::has_single_bit(shards), "the number of shards must be a power of two");
   return shards;
 }
@@ -222,7 +223,7 @@ namespace maps::internal {
   constexpr std::uint64_t kSpare =
       (Shards::kCountMax * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
   if (options.max_entries > Segment::kSlotsMax / 2) {
-    throw std::length_error("ShardedMapOptions::max_entries is over the limit of this format");
+    throw_length_error("ShardedMapOptions::max_entries is over the limit of this format");
   }
   return 2 * options.max_entries + kSpare;
 }
@@ -809,7 +810,7 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::shrink_to_fit() {
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::reserve(std::uint64_t entries) {
   if (entries > max_entries_) {
-    throw std::length_error("reserve() was asked for more than the option max_entries allows");
+    throw_length_error("reserve() was asked for more than the option max_entries allows");
   }
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     const Writer writer(*this, Table::reverse(position), Op::kReserve);

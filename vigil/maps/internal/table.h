@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/maps/internal/directory.h"
 #include "vigil/maps/internal/group.h"
 #include "vigil/maps/internal/segment.h"
@@ -290,12 +291,11 @@ class Table {
   // Merges and shrinks the segment of `hash` as long as it is far too large. The entry that made it
   // so is already gone: a failure here (no memory, a Hash that throws) only leaves it large.
   void shrink(Shard& shard, std::uint64_t hash) noexcept {
-    try {
+    static_cast<void>(exception_of([&] {
       while (merge_with_buddy(shard, hash)) {
       }
       shrink_alone(shard, hash);
-    } catch (...) {
-    }
+    }));
   }
 
   // --- The writer: several entries at one moment ---------------------------------------------
@@ -660,6 +660,15 @@ class Table {
     shard.counters().resizes.add(1);
   }
 
+  struct FreeUnlessKept {
+    ~FreeUnlessKept() {
+      if (!kept) table.free(shard, segment);
+    }
+    Table& table;
+    Shard& shard;
+    Segment segment;
+    bool kept = false;
+  };
   void split(Shard& shard, Segment segment, const Hashes& hashes, std::uint64_t hash) {
     const std::uint32_t depth = this->depth(segment);
     const std::uint64_t bit = std::uint64_t{1} << depth;
@@ -672,14 +681,10 @@ class Table {
     const Segment low =
         allocate(shard, low_hash,
                  groups_for(hashes.size() - in_high, full_groups(low_hash, depth + 1)), depth + 1);
-    Segment high;
-    try {
-      high = allocate(shard, high_hash, groups_for(in_high, full_groups(high_hash, depth + 1)),
-                      depth + 1);
-    } catch (...) {
-      free(shard, low);
-      throw;
-    }
+    FreeUnlessKept low_alone{*this, shard, low};
+    const Segment high = allocate(
+        shard, high_hash, groups_for(in_high, full_groups(high_hash, depth + 1)), depth + 1);
+    low_alone.kept = true;
     copy_entries({segment}, hashes, low, high, bit);
     directory_.publish_split(hash, depth, low, high);
     discard(shard, segment);

@@ -40,6 +40,7 @@
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/maps/internal/flat/flat_keys.h"
 #include "vigil/maps/internal/flat/flat_values.h"
 #include "vigil/table/tag_group.h"
@@ -171,7 +172,7 @@ class FlatTable {
 
   // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::size_t entries) {
-    if (entries > kEntriesMax) throw std::length_error("a map cannot hold that many entries");
+    if (entries > kEntriesMax) throw_length_error("a map cannot hold that many entries");
     const std::size_t groups = groups_for(entries);
     if (groups > group_count()) rehash(groups);
   }
@@ -391,21 +392,23 @@ void FlatTable<Key, Value, Hash, Equal, Allocator>::copy_entries_of(const FlatTa
   const std::size_t count = groups_for(other.size_);
   Arrays arrays(allocator_, count);
   take_over(arrays, count);
-  try {
-    other.for_each_slot([&](const Slot& from) {
-      Claim claimed{this, claim(groups_, group_mask_, keys_.stored_hash(from.key))};
-      Slot* slot = slots_ + claimed.index;
-      Keys::copy(&slot->key, from.key, allocator_);
-      claimed.has_key = true;
-      Values::store(&slot->stored, allocator_, from.value());
-      claimed.table = nullptr;
-      ++size_;
-      return true;
-    });
-  } catch (...) {
-    clear();
-    throw;
-  }
+  struct ClearUnlessCopied {
+    ~ClearUnlessCopied() {
+      if (table != nullptr) table->clear();
+    }
+    FlatTable* table;
+  } copying{this};
+  other.for_each_slot([&](const Slot& from) {
+    Claim claimed{this, claim(groups_, group_mask_, keys_.stored_hash(from.key))};
+    Slot* slot = slots_ + claimed.index;
+    Keys::copy(&slot->key, from.key, allocator_);
+    claimed.has_key = true;
+    Values::store(&slot->stored, allocator_, from.value());
+    claimed.table = nullptr;
+    ++size_;
+    return true;
+  });
+  copying.table = nullptr;
 }
 
 template <class Key, class Value, class Hash, class Equal, class Allocator>
