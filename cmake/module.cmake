@@ -2,7 +2,7 @@
 #
 # vigil_module: one library per folder under vigil/, with its dependencies declared.
 #
-#   vigil_module(cache DEPS maps base SOURCES shard.cc HEADERS shard.h LINK xxhash)
+#   vigil_module(cache DEPS maps base SOURCES shard.cc HEADERS shard.h LINK ZLIB::ZLIB)
 #
 # A module may include headers of itself and of the modules in DEPS, nothing else: the test
 # `layers` reads the same declarations and rejects every other include. HEADERS names every header
@@ -46,7 +46,7 @@ function(vigil_module name)
   endif()
   string(REPLACE "/" "_" alias "${name}")
   add_library(vigil::${alias} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${alias})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${alias} VIGIL_DEPS "${M_DEPS}")
   target_sources(${target} ${scope}
     FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}" FILES ${M_HEADERS})
   target_compile_features(${target} ${scope} cxx_std_20)

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 run_packages=(
   ccache cmake g++ ninja-build pkg-config
   libarchive-dev libboost1.81-dev libcli11-dev libdw-dev libelf-dev libexpat1-dev libsimdjson-dev
-  libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
+  libspdlog-dev libtomlplusplus-dev libxxhash-dev prometheus-cpp-dev rapidjson-dev
   zlib1g-dev
 )
 test_packages=(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vigil/base/hash.h"
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <string>
+
+#include "vigil/base/md5.h"
 
 namespace vigil {
 namespace {
@@ -52,10 +52,7 @@ Result<HashAlgorithm> parse_hash_algorithm(std::string_view name) {
 }
 
 std::uint64_t md5_8(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  const int ok = EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_md5(), nullptr);
-  VIGIL_CHECK(ok == 1 && size == 16, "OpenSSL refused to compute MD5 (FIPS mode?)");
+  const Md5Digest digest = md5(bytes);
   std::uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = (value << 8) | digest[static_cast<std::size_t>(i)];
   return value;

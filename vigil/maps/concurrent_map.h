@@ -17,6 +17,8 @@
 //   compute(key, f)              f(std::optional<Value>&): add, change or erase in one step;
 //   whether
 //                                there is an entry afterwards
+//   with_keys({a, b}, f)         f(MapValues<Value>&): the same for several keys, at one moment;
+//                                what f returned. Only for values that can be copied
 //   exchange(key, v)             the previous value                                          Swap
 //   compare_exchange(key, e, v)  if the value equals e; whether it did             CompareAndSwap
 //   update(key, f)               f(Value&) as the only writer of the key; whether there was one
@@ -27,9 +29,14 @@
 //   take(key)                    erases; the value                                  LoadAndDelete
 //   for_each(f)                  f(lookup_type, const Value&) for each entry, until one     Range
 //                                returns false
+//   parallel_for_each(n, f)      for_each by n threads at the same time
 //   update_all(f)                f(lookup_type, Value&) for each entry; how many
 //   erase_if(f)                  where f(lookup_type, const Value&); how many
-//   clear(), size(), empty(), reserve(n), stats(), check_invariants()
+//   clear(), size(), empty(), reserve(n), shrink_to_fit(), stats(), check_invariants()
+//
+// Some have more: pin(key), a handle that keeps one value (ShardedMap, ReadMostlyMap: where values
+// lie still while the map changes; where they do not, a pin would have to hold the map's lock);
+// snapshot() and edit() (SnapshotMap); deadlines, sweep() and on_expiry() (ShardedMap).
 //
 // What all maps promise:
 //   - Keys are looked up by lookup_type: std::string_view for std::string, else const Key&.
@@ -70,6 +77,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "vigil/maps/map_values.h"
+
 namespace vigil {
 
 template <class M>
@@ -103,6 +112,8 @@ concept ConcurrentMap =
   { map.erase_if(choose_entry) } -> std::convertible_to<std::uint64_t>;
   {map.clear()};
   {map.reserve(std::uint64_t{1})};
+  {map.shrink_to_fit()};
+  {const_map.parallel_for_each(2U, read_entry)};
   { const_map.size() } -> std::convertible_to<std::uint64_t>;
   { const_map.empty() } -> std::same_as<bool>;
   { const_map.stats().entries } -> std::convertible_to<std::uint64_t>;
@@ -110,7 +121,9 @@ concept ConcurrentMap =
 }
 &&(!std::copy_constructible<typename M::mapped_type> ||
    requires(M & map, const M& const_map, typename M::lookup_type key,
-            const typename M::mapped_type& value) {
+            const typename M::mapped_type& value, typename M::key_argument argument,
+            bool (*together)(MapValues<typename M::mapped_type>&)) {
+     { map.with_keys({argument, argument}, together) } -> std::same_as<bool>;
      { const_map.get(key) } -> std::same_as<std::optional<typename M::mapped_type>>;
      { map.get_or_insert(key, value).value } -> std::convertible_to<typename M::mapped_type>;
      { map.get_or_insert(key, value).inserted } -> std::convertible_to<bool>;

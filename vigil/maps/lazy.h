@@ -9,7 +9,13 @@
 // action without a value.
 //
 // Thread safety: every member but construction and destruction may be called from any thread, also
-// from one started before main. The first get() makes the value; others wait for it, asleep.
+// from one started before main. The first get() makes the value; others wait for it, asleep. A
+// const Lazy makes its value too, and shows it as const.
+//
+// A T that is a reference is what the maker returned a reference to; the Lazy does not own it.
+//
+// set() gives the value instead of the maker, if it comes first: for a value that the program knows
+// only after it has started, with a maker that says what to do without it.
 //
 // Exceptions: if making fails, get() throws what was thrown. By default the next get() tries again,
 // as std::call_once does; with OnFailure::kKeep every later get() throws the same exception, as a
@@ -28,6 +34,9 @@
 //   assert(!port.ready());
 //   assert(port.get() == 6379);
 //   assert(port.ready());
+//   vigil::Lazy limit([] { return 100; });
+//   assert(limit.set(250) && !limit.set(300));  // the first one counts
+//   assert(limit.get() == 250);
 #pragma once
 
 #include <atomic>
@@ -39,6 +48,7 @@
 #include <utility>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 
 namespace vigil {
 
@@ -46,26 +56,41 @@ enum class OnFailure : std::uint8_t { kRetry, kKeep };
 
 template <class T, class Make = T (*)()>
 class Lazy {
+  static constexpr bool kRefers = std::is_reference_v<T>;
+  static_assert(!std::is_rvalue_reference_v<T>, "a Lazy cannot keep what an rvalue refers to");
+  using Object = std::remove_reference_t<T>;
+  using Stored = std::conditional_t<kRefers, Object*, Object>;
+
  public:
   constexpr explicit Lazy(Make maker, OnFailure on_failure = OnFailure::kRetry) noexcept
       : make_(std::move(maker)), on_failure_(on_failure) {}
   // REQUIRES: no other thread uses the value.
   ~Lazy() {
     const State state = state_.load(std::memory_order_acquire);
-    if (state == kReady) std::destroy_at(&value);
+    if (state == kReady) std::destroy_at(&stored);
     if (state == kFailed) std::destroy_at(&failure);
   }
   Lazy(const Lazy&) = delete;
   Lazy& operator=(const Lazy&) = delete;
 
-  [[nodiscard]] T& get() {
-    // acquire: pairs with the release in finish(), so the value is seen as it was made.
-    if (state_.load(std::memory_order_acquire) != kReady) [[unlikely]]
-      make_or_wait();
-    return value;
+  [[nodiscard]] Object& get() { return made(); }
+  [[nodiscard]] const Object& get() const { return made(); }
+  [[nodiscard]] Object& operator*() { return get(); }
+  [[nodiscard]] const Object& operator*() const { return get(); }
+  [[nodiscard]] Object* operator->() { return &get(); }
+  [[nodiscard]] const Object* operator->() const { return &get(); }
+
+  // Makes the value of `from` unless it has been made; returns whether it did. Waits for a maker
+  // that runs.
+  template <class From = Object>
+  bool set(From&& from) requires(!kRefers) {
+    const auto maker = [&]() -> Object { return Object(std::forward<From>(from)); };
+    return make_unless_made(maker, OnFailure::kRetry);
   }
-  [[nodiscard]] T& operator*() { return get(); }
-  [[nodiscard]] T* operator->() { return &get(); }
+  bool set(Object& object) requires kRefers {
+    const auto maker = [&]() -> Object& { return object; };
+    return make_unless_made(maker, OnFailure::kRetry);
+  }
 
   // Whether get() would return at once.
   [[nodiscard]] bool ready() const noexcept {
@@ -85,15 +110,27 @@ class Lazy {
     return &identity;
   }
 
-  // Returns when the value is made; throws if it cannot be.
-  [[gnu::noinline]] void make_or_wait() {
+  [[nodiscard, gnu::always_inline]] inline Object& made() const {
+    // acquire: pairs with the release in finish(), so the value is seen as it was made.
+    if (state_.load(std::memory_order_acquire) != kReady) [[unlikely]]
+      make_unless_made(make_, on_failure_);
+    if constexpr (kRefers) {
+      return *stored;
+    } else {
+      return stored;
+    }
+  }
+
+  // Returns when the value is made, and whether this call did; throws if it cannot be.
+  template <class Maker>
+  [[gnu::noinline]] bool make_unless_made(Maker& maker, OnFailure on_failure) const {
     for (;;) {
       State state = kEmpty;
       if (state_.compare_exchange_strong(state, kMaking, std::memory_order_acquire)) {
-        make();
-        return;
+        make(maker, on_failure);
+        return true;
       }
-      if (state == kReady) return;
+      if (state == kReady) return false;
       if (state == kFailed) std::rethrow_exception(failure);
       VIGIL_CHECK(maker_.load(std::memory_order_relaxed) != this_thread(),
                   "the making of a Lazy asked for the same Lazy");
@@ -101,22 +138,36 @@ class Lazy {
     }
   }
 
-  void make() {
+  template <class Maker>
+  void make(Maker& maker, OnFailure on_failure) const {
     maker_.store(this_thread(), std::memory_order_relaxed);
-    try {
-      ::new (static_cast<void*>(&value)) T(make_());
-    } catch (...) {
-      if (on_failure_ == OnFailure::kKeep) {
-        std::construct_at(&failure, std::current_exception());
-        finish(kFailed);
-      } else {
-        finish(kEmpty);
+    Finishing finishing{*this};
+    if (on_failure == OnFailure::kKeep) {
+      if (std::exception_ptr thrown = exception_of([&] { store(maker); }); thrown != nullptr) {
+        std::construct_at(&failure, thrown);
+        finishing.state = kFailed;
+        std::rethrow_exception(std::move(thrown));
       }
-      throw;
+    } else {
+      store(maker);
     }
-    finish(kReady);
+    finishing.state = kReady;
   }
-  void finish(State state) noexcept {
+  template <class Maker>
+  void store(Maker& maker) const {
+    if constexpr (kRefers) {
+      stored = &maker();
+    } else {
+      ::new (static_cast<void*>(&stored)) Object(maker());
+    }
+  }
+  // Ends the making, also if that threw.
+  struct Finishing {
+    ~Finishing() { lazy.finish(state); }
+    const Lazy& lazy;
+    State state = kEmpty;
+  };
+  void finish(State state) const noexcept {
     maker_.store(nullptr, std::memory_order_relaxed);
     // release: pairs with the acquires. Sequentially consistent on top, because notify_all() first
     // looks whether anybody sleeps, and that load must not overtake the store.
@@ -124,14 +175,14 @@ class Lazy {
     state_.notify_all();
   }
 
-  std::atomic<State> state_{kEmpty};
-  std::atomic<const void*> maker_{nullptr};  // the thread in make(), while kMaking
-  [[no_unique_address]] Make make_;
+  mutable std::atomic<State> state_{kEmpty};
+  mutable std::atomic<const void*> maker_{nullptr};  // the thread in make(), while kMaking
+  [[no_unique_address]] mutable Make make_;
   OnFailure on_failure_;
   union {
     char nothing = 0;
-    T value;                     // kReady
-    std::exception_ptr failure;  // kFailed
+    mutable Stored stored;               // kReady
+    mutable std::exception_ptr failure;  // kFailed
   };
 };
 

@@ -132,6 +132,72 @@ TEST(LazyTest, DestroysWhatItMade) {
   EXPECT_EQ(counted.use_count(), 1);
 }
 
+TEST(LazyTest, AConstLazyMakesItsValueAndShowsItAsConst) {
+  static int made = 0;
+  static constinit const Lazy value(
+      [] { return std::string(static_cast<std::size_t>(++made), 'a'); });
+  static_assert(std::is_same_v<decltype(value.get()), const std::string&>);
+  EXPECT_EQ(value.get(), "a");
+  EXPECT_EQ(value->size(), 1U);
+  EXPECT_EQ(*value, "a");
+  EXPECT_EQ(made, 1);
+}
+
+TEST(LazyTest, AReferenceIsToWhatTheMakerReturned) {
+  int object = 1;
+  Lazy reference([&]() -> int& { return object; });
+  static_assert(std::is_same_v<decltype(reference.get()), int&>);
+  ++reference.get();
+  EXPECT_EQ(object, 2);
+  EXPECT_EQ(&*reference, &object);
+  int other = 5;
+  EXPECT_FALSE(reference.set(other));
+  Lazy unset([&]() -> int& { return object; });
+  EXPECT_TRUE(unset.set(other));
+  EXPECT_EQ(&unset.get(), &other);
+}
+
+TEST(LazyTest, OnlyTheFirstSetCountsAndSparesTheMaking) {
+  int made = 0;
+  Lazy value([&] { return std::make_unique<int>(++made); });
+  EXPECT_TRUE(value.set(std::make_unique<int>(7)));
+  EXPECT_FALSE(value.set(std::make_unique<int>(8)));
+  EXPECT_EQ(*value.get(), 7);
+  EXPECT_EQ(made, 0);
+  Lazy late([&] { return ++made; });
+  EXPECT_EQ(late.get(), 1);
+  EXPECT_FALSE(late.set(5));
+  EXPECT_EQ(late.get(), 1);
+}
+
+TEST(LazyTest, ASetThatFailsLeavesTheValueToBeMade) {
+  struct Fragile {
+    explicit Fragile(int n) : number(n) {}
+    Fragile(const Fragile& other) : number(other.number) { throw std::runtime_error("no copy"); }
+    int number;
+  };
+  Lazy value([] { return Fragile(1); }, OnFailure::kKeep);
+  const Fragile other(2);
+  EXPECT_THROW(value.set(other), std::runtime_error);
+  EXPECT_EQ(value.get().number, 1);
+}
+
+TEST(LazyTest, OneOfSeveralSettersWins) {
+  for (int round = 0; round < 50; ++round) {
+    Lazy value([] { return -1; });
+    std::atomic<int> winner{-1};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 4; ++n) {
+      threads.emplace_back([&, n] {
+        if (value.set(n)) winner = n;
+        EXPECT_GE(value.get(), 0);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(value.get(), winner.load());
+  }
+}
+
 TEST(LazyDeathTest, AValueThatAsksForItselfIsStopped) {
   static Lazy<int>* self = nullptr;
   Lazy<int> value([] { return self->get() + 1; });

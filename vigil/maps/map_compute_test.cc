@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "vigil/maps/map_family_test.h"
 
@@ -116,6 +117,43 @@ TYPED_TEST(MapComputeTest, UpdateAllChangesEveryEntryOnce) {
     ASSERT_THAT(this->map_.get(this->key(n)), Optional(this->value(n + 1'000)));
   }
   this->map_.check_invariants();
+}
+
+TYPED_TEST(MapComputeTest, ShrinkToFitKeepsTheEntriesAndGivesBackTheRest) {
+  this->map_.reserve(20'000);
+  for (std::uint64_t n = 0; n < 200; ++n) this->map_.insert(this->key(n), this->value(n));
+  this->map_.shrink_to_fit();
+  EXPECT_LT(this->map_.stats().slots, 1'000U);
+  for (std::uint64_t n = 0; n < 200; ++n) {
+    ASSERT_THAT(this->map_.get(this->key(n)), Optional(this->value(n)));
+  }
+  this->map_.clear();
+  this->map_.shrink_to_fit();
+  EXPECT_TRUE(this->map_.empty());
+  this->map_.check_invariants();
+}
+
+TYPED_TEST(MapComputeTest, ParallelForEachVisitsEveryEntryOnceAndStops) {
+  constexpr std::uint64_t kEntries = 3'000;
+  for (std::uint64_t n = 0; n < kEntries; ++n) this->map_.insert(this->key(n), this->value(n));
+  std::vector<std::atomic<int>> visits(kEntries);
+  const auto count = [&](const auto& key, const auto& value) {
+    EXPECT_EQ(key, this->key(this->number(value)));
+    ++visits[this->number(value)];
+  };
+  for (const unsigned threads : {0U, 1U, 3U}) this->map_.parallel_for_each(threads, count);
+  for (const std::atomic<int>& visited : visits) ASSERT_EQ(visited.load(), 3);
+  std::atomic<std::uint64_t> seen{0};
+  this->map_.parallel_for_each(1, [&](const auto&, const auto&) { return ++seen < 10; });
+  EXPECT_EQ(seen.load(), 10U);
+}
+
+TYPED_TEST(MapComputeTest, WhatAVisitorOnAnyThreadThrowsIsThrownByParallelForEach) {
+  for (std::uint64_t n = 0; n < 3'000; ++n) this->map_.insert(this->key(n), this->value(n));
+  EXPECT_THROW(this->map_.parallel_for_each(
+                   3, [](const auto&, const auto&) { throw std::runtime_error("no"); }),
+               std::runtime_error);
+  EXPECT_TRUE(this->map_.erase(this->key(1)));
 }
 
 // --- Several threads ---------------------------------------------------------------------------

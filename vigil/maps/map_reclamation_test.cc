@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "vigil/maps/map_family_test.h"
@@ -128,6 +130,67 @@ TYPED_TEST(MapReclamationTest, AnIterationKeepsTheEntriesOfOneSegment) {
   });
   EXPECT_LT(seen, kEntries);
   map.reclaim();
+  EXPECT_EQ(Large::alive().load(), 0);
+}
+
+TYPED_TEST(MapReclamationTest, APinKeepsItsValueAndNothingElse) {
+  typename TypeParam::template Of<Large> map;
+  map.insert(1, Large());
+  const auto pin = map.pin(1);
+  ASSERT_TRUE(pin);
+  for (int i = 0; i < 1'000; ++i) map.insert_or_assign(1, Large());
+  map.reclaim();
+  EXPECT_EQ(Large::alive().load(), 2) << "the pinned one and the one in the map";
+  EXPECT_EQ(map.stats().retired_nodes, 0U);
+}
+
+TYPED_TEST(MapReclamationTest, APinnedValueDoesNotChangeAndOutlivesItsMap) {
+  std::optional<typename TypeParam::template Of<std::string>> map(std::in_place);
+  map->insert(1, std::string(100, 'a'));
+  auto pin = map->pin(1);
+  map->update(1, [](std::string& value) { value[0] = 'b'; });
+  EXPECT_EQ(pin->front(), 'a');
+  const auto second = map->pin(1);
+  map->erase(1);
+  EXPECT_FALSE(map->pin(1));
+  auto copy = pin;
+  auto moved = std::move(pin);
+  map.reset();
+  EXPECT_EQ(copy->front(), 'a');
+  EXPECT_EQ(&*moved, &*copy);
+  EXPECT_EQ(second->front(), 'b');
+  copy = second;
+  EXPECT_EQ(copy->front(), 'b');
+}
+
+TYPED_TEST(MapReclamationTest, APinOfAValueInTheTableIsACopy) {
+  typename TypeParam::template Of<int> map;
+  map.insert(1, 10);
+  const auto pin = map.pin(1);
+  map.insert_or_assign(1, 11);
+  EXPECT_EQ(*pin, 10);
+  EXPECT_FALSE(map.pin(2));
+}
+
+// The last owner destroys the value, whoever that is: the map, or a pin on any thread.
+TYPED_TEST(MapReclamationTest, ValuesPinnedByManyThreadsAreDestroyedOnce) {
+  {
+    typename TypeParam::template Of<Large> map;
+    for (int key = 0; key < 4; ++key) map.insert(key, Large());
+    on_threads(4, [&](int thread) {
+      std::vector<typename TypeParam::template Of<Large>::Pin> pins(16);
+      for (std::size_t i = 0; i < 5'000; ++i) {
+        const int key = static_cast<int>(i % 4);
+        if (thread == 0) {
+          map.insert_or_assign(key, Large());
+        } else {
+          pins[i % pins.size()] = map.pin(key);
+          ASSERT_TRUE(pins[i % pins.size()]);
+        }
+      }
+    });
+    map.check_invariants();
+  }
   EXPECT_EQ(Large::alive().load(), 0);
 }
 

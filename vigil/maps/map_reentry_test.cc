@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -33,7 +34,7 @@ enum class Where : std::uint8_t { kNowhere, kHash, kEqual, kCopy, kEnd, kValueEq
 
 // What the first of these that happens should call.
 struct Hook {
-  Where where = Where::kNowhere;
+  std::atomic<Where> where = Where::kNowhere;
   std::function<void()> call = {};
 };
 Hook& hook() {
@@ -41,9 +42,7 @@ Hook& hook() {
   return instance;
 }
 void happens(Where where) {
-  if (hook().where != where) return;
-  hook().where = Where::kNowhere;
-  hook().call();
+  if (hook().where.compare_exchange_strong(where, Where::kNowhere)) hook().call();
 }
 
 struct HookedHash {
@@ -105,6 +104,7 @@ std::vector<Member<M>> writes() {
       {"erase_if", [](M& m) { m.erase_if([](const int&, const Value&) { return true; }); }},
       {"clear", [](M& m) { m.clear(); }},
       {"reserve", [](M& m) { m.reserve(1'000); }},
+      {"shrink_to_fit", [](M& m) { m.shrink_to_fit(); }},
       {"try_emplace", [](M& m) { m.try_emplace(5, value_of<Value>(5)); }},
       {"upsert",
        [](M& m) {
@@ -125,6 +125,9 @@ std::vector<Member<M>> writes() {
   if constexpr (std::is_copy_constructible_v<Value>) {
     all.push_back({"get_or_insert", [](M& m) { m.get_or_insert(5, Value(5)); }});
     all.push_back({"get_or_compute", [](M& m) { m.get_or_compute(5, [] { return Value(5); }); }});
+    all.push_back({"with_keys", [](M& m) {
+                     m.with_keys({1, 5}, [](auto& values) { std::swap(values[0], values[1]); });
+                   }});
   }
   if constexpr (requires(M & m) { m.sweep(0, 1); }) {
     all.push_back({"sweep", [](M& m) { m.sweep(0, 1'000); }});
@@ -146,6 +149,7 @@ std::vector<Member<M>> reads() {
       {"visit", [](M& m) { m.visit(1, [](const Value&) {}); }},
       {"contains", [](M& m) { static_cast<void>(m.contains(1)); }},
       {"for_each", [](M& m) { m.for_each([](const int&, const Value&) {}); }},
+      {"parallel_for_each", [](M& m) { m.parallel_for_each(2, [](const int&, const Value&) {}); }},
       {"size", [](M& m) { static_cast<void>(m.size()); }},
       {"empty", [](M& m) { static_cast<void>(m.empty()); }},
       {"stats", [](M& m) { static_cast<void>(m.stats()); }},
@@ -154,6 +158,9 @@ std::vector<Member<M>> reads() {
   };
   if constexpr (std::is_copy_constructible_v<Value>) {
     all.push_back({"get", [](M& m) { static_cast<void>(m.get(1)); }});
+    if constexpr (requires(M & m) { m.pin(1); }) {
+      all.push_back({"pin", [](M& m) { static_cast<void>(m.pin(1)); }});
+    }
   }
   if constexpr (requires(M & m) { m.snapshot(); }) {
     all.push_back({"snapshot", [](M& m) { static_cast<void>(m.snapshot()); }});
@@ -176,6 +183,14 @@ std::vector<Callback<M>> given_callbacks() {
       {"visit", [](M& m, Inside inside) { m.visit(1, [&](const Value&) { inside(); }); }},
       {"for_each",
        [](M& m, Inside inside) { m.for_each([&](const int&, const Value&) { inside(); }); }},
+      {"parallel_for_each",
+       [](M& m, Inside inside) {
+         // One of the threads: what comes back is the process's.
+         std::atomic_flag once;
+         m.parallel_for_each(2, [&](const int&, const Value&) {
+           if (!once.test_and_set()) inside();
+         });
+       }},
       {"update", [](M& m, Inside inside) { m.update(1, [&](Value&) { inside(); }); }},
       {"upsert of a missing key",
        [](M& m, Inside inside) {
@@ -209,6 +224,23 @@ std::vector<Callback<M>> given_callbacks() {
     all.push_back({"get_or_compute", [](M& m, Inside inside) {
                      m.get_or_compute(7, [&] { return inside(), Value(7); });
                    }});
+    all.push_back({"with_keys", [](M& m, Inside inside) {
+                     m.with_keys({1, 7}, [&](auto&) { inside(); });
+                   }});
+    if constexpr (requires(M & m) { m.on_expiry({}); }) {
+      all.push_back({"the expiry listener in a write", [](M& m, Inside inside) {
+                       m.on_expiry([&](const int&, const Value&) { inside(); });
+                       m.insert(8, Value(8), Deadline::at_unix_ms(1));
+                       m.insert(8, Value(8));
+                       m.on_expiry({});
+                     }});
+      all.push_back({"the expiry listener in a sweep", [](M& m, Inside inside) {
+                       m.on_expiry([&](const int&, const Value&) { inside(); });
+                       m.insert(8, Value(8), Deadline::at_unix_ms(1));
+                       m.sweep(2, 1'000);
+                       m.on_expiry({});
+                     }});
+    }
   }
   if constexpr (requires(M & m) { m.edit([](auto&) {}); }) {
     all.push_back({"edit", [](M& m, Inside inside) { m.edit([&](auto&) { inside(); }); }});
@@ -231,7 +263,8 @@ std::vector<Callback<M>> hooked_callbacks() {
       all.push_back(
           {std::string(prefix) + member.name,
            [where = where, call = member.call](M& m, const std::function<void()>& inside) {
-             hook() = {where, inside};
+             hook().call = inside;
+             hook().where = where;
              call(m);
              hook().where = Where::kNowhere;
            }});

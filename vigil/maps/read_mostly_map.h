@@ -53,7 +53,9 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -77,7 +79,9 @@ class ReadMostlyMap {
   using hasher = Hash;
   using key_equal = Equal;
   using lookup_type = typename Map::lookup_type;
+  using key_argument = typename Map::key_argument;  // one of several keys
   using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
+  using Pin = typename Map::Pin;
 
   explicit ReadMostlyMap(Hash hash = Hash(), Equal equal = Equal())
       : ReadMostlyMap(MapOptions(), std::move(hash), std::move(equal)) {}
@@ -98,6 +102,11 @@ class ReadMostlyMap {
     return map_.visit(key, std::forward<Visitor>(visitor));
   }
   [[nodiscard]] bool contains(lookup_type key) const { return map_.contains(key); }
+
+  // The value of the entry, to keep and to read outside of any callback (map_pin.h).
+  [[nodiscard]] Pin pin(lookup_type key) const requires std::copy_constructible<Value> {
+    return map_.pin(key);
+  }
 
   // --- Writes --------------------------------------------------------------------------------
 
@@ -136,6 +145,16 @@ class ReadMostlyMap {
   template <class Compute>
   bool compute(lookup_type key, Compute&& compute) {
     return map_.compute(key, compute);
+  }
+  // Calls change(MapValues<Value>&) with the values of all keys (map_values.h); what it leaves
+  // there becomes the entries, at one moment. Returns what it returned.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change) {
+    return map_.with_keys(keys, change);
+  }
+  template <class Change>
+  auto with_keys(std::initializer_list<key_argument> keys, Change&& change) {
+    return map_.with_keys(keys, change);
   }
   // Stores the value; returns the one that was there.
   template <class V = Value>
@@ -179,6 +198,12 @@ class ReadMostlyMap {
   void for_each(Visitor&& visitor) const {
     map_.for_each(visitor);
   }
+  // for_each() by the calling thread and up to `threads` - 1 others, which call the visitor at the
+  // same time; ends when all have. What one of them throws ends it and is thrown here.
+  template <class Visitor>
+  void parallel_for_each(unsigned threads, Visitor&& visitor) const {
+    map_.parallel_for_each(threads, visitor);
+  }
   // Calls change(key, Value&) as the only writer of one key after the other; returns how many.
   template <class Change>
   std::uint64_t update_all(Change&& change) {
@@ -193,6 +218,8 @@ class ReadMostlyMap {
   // Removes every entry that was there when clear() was called.
   void clear() { map_.clear(); }
   void reserve(std::uint64_t entries) { map_.reserve(entries); }
+  // Gives back what reserve() and entries that are gone have taken, then reclaims. O(size).
+  void shrink_to_fit() { map_.shrink_to_fit(); }
   // Destroys the keys and values that were erased or replaced and that no reader uses.
   void reclaim() { map_.reclaim(); }
 

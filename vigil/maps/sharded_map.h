@@ -5,9 +5,8 @@
 //
 // Use when: several threads read and write one map, most of all when they read, when keys are short
 // (up to 23 bytes of string, or 24 of anything trivially copyable, lie in the table itself), or
-// when entries expire. Use instead: std::unordered_map behind vigil::Mutex where an iteration must
-// see one moment or several keys change at once; vigil::cache::Cache for byte strings with versions
-// and expiry listeners.
+// when entries expire. Use instead: RwMap where an iteration must see one moment;
+// vigil::cache::Cache for byte strings with versions.
 //
 // Requirements: Key can be copied (it is never moved), Value can be moved. Hash takes
 // std::string_view where Key is std::string, else const Key&, and returns an integer; Equal
@@ -82,6 +81,11 @@
 //   4. overflow counts are exact below their maximum, no group is frozen while no lock is held
 //   5. counters equal what is in the table, allocated segments are reachable ones
 //
+// Several keys: with_keys() locks their shards in ascending order, so two of them never wait for
+// each other in a circle, and changes all entries at one moment: whoever reads one of them while
+// they are stored waits for those few stores, not for the callback
+// (internal/sharded_map_with_keys.h).
+//
 // Algorithm: extendible hashing (Fagin et al. 1979) over segments of SIMD-probed groups (Swiss
 // tables; overflow counters after F14 and boost::unordered_flat_map) with a sequence per group as
 // in Lamport's seqlock (1977), by Boehm's rules for languages with data races (MSPC 2012); after
@@ -103,8 +107,10 @@
 #include <bit>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -117,6 +123,7 @@
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/key_codec.h"
+#include "vigil/maps/internal/key_numbers.h"
 #include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/requirements.h"
@@ -125,6 +132,8 @@
 #include "vigil/maps/internal/value_codec.h"
 #include "vigil/maps/map_clock.h"
 #include "vigil/maps/map_options.h"
+#include "vigil/maps/map_pin.h"
+#include "vigil/maps/map_values.h"
 #include "vigil/stacks/map_mark.h"
 #include "vigil/stacks/type_name.h"
 #include "vigil/table/hazard.h"
@@ -190,7 +199,9 @@ class ShardedMap {
   using hasher = Hash;
   using key_equal = Equal;
   using lookup_type = typename Keys::Lookup;  // std::string_view for std::string, else const Key&
+  using key_argument = std::remove_cvref_t<lookup_type>;  // one of several keys
   using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
+  using Pin = MapPin<Value>;
 
   // Throws std::bad_alloc if the address space cannot be reserved, std::length_error if an option
   // is too large.
@@ -198,6 +209,15 @@ class ShardedMap {
                       Equal equal = Equal());
   // REQUIRES: no other thread uses the map.
   ~ShardedMap();
+
+  // Calls listener(key, const Value&) for each entry that has expired, when it is collected: by
+  // sweep(), or by a write that meets it, as a callback of that write (Callbacks, above), just
+  // before the entry is gone. Entries that clear() or the destructor removes are not reported. The
+  // listener must not throw. REQUIRES: no other thread uses the map.
+  using ExpiryListener = std::function<void(lookup_type, const Value&)>;
+  void on_expiry(ExpiryListener listener) requires kCopyable {
+    expiry_listener_ = std::move(listener);
+  }
   ShardedMap(const ShardedMap&) = delete;
   ShardedMap& operator=(const ShardedMap&) = delete;
 
@@ -215,6 +235,15 @@ class ShardedMap {
   bool visit(lookup_type key, Visitor&& visitor) const;
 
   [[nodiscard]] bool contains(lookup_type key) const { return contains(Probe(keys_, key)); }
+
+  // The value of the entry, to keep and to read outside of any callback (map_pin.h).
+  [[nodiscard]] Pin pin(lookup_type key) const requires kCopyable {
+    const Probe probe(keys_, key);
+    const Protection protection(*this, probe, true);
+    Words words;
+    if (!read(probe, protection.publish(), words)) return {};
+    return Pin(typename Values::Held(value_words(words)));
+  }
 
   // --- Writes --------------------------------------------------------------------------------
 
@@ -250,6 +279,18 @@ class ShardedMap {
   // means no entry. Returns whether there is one.
   template <class Compute>
   bool compute(lookup_type key, Compute&& compute, Deadline deadline = {});
+
+  // Calls change(MapValues<Value>&) with the values of all keys (map_values.h), as the only writer
+  // of each of them; what it leaves there becomes the entries, at one moment, and returns what it
+  // returned. Entries that are added get the deadline, others keep theirs. O(k log k) for k keys.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change, Deadline deadline = {})
+      -> std::invoke_result_t<Change&, MapValues<Value>&>;
+  template <class Change>
+  auto with_keys(std::initializer_list<key_argument> keys, Change&& change, Deadline deadline = {})
+      -> std::invoke_result_t<Change&, MapValues<Value>&> {
+    return with_keys(std::span<const key_argument>(keys.begin(), keys.size()), change, deadline);
+  }
 
   // Stores value and deadline; returns the value that was there.
   template <class V = Value>
@@ -289,6 +330,11 @@ class ShardedMap {
   template <class Visitor>
   void for_each(Visitor&& visitor) const;
 
+  // for_each() by the calling thread and up to `threads` - 1 others, which call the visitor at the
+  // same time; ends when all have. What one of them throws ends it and is thrown here.
+  template <class Visitor>
+  void parallel_for_each(unsigned threads, Visitor&& visitor) const;
+
   // Calls change(key, Value&) as the only writer of one key after the other: once for every entry
   // that is present throughout, at most once for others. Returns how many. If change throws, what
   // it changed so far stays changed.
@@ -309,11 +355,14 @@ class ShardedMap {
   };
   // Removes expired entries, by `now_ms`, from where the last sweep stopped; looks at about
   // `budget` entries. Returns at once if another thread is sweeping.
-  SweepResult sweep(std::int64_t now_ms, std::uint64_t budget);
+  SweepResult sweep(std::int64_t now_ms, std::uint64_t budget) VIGIL_NO_THREAD_SAFETY_ANALYSIS;
 
   // Destroys the keys and values that were erased or replaced and that no reader uses: for a caller
   // who cannot wait until later writes do (Reclamation, above).
   void reclaim();
+
+  // Gives back what reserve() and entries that are gone have taken, then reclaims. O(size).
+  void shrink_to_fit();
 
   // Makes room for `entries` in all. A hint; growing is cheap without it. Throws std::length_error
   // at once if that is more than max_entries.
@@ -345,6 +394,7 @@ class ShardedMap {
   class Writer;
   class Copies;
   class Borrowed;
+  class SeveralWriter;
   struct Nothing {};
   static constexpr bool kHasNode = Keys::kHasNode || Values::kHasNode;
   struct Unmarked {
@@ -504,12 +554,17 @@ class ShardedMap {
   }
   template <class Predicate>
   std::uint64_t erase_all_locked_if(Predicate& predicate);
+  // for_each() of the positions [begin, end) (internal/table.h); whether the visitor goes on.
+  template <class Visitor>
+  bool for_each_between(std::uint64_t begin, std::uint64_t end, Visitor& visitor) const;
   template <class Compute>
   bool compute_locked(lookup_type key, Compute& compute, Deadline deadline);
 
   // These two REQUIRE the lock of the shard.
   void erase_at(Shard& shard, Place place) noexcept;
   bool erase_expired(Shard& shard, Place place);  // whether it had expired
+  void collect_expired(Shard& shard, Place place, const Words& words);
+  void report_expired(const Words& words) const noexcept;
   static void retire_nodes(Shard& shard, const Words& unlinked) noexcept {
     retire_value(shard, value_node(unlinked));
     shard.retire(Keys::node(unlinked.data()));
@@ -533,6 +588,7 @@ class ShardedMap {
   SpinLock sweep_lock_;
   std::uint64_t sweep_position_ VIGIL_GUARDED_BY(sweep_lock_) = 0;
   const MapLabel label_;
+  ExpiryListener expiry_listener_;
 };
 
 }  // namespace vigil
@@ -540,3 +596,4 @@ class ShardedMap {
 #include "vigil/maps/internal/sharded_map_impl.h"
 // After it.
 #include "vigil/maps/internal/sharded_map_compute.h"
+#include "vigil/maps/internal/sharded_map_with_keys.h"

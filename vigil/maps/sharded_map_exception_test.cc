@@ -168,6 +168,35 @@ TEST_F(ShardedMapExceptionTest, EveryFailedAllocationOfAnInsertAddsNothing) {
   }
 }
 
+TEST_F(ShardedMapExceptionTest, EveryFailedCopyOrAllocationOfWithKeysChangesNothing) {
+  const std::string added = "a key that is longer than 23 bytes";
+  const auto both = [&] {
+    map_.with_keys({"present", added}, [](MapValues<Fragile>& values) {
+      values[0].emplace(5);
+      values[1].emplace(6);
+    });
+  };
+  Fragile::countdown_ = 1;  // the copy for the callback
+  EXPECT_THROW(both(), Thrown);
+  for (int successes = 0;; ++successes) {
+    allocations_left = successes;
+    bool done = true;
+    try {
+      both();
+    } catch (const std::bad_alloc&) {
+      done = false;
+    }
+    allocations_left = -1;
+    map_.check_invariants();
+    EXPECT_EQ(map_.contains(added), done);
+    EXPECT_THAT(map_.get("present"), Optional(Fragile(done ? 5 : 1)));
+    if (done) {
+      EXPECT_GE(successes, 5) << "the key's node, two values' nodes, and what tells keys apart";
+      break;
+    }
+  }
+}
+
 struct FragileHash {
   static inline int countdown_ = 0;
   std::size_t operator()(std::uint64_t key) const {

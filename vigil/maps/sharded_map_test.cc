@@ -311,6 +311,44 @@ TEST_F(ShardedMapDeadlineTest, SweepPassesARefreshedEntryBy) {
   EXPECT_THAT(map_.get(1), Optional(11));
 }
 
+TEST_F(ShardedMapDeadlineTest, TheListenerHearsOfEachExpiredEntryOnceWhateverCollectsIt) {
+  std::multiset<std::pair<std::uint64_t, std::uint64_t>> heard;
+  map_.on_expiry([&](std::uint64_t key, std::uint64_t value) { heard.emplace(key, value); });
+  const Deadline deadline = Deadline::at_unix_ms(2000);
+  for (std::uint64_t n = 0; n < 1'000; ++n) map_.insert(n, n * 10, deadline);
+  map_.insert(5'000, 1);
+  map_.erase(1);  // not expired
+  clock_.set(2000);
+  EXPECT_TRUE(map_.insert(2, 1));
+  EXPECT_TRUE(map_.insert_or_assign(3, 1));
+  EXPECT_FALSE(map_.erase(4));
+  EXPECT_FALSE(map_.compute(5, [](auto& value) { EXPECT_FALSE(value); }));
+  map_.with_keys({6, 7}, [](auto& values) { values[0] = 1; });
+  EXPECT_FALSE(map_.contains(8));  // a read collects nothing
+  EXPECT_EQ(heard.size(), 6U);
+  while (!map_.sweep(2000, 100).wrapped) {
+  }
+  EXPECT_EQ(heard.size(), 999U);
+  for (std::uint64_t n = 0; n < 1'000; ++n) EXPECT_EQ(heard.count({n, n * 10}), n == 1 ? 0U : 1U);
+  EXPECT_EQ(map_.stats().expired_total, 999U);
+  map_.check_invariants();
+}
+
+TEST(ShardedMapTest, TheExpiryListenerMayReadKeysAndValuesThatLieElsewhere) {
+  MapClock clock(1'000);
+  ShardedMap<std::string, std::string> map({.clock = &clock});
+  std::string heard;
+  map.on_expiry([&](std::string_view key, const std::string& value) {
+    heard += key;
+    heard += value;
+    EXPECT_FALSE(map.contains("other"));
+  });
+  map.insert(std::string(30, 'k'), std::string(3, 'v'), Deadline::at_unix_ms(2'000));
+  clock.set(3'000);
+  EXPECT_TRUE(map.insert(std::string(30, 'k'), "new"));
+  EXPECT_EQ(heard, std::string(30, 'k') + "vvv");
+}
+
 TEST(ShardedMapDeathTest, ADeadlineInAMapWithoutDeadlinesIsStopped) {
   using Plain = ShardedMap<int, int, DefaultHash<int>, std::equal_to<int>,
                            ShardedMapTraits{.deadlines = false}>;

@@ -55,8 +55,10 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -65,6 +67,7 @@
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat/flat_map.h"
 #include "vigil/maps/internal/node.h"
+#include "vigil/maps/internal/parts.h"
 #include "vigil/maps/internal/reclaimer.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/map_options.h"
@@ -112,6 +115,7 @@ class SnapshotMap {
   using key_equal = Equal;
   using allocator_type = Allocator;
   using lookup_type = typename Map::lookup_type;
+  using key_argument = typename Map::key_argument;  // one of several keys
   using GetOrInsertResult = vigil::GetOrInsertResult<Value>;
 
   // One version of the map, immutable.
@@ -209,6 +213,14 @@ class SnapshotMap {
     std::uint64_t update_all(Change&& change) {
       return map_.update_all(change);
     }
+    template <class Change>
+    auto with_keys(std::span<const key_argument> keys, Change&& change) {
+      return map_.with_keys(keys, change);
+    }
+    template <class Change>
+    auto with_keys(std::initializer_list<key_argument> keys, Change&& change) {
+      return with_keys(std::span<const key_argument>(keys.begin(), keys.size()), change);
+    }
     bool erase(lookup_type key) { return map_.erase(key); }
     std::optional<Value> take(lookup_type key) { return map_.take(key); }
     bool compare_erase(lookup_type key, const Value& expected) {
@@ -229,6 +241,7 @@ class SnapshotMap {
     }
     void clear() noexcept { map_.clear(); }
     void reserve(std::uint64_t entries) { map_.reserve(entries); }
+    void shrink_to_fit() { map_.shrink_to_fit(); }
     [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
@@ -358,6 +371,16 @@ class SnapshotMap {
         Op::kUpdate, [](const Map&) { return true; },
         [&](Map& map) { return map.compute(map.probe(key), compute); });
   }
+  // Calls change(MapValues<Value>&) with the values of all keys (map_values.h); what it leaves
+  // there becomes the entries. Returns what it returned.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change) {
+    return edit([&](Draft& draft) { return draft.with_keys(keys, change); });
+  }
+  template <class Change>
+  auto with_keys(std::initializer_list<key_argument> keys, Change&& change) {
+    return with_keys(std::span<const key_argument>(keys.begin(), keys.size()), change);
+  }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
@@ -421,6 +444,16 @@ class SnapshotMap {
     const MapMark inside(label_, Op::kIterate);
     reading.map().for_each(visitor);
   }
+  // for_each() by the calling thread and up to `threads` - 1 others, which call the visitor at the
+  // same time; ends when all have. What one of them throws ends it and is thrown here.
+  template <class Visitor>
+  void parallel_for_each(unsigned threads, Visitor&& visitor) const {
+    const Reading reading(*this);
+    maps::internal::run_parts(threads, [&](std::uint64_t part) {
+      const MapMark inside(label_, Op::kIterate);
+      return reading.map().for_each_of_part(part, maps::internal::kParts, visitor);
+    });
+  }
   // Calls change(key, Value&) for every entry, in one step for all; returns how many.
   template <class Change>
   std::uint64_t update_all(Change&& change) {
@@ -450,8 +483,17 @@ class SnapshotMap {
     const maps::internal::Garbage garbage =
         reclaimer_.reclaim(true, [](const maps::internal::Retired&) {});
   }
-  // Makes room for `entries` in all, in this and later versions. Throws std::length_error if no
-  // memory could hold them.
+  // Gives back the memory that the entries and the readers do not need. O(size).
+  void shrink_to_fit() {
+    write(
+        Op::kReserve, [](const Map&) { return true; },
+        [](Map& map) {
+          map.shrink_to_fit();
+          return true;
+        });
+  }
+  // Makes room for `entries` in all until the next write, whose version is as large as it must be:
+  // of use in edit(). Throws std::length_error if no memory could hold them.
   void reserve(std::uint64_t entries) {
     write(
         Op::kReserve, [](const Map&) { return true; },

@@ -49,17 +49,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "vigil/base/check.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/maps/default_hash.h"
 #include "vigil/maps/internal/flat/flat_map.h"
+#include "vigil/maps/internal/parts.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
@@ -87,6 +91,7 @@ class StripedMap {
   using key_equal = Equal;
   using allocator_type = Allocator;
   using lookup_type = typename Map::lookup_type;
+  using key_argument = typename Map::key_argument;  // one of several keys
   using GetOrInsertResult = typename Map::GetOrInsertResult;
 
   explicit StripedMap(Hash hash = Hash(), Equal equal = Equal(), const Allocator& allocator = {})
@@ -162,6 +167,21 @@ class StripedMap {
     const Access<Held> stripe(*this, key, Op::kUpdate);
     return stripe.map().compute(stripe.probe(), compute);
   }
+  // Calls change(MapValues<Value>&) with the values of all keys (map_values.h), their stripes
+  // locked in ascending order; what it leaves there becomes the entries. Returns what it returned.
+  // O(k log k) for k keys.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change) {
+    const Held mark(label_, Op::kUpdate);
+    const auto several = maps::internal::several_keys<Probe>(keys, probing_);
+    const SeveralStripes locked(*this, several);
+    return maps::internal::change_several(
+        several, [this](const Probe& probe) -> Map& { return stripe_of(probe).map; }, change);
+  }
+  template <class Change>
+  auto with_keys(std::initializer_list<key_argument> keys, Change&& change) {
+    return with_keys(std::span<const key_argument>(keys.begin(), keys.size()), change);
+  }
   // Stores the value; returns the one that was there.
   template <class V = Value>
   std::optional<Value> exchange(lookup_type key, V&& value) {
@@ -221,6 +241,19 @@ class StripedMap {
       return goes_on;
     });
   }
+  // for_each() by the calling thread and up to `threads` - 1 others, which call the visitor at the
+  // same time; ends when all have. What one of them throws ends it and is thrown here.
+  template <class Visitor>
+  void parallel_for_each(unsigned threads, Visitor&& visitor) const {
+    Held::checked(label_);  // other threads would wait for what this one holds
+    maps::internal::run_parts(threads, [&](std::uint64_t part) {
+      if (part >= kStripes) return false;
+      const Held mark(label_, Op::kIterate);
+      Stripe& stripe = (*stripes_)[part];
+      const std::lock_guard guard(stripe.lock);
+      return stripe.map.for_each_of_part(0, 1, visitor);
+    });
+  }
   // Calls change(key, Value&) for every entry, one stripe after the other; returns how many.
   template <class Change>
   std::uint64_t update_all(Change&& change) {
@@ -246,6 +279,13 @@ class StripedMap {
   void clear() {
     for_each_stripe(Op::kClear, [](Map& map) {
       map.clear();
+      return true;
+    });
+  }
+  // Gives back the memory that the entries do not need. O(size).
+  void shrink_to_fit() {
+    for_each_stripe(Op::kReserve, [](Map& map) {
+      map.shrink_to_fit();
       return true;
     });
   }
@@ -328,6 +368,29 @@ class StripedMap {
     [[no_unique_address]] HeldOrUnheld mark_;
     Probe probe_;
     Stripe& stripe_;
+  };
+
+  // The stripes of several keys, each locked once, in ascending order.
+  class SeveralStripes {
+   public:
+    SeveralStripes(const StripedMap& map,
+                   const maps::internal::SeveralKeys<Probe>& keys) VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+      locked_.reserve(keys.numbers.distinct());
+      for (std::size_t n = 0; n < keys.numbers.distinct(); ++n) {
+        Stripe& stripe = map.stripe_of(keys.distinct(n));
+        if (!locked_.empty() && locked_.back() == &stripe) continue;
+        stripe.lock.lock();
+        locked_.push_back(&stripe);
+      }
+    }
+    ~SeveralStripes() VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+      for (Stripe* const stripe : locked_) stripe->lock.unlock();
+    }
+    SeveralStripes(const SeveralStripes&) = delete;
+    SeveralStripes& operator=(const SeveralStripes&) = delete;
+
+   private:
+    std::vector<Stripe*> locked_;
   };
 
   template <std::size_t... kIndex>

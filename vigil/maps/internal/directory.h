@@ -42,6 +42,7 @@
 #include <utility>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/internal/segment.h"
@@ -59,7 +60,7 @@ class Directory {
   explicit Directory(std::uint32_t depth_limit) : depth_limit_(depth_limit) {
     Result<table::ReservedMemory> memory =
         table::ReservedMemory::reserve(sizeof(Entry) << depth_limit);
-    if (!memory) throw std::bad_alloc();
+    if (!memory) throw_bad_alloc();
     memory_ = std::move(memory).value();
     entries_ = reinterpret_cast<Entry*>(memory_.data());
   }
@@ -107,7 +108,7 @@ class Directory {
   // changed.
   void deepen_to(std::uint32_t depth) {
     if (depth > depth_limit_) {
-      throw std::length_error("ShardedMap is full: its directory reached the limit");
+      throw_length_error("ShardedMap is full: its directory reached the limit");
     }
     const Guard guard(lock_);
     if (depth_ >= depth) return;

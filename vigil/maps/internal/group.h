@@ -24,6 +24,11 @@
 //     not. Where a value must (to be read and then changed, or copied elsewhere) the holder freezes
 //     the group: replace_value leaves it alone, readers do not mind. Only the holder stores to word
 //     1 of a frozen group.
+//   - So a frozen group may stay odd for more than one change (open, close): whoever finds an entry
+//     there waits. Entries of several groups change at one moment if all of the groups are opened
+//     and what is new is put there, then values are replaced and entries removed, then the groups
+//     are closed: nobody sees an effect before the last is open, and who sees one finds each of
+//     the others open, or closed with its own effect.
 //
 // Memory order (R reader, W writer; every word is atomic, there are no fences):
 //   W  1 word 1: sequence + 1 (odd)             acquire: what the writer before stored
@@ -236,6 +241,47 @@ class Groups {
     words[1].store(control.emptied(), std::memory_order_release);
   }
 
+  // --- The holder of several shards' locks ---------------------------------------------------
+
+  // Readers of the group's entries wait from now on until close(); nobody else stores.
+  void open(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    if (is_open(Control(word.load(std::memory_order_relaxed)))) return;
+    freeze(group);
+    begin_write(group);
+  }
+  // Of a group that is not open: thaw().
+  void close(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const Control control(word.load(std::memory_order_relaxed));
+    if (is_open(control)) {
+      word.store(control.word() + Control::kSequenceStep - Control::kFrozen,
+                 std::memory_order_release);
+    } else {
+      thaw(group);
+    }
+  }
+  // fill(), overwrite(), vacate() and add_overflow() of a group that is open and stays so.
+  void fill_open(std::uint32_t group, std::uint32_t index, std::uint8_t tag,
+                 const SlotWords<Layout>& words) noexcept {
+    store_words(group, index, 0, words.data(), Layout::kSlotWords);
+    set_tag_open(group, index, tag);
+  }
+  void overwrite_open(std::uint32_t group, std::uint32_t index, std::uint32_t first,
+                      const std::uint64_t* words, std::uint32_t count) noexcept {
+    store_words(group, index, first, words, count);
+  }
+  void vacate_open(std::uint32_t group, std::uint32_t index) noexcept {
+    set_tag_open(group, index, Tags::kFree);
+  }
+  void add_overflow_open(std::uint32_t group) noexcept {
+    Word& word = metadata(group)[1];
+    const Control control(word.load(std::memory_order_relaxed));
+    if (control.overflow() == Control::kOverflowMax) return;
+    word.store(control.word() + (std::uint64_t{1} << Control::kOverflowShift),
+               std::memory_order_release);
+  }
+
   void add_overflow(std::uint32_t group) noexcept {
     if (settled(group).overflow() == Control::kOverflowMax) return;
     add_at_rest(group, std::uint64_t{1} << Control::kOverflowShift);
@@ -249,6 +295,22 @@ class Groups {
  private:
   [[nodiscard]] Word* metadata(std::uint32_t group) const noexcept {
     return reinterpret_cast<Word*>(metadata_ + group * kMetadataBytes);
+  }
+
+  // Nobody else makes the sequence of a frozen group odd.
+  [[nodiscard]] static bool is_open(Control control) noexcept {
+    return control.frozen() && control.writing();
+  }
+  void set_tag_open(std::uint32_t group, std::uint32_t index, std::uint8_t tag) noexcept {
+    Word* words = metadata(group);
+    if (index < 8) {
+      Tags::store_tag(words, index, tag);
+    } else {
+      const std::uint32_t shift = (index - 8) * 8;
+      const std::uint64_t others =
+          words[1].load(std::memory_order_relaxed) & ~(std::uint64_t{0xFF} << shift);
+      words[1].store(others | std::uint64_t{tag} << shift, std::memory_order_release);
+    }
   }
 
   // Makes the sequence odd; returns word 1 as it is then.

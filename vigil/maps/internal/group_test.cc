@@ -154,6 +154,46 @@ TEST_F(GroupTest, AReaderThatStartsDuringAWriteIsInterrupted) {
   EXPECT_FALSE(groups_.still_at(0, seen));
 }
 
+TEST_P(GroupSlotTest, WhoFindsAnEntryInAnOpenGroupIsInterruptedUntilItIsClosed) {
+  groups_.fill(0, GetParam(), kTag, {1, 2, 3});
+  const Control before = groups_.load_view(0).control;
+  groups_.open(0);
+  groups_.open(0);  // once more is nothing
+  EXPECT_FALSE(groups_.still_at(0, before));
+  const auto meanwhile = groups_.load_view(0);
+  EXPECT_FALSE(groups_.still_at(0, meanwhile.control));
+  groups_.overwrite_open(0, GetParam(), 1, kNewValue.data(), 2);
+  EXPECT_FALSE(groups_.replace_value(0, GetParam(), meanwhile.control, kNewValue.data()));
+  groups_.close(0);
+  const auto after = groups_.load_view(0);
+  EXPECT_TRUE(groups_.still_at(0, after.control));
+  EXPECT_FALSE(after.control.frozen());
+  EXPECT_EQ(groups_.read_slot(0, GetParam()), (SlotWords<Layout>{1, 8, 9}));
+}
+
+TEST_P(GroupSlotTest, AnOpenGroupTakesEntriesAndGivesThemAway) {
+  groups_.open(0);
+  groups_.fill_open(0, GetParam(), kTag, {1, 2, 3});
+  groups_.add_overflow_open(0);
+  EXPECT_EQ(groups_.load_view(0).tags.match(kTag).bits(), 1U << GetParam());
+  EXPECT_FALSE(groups_.still_at(0, groups_.load_view(0).control)) << "seen, but not to be read yet";
+  groups_.close(0);
+  EXPECT_TRUE(groups_.still_at(0, groups_.load_view(0).control));
+  EXPECT_EQ(groups_.load_view(0).control.overflow(), 1U);
+  groups_.open(0);
+  groups_.vacate_open(0, GetParam());
+  groups_.close(0);
+  EXPECT_EQ(groups_.load_view(0).tags.match_used().bits(), 0U);
+}
+
+TEST_F(GroupTest, ClosingAGroupThatIsNotOpenThawsIt) {
+  groups_.freeze(0);
+  const Control seen = groups_.load_view(0).control;
+  groups_.close(0);
+  EXPECT_FALSE(groups_.load_view(0).control.frozen());
+  EXPECT_TRUE(groups_.still_at(0, seen));
+}
+
 TEST_P(GroupSlotTest, AGroupAtRestHasAnEvenSequence) {
   groups_.fill(0, GetParam(), kTag, {1, 2, 3});
   EXPECT_FALSE(groups_.load_view(0).control.writing());

@@ -23,13 +23,16 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "vigil/maps/internal/flat/flat_map.h"
+#include "vigil/maps/internal/parts.h"
 #include "vigil/maps/internal/reentry.h"
 #include "vigil/maps/internal/visitor.h"
 #include "vigil/maps/map_options.h"
@@ -60,6 +63,7 @@ class GuardedMap {
   using key_equal = typename Map::key_equal;
   using allocator_type = typename Map::allocator_type;
   using lookup_type = typename Map::lookup_type;
+  using key_argument = typename Map::key_argument;  // one of several keys
   using GetOrInsertResult = typename Map::GetOrInsertResult;
 
   GuardedMap(const GuardedMap&) = delete;
@@ -139,6 +143,18 @@ class GuardedMap {
     const Write write(guarding_, Op::kUpdate);
     return map_.compute(map_.probe(key), compute);
   }
+  // Calls change(MapValues<Value>&) with the values of all keys (map_values.h); what it leaves
+  // there becomes the entries. Returns what it returned. O(k log k) for k keys.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change) {
+    const HeldMap mark(label_, Op::kUpdate);
+    const Write write(guarding_, Op::kUpdate);
+    return map_.with_keys(keys, change);
+  }
+  template <class Change>
+  auto with_keys(std::initializer_list<key_argument> keys, Change&& change) {
+    return with_keys(std::span<const key_argument>(keys.begin(), keys.size()), change);
+  }
   // Stores the value; returns the one that was there.
   template <class V = mapped_type>
   std::optional<mapped_type> exchange(lookup_type key, V&& value) {
@@ -203,6 +219,19 @@ class GuardedMap {
       return visited_goes_on(visitor, key, value) && read.still_valid();
     });
   }
+  // for_each() by the calling thread and up to `threads` - 1 others, which call the visitor at the
+  // same time; ends when all have. What one of them throws ends it and is thrown here.
+  template <class Visitor>
+  void parallel_for_each(unsigned threads, Visitor&& visitor) const {
+    const HeldMap mark(label_, Op::kIterate);
+    const Read read(guarding_, Op::kIterate);
+    run_parts(threads, [&](std::uint64_t part) {
+      const MapMark inside(label_, Op::kIterate, MapMark::Kind::kExclusive);  // on every thread
+      return map_.for_each_of_part(part, kParts, [&](const auto& key, const mapped_type& value) {
+        return visited_goes_on(visitor, key, value) && read.still_valid();
+      });
+    });
+  }
   // Calls change(key, Value&) for every entry, in one step for all; returns how many.
   template <class Change>
   std::uint64_t update_all(Change&& change) {
@@ -223,6 +252,12 @@ class GuardedMap {
     const WriteMark mark(label_, Op::kClear);
     const Write write(guarding_, Op::kClear);
     map_.clear();
+  }
+  // Gives back the memory that the entries do not need. O(size).
+  void shrink_to_fit() {
+    const WriteMark mark(label_, Op::kReserve);
+    const Write write(guarding_, Op::kReserve);
+    map_.shrink_to_fit();
   }
   // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::uint64_t entries) {

@@ -113,6 +113,10 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kInline> {
     [[nodiscard]] bool confirm(const std::uint64_t* words) const {
       return codec_.equal_(object_from<Key>(words), key_);
     }
+    [[nodiscard]] bool same_key(const Probe& other) const {
+      if constexpr (needs_confirm()) return codec_.equal_(key_, other.key_);
+      return words_ == other.words_;
+    }
     [[nodiscard]] Prepared prepare() const { return {words_}; }
 
    private:
@@ -231,6 +235,7 @@ class KeyCodec<std::string, Hash, Equal, KeyKind::kString> {
     [[nodiscard]] bool confirm(const std::uint64_t* words) const {
       return codec_.equal(view(words), key_);
     }
+    [[nodiscard]] bool same_key(const Probe& other) const { return codec_.equal(key_, other.key_); }
     [[nodiscard]] Prepared prepare() const {
       Prepared prepared{words_, nullptr};
       if (is_long()) {
@@ -302,6 +307,9 @@ class KeyCodec<Key, Hash, Equal, KeyKind::kNode> {
     }
     [[nodiscard]] bool confirm(const std::uint64_t* words) const {
       return codec_.equal_(node_at<KeyNode<Key>>(words[0])->key, key_);
+    }
+    [[nodiscard]] bool same_key(const Probe& other) const {
+      return codec_.equal_(key_, other.key_);
     }
     [[nodiscard]] Prepared prepare() const {
       Prepared prepared;

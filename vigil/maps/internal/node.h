@@ -3,7 +3,7 @@
 // Nodes: heap objects for what does not fit into a slot.
 //
 //   KeyNode<K>     an immutable key with its hash
-//   ValueNode<V>   an immutable value; a change publishes a new node
+//   ValueNode<V>   an immutable value; a change publishes a new node. Owned by the map and by pins
 //   LockedNode<V>  a value that cannot be copied: changed in place, and read, under the node's lock
 //
 // What becomes of an unlinked node: reclaimer.h.
@@ -66,9 +66,27 @@ template <class V>
 struct ValueNode final : Node {
   template <class... Args>
   explicit ValueNode(Args&&... args) : value(std::forward<Args>(args)...) {}
-  void let_go() noexcept override { delete this; }
+  void let_go() noexcept override {
+    // Nobody can pin it any more. acquire: what pins did with the value is done.
+    if (owners_.load(std::memory_order_acquire) == 1) {
+      delete this;
+    } else {
+      release();
+    }
+  }
   [[nodiscard]] std::size_t bytes() const noexcept override { return node_bytes<ValueNode>(value); }
 
+  // A pin. REQUIRES: this thread protects the node, or has another pin of it.
+  void acquire() noexcept { owners_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    // release: this owner's reads are done; acquire: so are those of all others.
+    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  std::atomic<std::uint64_t> owners_{1};
+
+ public:
   V value;  // changed only before the node is published
 };
 

@@ -31,6 +31,7 @@
 #include <utility>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/base/spin_lock.h"
 #include "vigil/base/thread_annotations.h"
 #include "vigil/maps/internal/group.h"
@@ -59,7 +60,7 @@ class Segment {
     for (std::uint32_t code = kLastPlainCode + 1; code <= kLastCode; ++code) {
       if (groups_of(code) >= groups) return code;
     }
-    throw std::length_error("ShardedMap: too many keys share one hash value; use a better Hash");
+    throw_length_error("ShardedMap: too many keys share one hash value; use a better Hash");
   }
 
   [[nodiscard]] std::uint32_t bits() const noexcept { return bits_; }
@@ -176,13 +177,13 @@ class SegmentMemory {
     constexpr std::uint64_t kChunkSlots = kChunkGroups * kSlotsPerGroup;
     const std::uint64_t chunks = slots / kChunkSlots + 1;
     if (chunks * kChunkGroups > std::uint64_t{1} << Segment::kGroupBits) {
-      throw std::length_error("ShardedMap: max_entries is over the limit of this format");
+      throw_length_error("ShardedMap: max_entries is over the limit of this format");
     }
     return static_cast<std::uint32_t>(chunks);
   }
   static table::ReservedMemory reserve(std::size_t bytes) {
     Result<table::ReservedMemory> memory = table::ReservedMemory::reserve(bytes);
-    if (!memory) throw std::bad_alloc();
+    if (!memory) throw_bad_alloc();
     return std::move(memory).value();
   }
 
@@ -276,7 +277,7 @@ class SegmentAllocator {
 
   static std::uint32_t checked(std::uint32_t id) {
     if (id == SegmentMemory::kNoChunk) {
-      throw std::length_error("ShardedMap is full: its max_entries option was reached");
+      throw_length_error("ShardedMap is full: its max_entries option was reached");
     }
     return id;
   }

@@ -26,7 +26,8 @@
 // part.
 //
 // Lock order: the change lock, shards of the array in use in ascending order, shards of the other.
-// Anybody else holds one shard.
+// Anybody else holds one shard, or several of one array, in ascending order: lock_all() lets all go
+// as soon as it meets one that is not live.
 //
 // Counters: those of a shard that was cut in two stay with its lower half; the upper half counts
 // from zero, modulo 2^64. Only sums over all shards are meant to be read.
@@ -41,7 +42,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "vigil/base/check.h"
 #include "vigil/base/spin_lock.h"
@@ -196,6 +199,21 @@ class Shards {
     }
   }
 
+  // Locks the shards that are responsible for the hashes, each once; returns their array, and
+  // them in `locked`. Throws std::bad_alloc, and then holds nothing.
+  ShardArray& lock_all(std::span<const std::uint64_t> hashes, std::vector<Shard*>& locked) {
+    locked.reserve(hashes.size());
+    for (Backoff backoff;; backoff.pause()) {
+      // acquire: as in lock().
+      ShardArray& array = *current_.load(std::memory_order_acquire);
+      locked.clear();
+      for (const std::uint64_t hash : hashes) locked.push_back(&array.of(hash));
+      std::sort(locked.begin(), locked.end());
+      locked.erase(std::unique(locked.begin(), locked.end()), locked.end());
+      if (lock_in_order(locked)) return array;
+    }
+  }
+
   // Calls use() while all shards are locked and their number stays.
   template <class Use>
   void with_all_locked(Use&& use) VIGIL_NO_THREAD_SAFETY_ANALYSIS {
@@ -260,6 +278,19 @@ class Shards {
 
  private:
   static constexpr std::size_t kArrays = 13;  // for 1, 2, 4 ... kCountMax shards
+
+  // False, and none is locked, if one of them is not live.
+  static bool lock_in_order(std::span<Shard* const> shards) noexcept
+      VIGIL_NO_THREAD_SAFETY_ANALYSIS {
+    for (std::size_t n = 0; n < shards.size(); ++n) {
+      shards[n]->lock().lock();
+      if (shards[n]->forward() == nullptr) [[likely]]
+        continue;
+      for (Shard* const shard : shards.first(n + 1)) shard->lock().unlock();
+      return false;
+    }
+    return true;
+  }
 
   // The array for a number of shards, made when first asked for.
   ShardArray& array_of(std::uint32_t count) {

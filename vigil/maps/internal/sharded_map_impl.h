@@ -17,6 +17,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "vigil/base/exceptions.h"
+#include "vigil/maps/internal/parts.h"
 #include "vigil/maps/internal/visitor.h"
 
 namespace vigil {
@@ -161,13 +163,15 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Copies {
 
   [[nodiscard]] const std::vector<Words>& entries() const noexcept { return entries_; }
 
-  // Copies those from `position` on; returns the position of the next segment.
-  std::uint64_t of_segment_at(std::uint64_t position, Op operation) {
+  // Copies those from `position` on, before `end`; returns the position of the next segment.
+  std::uint64_t of_segment_at(std::uint64_t position, Op operation,
+                              std::uint64_t end = Table::kEnd) {
     leave();
     entries_.clear();
     used_.nodes.clear();
     const Writer writer(map_, Table::reverse(position), operation);
-    const std::uint64_t next = map_.table_.for_segment_at(position, [this](const Place& place) {
+    const std::uint64_t next = map_.table_.for_segment_at(position, [&](const Place& place) {
+      if (Table::reverse(place.hash) >= end) return;
       entries_.push_back(map_.table_.words(place));
       if constexpr (kHasNode) use_nodes(entries_.back());
     });
@@ -199,7 +203,7 @@ class ShardedMap<Key, Value, Hash, Equal, kTraits>::Copies {
 namespace maps::internal {
 
 [[nodiscard]] inline std::uint32_t checked_shards(std::uint32_t shards) {
-  if (shards > Shards::kCountMax) throw std::length_error("a ShardedMap has at most 4096 shards");
+  if (shards > Shards::kCountMax) throw_length_error("a ShardedMap has at most 4096 shards");
   VIGIL_CHECK(std::has_single_bit(shards), "the number of shards must be a power of two");
   return shards;
 }
@@ -219,7 +223,7 @@ namespace maps::internal {
   constexpr std::uint64_t kSpare =
       (Shards::kCountMax * 11 + 64 * SegmentMemory::kChunkGroups) * kSlotsPerGroup;
   if (options.max_entries > Segment::kSlotsMax / 2) {
-    throw std::length_error("ShardedMapOptions::max_entries is over the limit of this format");
+    throw_length_error("ShardedMapOptions::max_entries is over the limit of this format");
   }
   return 2 * options.max_entries + kSpare;
 }
@@ -580,10 +584,29 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_at(Shard& shard, Place 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 [[gnu::noinline]] bool ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_expired(Shard& shard,
                                                                                    Place place) {
-  if (!expired(table_.words(place))) return false;
+  const Words words = table_.words(place);
+  if (!expired(words)) return false;
+  collect_expired(shard, place, words);
+  return true;
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::collect_expired(Shard& shard, Place place,
+                                                                   const Words& words) {
+  report_expired(words);
   erase_at(shard, place);
   shard.counters().expired.add(1);
-  return true;
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::report_expired(
+    const Words& words) const noexcept {
+  if constexpr (kCopyable && Layout::kHasDeadline) {
+    if (!expiry_listener_) return;
+    keys_.with_key(words.data(), [&](lookup_type key) {
+      Values::access(value_words(words), [&](const Value& value) { expiry_listener_(key, value); });
+    });
+  }
 }
 
 // --- Values that can only be moved -------------------------------------------------------------
@@ -652,11 +675,31 @@ std::uint64_t ShardedMap<Key, Value, Hash, Equal, kTraits>::erase_all_locked_if(
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 template <class Visitor>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) const {
+  for_each_between(0, Table::kEnd, visitor);
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+template <class Visitor>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::parallel_for_each(unsigned threads,
+                                                                     Visitor&& visitor) const {
+  // Other threads would wait for what this one holds.
+  maps::internal::HeldMap::checked(label_);
+  constexpr std::uint64_t kSpan = Table::kEnd / maps::internal::kParts;
+  maps::internal::run_parts(threads, [&](std::uint64_t part) {
+    return for_each_between(part * kSpan, (part + 1) * kSpan, visitor);
+  });
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+template <class Visitor>
+bool ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each_between(std::uint64_t begin,
+                                                                    std::uint64_t end,
+                                                                    Visitor& visitor) const {
   auto& self = const_cast<ShardedMap&>(*this);  // to lock, not to change
   const MapMark inside(label_, Op::kIterate);
   Copies copies(self);
-  for (std::uint64_t position = 0; position != Table::kEnd;) {
-    position = copies.of_segment_at(position, Op::kIterate);
+  for (std::uint64_t position = begin; position < end;) {
+    position = copies.of_segment_at(position, Op::kIterate, end);
     const VisitMark mark(label_, Op::kIterate);
     for (const Words& words : copies.entries()) {
       if (expired(words)) continue;
@@ -666,9 +709,10 @@ void ShardedMap<Key, Value, Hash, Equal, kTraits>::for_each(Visitor&& visitor) c
           goes_on = maps::internal::visited_goes_on(visitor, key, value);
         });
       });
-      if (!goes_on) return;
+      if (!goes_on) return false;
     }
   }
+  return true;
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
@@ -711,7 +755,8 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, std::uint64_t budget)
     -> SweepResult {
   SweepResult result;
-  if (!sweep_lock_.try_lock()) return result;
+  std::unique_lock turn(sweep_lock_, std::try_to_lock);
+  if (!turn.owns_lock()) return result;
   std::vector<Seen> doomed = segment_buffer<Seen>();
   if (shards_.sum(&Counters::with_deadline) == 0) {
     sweep_position_ = 0;
@@ -726,6 +771,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
       if (expired_at(words, now_ms)) doomed.push_back({place, words});
     });
     const auto still = [now_ms](const Words& words) { return expired_at(words, now_ms); };
+    for (const Seen& entry : doomed) report_expired(entry.words);
     const std::uint64_t erased = writer.erase_all(doomed, still);
     writer.shard().counters().expired.add(erased);
     result.expired += erased;
@@ -735,7 +781,7 @@ auto ShardedMap<Key, Value, Hash, Equal, kTraits>::sweep(std::int64_t now_ms, st
       result.wrapped = true;
     }
   }
-  sweep_lock_.unlock();
+  turn.unlock();
   if (result.wrapped) reclaim();
   return result;
 }
@@ -753,9 +799,18 @@ template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTra
 }
 
 template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
+void ShardedMap<Key, Value, Hash, Equal, kTraits>::shrink_to_fit() {
+  for (std::uint64_t position = 0; position != Table::kEnd;) {
+    const Writer writer(*this, Table::reverse(position), Op::kReserve);
+    position = table_.shrink_segment_at(writer.shard(), position);
+  }
+  reclaim();
+}
+
+template <class Key, class Value, class Hash, class Equal, ShardedMapTraits kTraits>
 void ShardedMap<Key, Value, Hash, Equal, kTraits>::reserve(std::uint64_t entries) {
   if (entries > max_entries_) {
-    throw std::length_error("reserve() was asked for more than the option max_entries allows");
+    throw_length_error("reserve() was asked for more than the option max_entries allows");
   }
   for (std::uint64_t position = 0; position != Table::kEnd;) {
     const Writer writer(*this, Table::reverse(position), Op::kReserve);

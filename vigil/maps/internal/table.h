@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/maps/internal/directory.h"
 #include "vigil/maps/internal/group.h"
 #include "vigil/maps/internal/segment.h"
@@ -251,15 +252,11 @@ class Table {
   void insert(Shard& shard, std::uint64_t hash, const Words& words) {
     for (;;) {
       const Segment segment = directory_.lookup(hash);
-      const bool can_split = segment.groups() <= kSmallestFullGroups + kFullSizes - 1;
-      const std::uint32_t reach =
-          can_split ? std::min(kProbedGroups, segment.groups()) : segment.groups();
-      if (try_put(segment, reach, hash, words)) [[likely]]
+      if (try_put(segment, reach_of(segment), hash, words)) [[likely]]
         break;
       grow(shard, segment, hash);
     }
-    shard.counters().entries.add(1);
-    if constexpr (Layout::kHasDeadline) count_deadline(shard, words[Layout::kDeadlineAt], +1);
+    count_added(shard, words);
   }
 
   // Replaces deadline and value, or the value alone.
@@ -287,21 +284,79 @@ class Table {
     }
     groups_.vacate(place.group(), place.index());
     groups_.thaw(place.group());  // before shrink() may give the group away
-    const Segment segment = directory_.lookup(place.hash);
-    for (std::uint32_t g = segment.home(place.hash); g != place.group(); g = segment.after(g)) {
-      groups_.remove_overflow(g);
-    }
+    forget_overflow(place);
     shard.counters().entries.subtract(1);
   }
 
   // Merges and shrinks the segment of `hash` as long as it is far too large. The entry that made it
   // so is already gone: a failure here (no memory, a Hash that throws) only leaves it large.
   void shrink(Shard& shard, std::uint64_t hash) noexcept {
-    try {
+    static_cast<void>(exception_of([&] {
       while (merge_with_buddy(shard, hash)) {
       }
       shrink_alone(shard, hash);
-    } catch (...) {
+    }));
+  }
+
+  // --- The writer: several entries at one moment ---------------------------------------------
+  //
+  // 1 room for what is new  2 groups opened: those of entries that change or go, and by put_open()
+  // of what is new  3 changes, then erasures  4 close() of all places (group.h says why in this
+  // order)  5 forget_overflow(), and shrink() where entries went. Only 1 can fail.
+
+  // Grows until the segment of the hash has room for all new entries that belong there.
+  // count_new(low, mask) says how many have a hash with hash & mask == low. Returns whether it
+  // grew. Throws like insert().
+  template <class CountNew>
+  bool make_room(Shard& shard, std::uint64_t hash, CountNew&& count_new) {
+    for (bool grew = false;; grew = true) {
+      const Segment segment = directory_.lookup(hash);
+      const std::uint64_t mask = (std::uint64_t{1} << depth(segment)) - 1;
+      if (free_in_reach(segment, hash) >= count_new(hash & mask, mask)) return grew;
+      grow(shard, segment, hash);
+    }
+  }
+  [[nodiscard]] Words words_open(const Place& place) const noexcept {
+    return groups_.read_slot(place.group(), place.index());
+  }
+  void open(const Place& place) noexcept { groups_.open(place.group()); }
+  // REQUIRES: make_room(), since which nothing but this was called.
+  Place put_open(Shard& shard, std::uint64_t hash, const Words& words) noexcept {
+    const Segment segment = directory_.lookup(hash);
+    std::uint32_t group = segment.home(hash);
+    for (;; group = segment.after(group)) {
+      groups_.open(group);
+      const table::BitMask free_slots = groups_.load_view(group).tags.match_free();
+      if (free_slots) {
+        groups_.fill_open(group, free_slots.first(), tag_of(hash), words);
+        count_added(shard, words);
+        return {Position(group, free_slots.first()), hash};
+      }
+      groups_.add_overflow_open(group);
+    }
+  }
+  void replace_value_open(const Place& place, const std::uint64_t* value) noexcept {
+    groups_.overwrite_open(place.group(), place.index(), Layout::kValueAt, value,
+                           Layout::kValueWords);
+  }
+  void erase_open(Shard& shard, const Place& place) noexcept {
+    if constexpr (Layout::kHasDeadline) {
+      count_deadline(shard, word(place, Layout::kDeadlineAt), -1);
+    }
+    groups_.vacate_open(place.group(), place.index());
+    shard.counters().entries.subtract(1);
+  }
+  void close(const Place& place) noexcept {
+    const Segment segment = directory_.lookup(place.hash);
+    std::uint32_t group = segment.home(place.hash);
+    for (; group != place.group(); group = segment.after(group)) groups_.close(group);
+    groups_.close(group);
+  }
+  // Of an entry that was erased. REQUIRES: nothing was moved since.
+  void forget_overflow(const Place& place) noexcept {
+    const Segment segment = directory_.lookup(place.hash);
+    for (std::uint32_t g = segment.home(place.hash); g != place.group(); g = segment.after(g)) {
+      groups_.remove_overflow(g);
     }
   }
 
@@ -318,6 +373,15 @@ class Table {
     b = (b >> 2 & 0x33333333U) | (b & 0x33333333U) << 2;
     b = (b >> 4 & 0x0F0F0F0FU) | (b & 0x0F0F0F0FU) << 4;
     return __builtin_bswap32(b);
+  }
+
+  // Gives back what the segment at `position` does not need, as after an erasure; returns the
+  // position of the next segment.
+  std::uint64_t shrink_segment_at(Shard& shard, std::uint64_t position) noexcept {
+    const std::uint64_t hash = reverse(position);
+    shrink(shard, hash);
+    const std::uint64_t span = kEnd >> depth(directory_.lookup(hash));
+    return (position & ~(span - 1)) + span;
   }
 
   // Calls visit(place) for every entry from `position` to the end of its segment; returns the
@@ -497,6 +561,25 @@ class Table {
 
   // --- Growing and shrinking -----------------------------------------------------------------
 
+  // How many groups an insertion may try.
+  [[nodiscard]] static std::uint32_t reach_of(Segment segment) noexcept {
+    const bool can_split = segment.groups() <= kSmallestFullGroups + kFullSizes - 1;
+    return can_split ? std::min(kProbedGroups, segment.groups()) : segment.groups();
+  }
+  [[nodiscard]] std::uint32_t free_in_reach(Segment segment, std::uint64_t hash) const noexcept {
+    std::uint32_t free_slots = 0;
+    std::uint32_t group = segment.home(hash);
+    for (std::uint32_t reach = reach_of(segment); reach != 0; --reach) {
+      free_slots += groups_.load_view(group).tags.match_free().count();
+      group = segment.after(group);
+    }
+    return free_slots;
+  }
+  static void count_added(Shard& shard, const Words& words) noexcept {
+    shard.counters().entries.add(1);
+    if constexpr (Layout::kHasDeadline) count_deadline(shard, words[Layout::kDeadlineAt], +1);
+  }
+
   // Puts the entry into the first of `reach` groups with a free slot.
   bool try_put(Segment segment, std::uint32_t reach, std::uint64_t hash,
                const Words& words) noexcept {
@@ -577,6 +660,15 @@ class Table {
     shard.counters().resizes.add(1);
   }
 
+  struct FreeUnlessKept {
+    ~FreeUnlessKept() {
+      if (!kept) table.free(shard, segment);
+    }
+    Table& table;
+    Shard& shard;
+    Segment segment;
+    bool kept = false;
+  };
   void split(Shard& shard, Segment segment, const Hashes& hashes, std::uint64_t hash) {
     const std::uint32_t depth = this->depth(segment);
     const std::uint64_t bit = std::uint64_t{1} << depth;
@@ -589,14 +681,10 @@ class Table {
     const Segment low =
         allocate(shard, low_hash,
                  groups_for(hashes.size() - in_high, full_groups(low_hash, depth + 1)), depth + 1);
-    Segment high;
-    try {
-      high = allocate(shard, high_hash, groups_for(in_high, full_groups(high_hash, depth + 1)),
-                      depth + 1);
-    } catch (...) {
-      free(shard, low);
-      throw;
-    }
+    FreeUnlessKept low_alone{*this, shard, low};
+    const Segment high = allocate(
+        shard, high_hash, groups_for(in_high, full_groups(high_hash, depth + 1)), depth + 1);
+    low_alone.kept = true;
     copy_entries({segment}, hashes, low, high, bit);
     directory_.publish_split(hash, depth, low, high);
     discard(shard, segment);

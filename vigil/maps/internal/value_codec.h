@@ -21,6 +21,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -98,6 +99,17 @@ struct ValueCodec<V, ValueKind::kInline> {
   }
   // The value of an entry that the caller is about to unlink.
   static V extract(const std::uint64_t* words) noexcept { return object_from<V>(words); }
+
+  // What a pin has.
+  class Held {
+   public:
+    Held() = default;
+    explicit Held(const std::uint64_t* words) noexcept : value_(object_from<V>(words)) {}
+    [[nodiscard]] const V* get() const noexcept { return value_ ? &*value_ : nullptr; }
+
+   private:
+    std::optional<V> value_;
+  };
 };
 
 template <class V>
@@ -133,6 +145,33 @@ struct ValueCodec<V, ValueKind::kShared> {
   }
   // Copies: readers may still be looking at the node.
   static V extract(const std::uint64_t* words) { return std::as_const(value(words)); }
+
+  // A share of the node.
+  class Held {
+   public:
+    Held() = default;
+    // REQUIRES: this thread protects the node.
+    explicit Held(const std::uint64_t* words) noexcept : node_(node_at<ValueNode<V>>(*words)) {
+      node_->acquire();
+    }
+    Held(const Held& other) noexcept : node_(other.node_) {
+      if (node_ != nullptr) node_->acquire();
+    }
+    Held(Held&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    Held& operator=(Held other) noexcept {
+      std::swap(node_, other.node_);
+      return *this;
+    }
+    ~Held() {
+      if (node_ != nullptr) node_->release();
+    }
+    [[nodiscard]] const V* get() const noexcept {
+      return node_ != nullptr ? &node_->value : nullptr;
+    }
+
+   private:
+    ValueNode<V>* node_ = nullptr;
+  };
 
  private:
   static V& value(const std::uint64_t* words) noexcept {

@@ -42,6 +42,7 @@ class FlatKeys {
 
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] bool matches(const Stored& stored) const { return keys_.equal_(stored, key_); }
+    [[nodiscard]] bool same_key(const Probe& other) const { return keys_.equal_(key_, other.key_); }
     void store(Stored* place, Allocator&) const { std::construct_at(place, key_); }
 
    private:
@@ -111,6 +112,13 @@ class FlatKeys<std::string, Hash, Equal, Allocator> {
       } else {
         return ((stored.words[0] ^ words_[0]) | (stored.words[1] ^ words_[1]) |
                 (stored.words[2] ^ words_[2])) == 0;
+      }
+    }
+    [[nodiscard]] bool same_key(const Probe& other) const {
+      if constexpr (kByBytes) {
+        return key_ == other.key_;
+      } else {
+        return keys_.equal_(key_, other.key_);
       }
     }
     void store(Stored* place, Allocator& allocator) const {

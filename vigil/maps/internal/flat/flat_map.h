@@ -18,11 +18,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "vigil/maps/default_hash.h"
+#include "vigil/maps/internal/flat/flat_several.h"
 #include "vigil/maps/internal/flat/flat_table.h"
 #include "vigil/maps/internal/requirements.h"
 #include "vigil/maps/internal/visitor.h"
@@ -44,6 +46,7 @@ class FlatMap {
   using key_equal = Equal;
   using allocator_type = Allocator;
   using lookup_type = typename Table::Lookup;
+  using key_argument = std::remove_cvref_t<lookup_type>;
   using Keys = typename Table::Keys;
   using Probe = typename Table::Probe;
 
@@ -255,8 +258,36 @@ class FlatMap {
     return erased;
   }
 
+  // Calls visitor(lookup_type, const Value&) for each entry of the n-th of `parts` parts; whether
+  // the visitor went on.
+  template <class Visitor>
+  bool for_each_of_part(std::uint64_t n, std::uint64_t parts, Visitor&& visitor) const {
+    return table_.for_each_slot_of_part(n, parts, [&](const Slot& slot) {
+      return visited_goes_on(visitor, Table::Keys::view(slot.key), slot.value());
+    });
+  }
+
+  // Calls change(MapValues<Value>&) with the values of several keys; what it leaves there becomes
+  // the entries.
+  template <class Change>
+  auto with_keys(std::span<const key_argument> keys, Change&& change) {
+    return change_several(
+        several_keys<Probe>(keys, table_.keys()),
+        [this](const Probe&) -> FlatMap& { return *this; }, change);
+  }
+  // For change_several(): entries by their slots, which stay until one is added without room.
+  using Entry = Slot*;
+  [[nodiscard]] Entry find(const Probe& probe) { return table_.find(probe); }
+  void make_room(std::size_t more) { table_.make_room(more); }
+  Entry add(const Probe& probe, Value&& value) { return table_.insert(probe, std::move(value)); }
+  void replace(Entry entry, Value&& value) noexcept(Table::Values::kReplaceIsNoexcept) {
+    table_.replace(*entry, std::move(value));
+  }
+  void remove(Entry entry) noexcept { table_.erase(entry); }
+
   void clear() noexcept { table_.clear(); }
   void reserve(std::uint64_t entries) { table_.reserve(entries); }
+  void shrink_to_fit() { table_.shrink_to_fit(); }
 
   [[nodiscard]] std::uint64_t size() const noexcept { return table_.size(); }
   [[nodiscard]] MapStats stats() const noexcept {

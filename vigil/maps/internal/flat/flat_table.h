@@ -40,6 +40,7 @@
 #include <vector>
 
 #include "vigil/base/check.h"
+#include "vigil/base/exceptions.h"
 #include "vigil/maps/internal/flat/flat_keys.h"
 #include "vigil/maps/internal/flat/flat_values.h"
 #include "vigil/table/tag_group.h"
@@ -149,11 +150,12 @@ class FlatTable {
   // Calls visit(Slot&) until it returns false; it may erase the slot it was given.
   template <class Visit>
   void for_each_slot(Visit&& visit) const {
-    for (std::size_t at = 0; at < group_count(); ++at) {
-      for (const std::uint32_t i : groups_[at].match_used()) {
-        if (!visit(slots_[at * FlatGroup::kSlots + i])) return;
-      }
-    }
+    for_each_slot_between(0, group_count(), visit);
+  }
+  // That for the n-th of `parts` parts; whether visit went on.
+  template <class Visit>
+  bool for_each_slot_of_part(std::size_t n, std::size_t parts, Visit&& visit) const {
+    return for_each_slot_between(group_count() * n / parts, group_count() * (n + 1) / parts, visit);
   }
 
   // Frees all memory.
@@ -170,9 +172,23 @@ class FlatTable {
 
   // Makes room for `entries` in all. Throws std::length_error if no memory could hold them.
   void reserve(std::size_t entries) {
-    if (entries > kEntriesMax) throw std::length_error("a map cannot hold that many entries");
+    if (entries > kEntriesMax) throw_length_error("a map cannot hold that many entries");
     const std::size_t groups = groups_for(entries);
     if (groups > group_count()) rehash(groups);
+  }
+
+  // Room for `more` entries: as many calls of insert() move no slot.
+  void make_room(std::size_t more) {
+    if (size_ + more > limit_) rehash(std::max(groups_for(size_ + more), group_count()));
+  }
+  // Gives back what the entries do not need.
+  void shrink_to_fit() {
+    const std::size_t groups = groups_for(size_);
+    if (groups == 0) {
+      clear();
+    } else if (groups < group_count()) {
+      rehash(groups);
+    }
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -192,6 +208,16 @@ class FlatTable {
   using Units =
       std::allocator_traits<typename std::allocator_traits<Allocator>::template rebind_alloc<Unit>>;
   static_assert(std::is_same_v<typename Units::pointer, Unit*>, "fancy pointers are not supported");
+
+  template <class Visit>
+  bool for_each_slot_between(std::size_t begin, std::size_t end, Visit&& visit) const {
+    for (std::size_t at = begin; at < end; ++at) {
+      for (const std::uint32_t i : groups_[at].match_used()) {
+        if (!visit(slots_[at * FlatGroup::kSlots + i])) return false;
+      }
+    }
+    return true;
+  }
 
   // What an empty table probes: one group that nobody writes.
   static FlatGroup* no_groups() noexcept {
@@ -366,21 +392,23 @@ void FlatTable<Key, Value, Hash, Equal, Allocator>::copy_entries_of(const FlatTa
   const std::size_t count = groups_for(other.size_);
   Arrays arrays(allocator_, count);
   take_over(arrays, count);
-  try {
-    other.for_each_slot([&](const Slot& from) {
-      Claim claimed{this, claim(groups_, group_mask_, keys_.stored_hash(from.key))};
-      Slot* slot = slots_ + claimed.index;
-      Keys::copy(&slot->key, from.key, allocator_);
-      claimed.has_key = true;
-      Values::store(&slot->stored, allocator_, from.value());
-      claimed.table = nullptr;
-      ++size_;
-      return true;
-    });
-  } catch (...) {
-    clear();
-    throw;
-  }
+  struct ClearUnlessCopied {
+    ~ClearUnlessCopied() {
+      if (table != nullptr) table->clear();
+    }
+    FlatTable* table;
+  } copying{this};
+  other.for_each_slot([&](const Slot& from) {
+    Claim claimed{this, claim(groups_, group_mask_, keys_.stored_hash(from.key))};
+    Slot* slot = slots_ + claimed.index;
+    Keys::copy(&slot->key, from.key, allocator_);
+    claimed.has_key = true;
+    Values::store(&slot->stored, allocator_, from.value());
+    claimed.table = nullptr;
+    ++size_;
+    return true;
+  });
+  copying.table = nullptr;
 }
 
 template <class Key, class Value, class Hash, class Equal, class Allocator>

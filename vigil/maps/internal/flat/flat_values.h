@@ -31,6 +31,7 @@ struct FlatValues {
   }
   static void destroy(Stored& stored, Allocator&) noexcept { std::destroy_at(&stored); }
 
+  static constexpr bool kReplaceIsNoexcept = true;
   // Without a moment at which there is no value.
   static void replace(Stored& stored, Allocator&, Value&& value) noexcept {
     if constexpr (std::is_nothrow_move_assignable_v<Value>) {
@@ -63,9 +64,15 @@ struct FlatValues<Value, Allocator, false> {
     Box::destroy(stored, allocator);
   }
 
-  static void replace(Stored& stored, Allocator& allocator, Value&& value) {
-    Box box(allocator, std::move(value));
-    destroy(std::exchange(stored, box.release()), allocator);
+  static constexpr bool kReplaceIsNoexcept = std::is_nothrow_move_assignable_v<Value>;
+  static void replace(Stored& stored, Allocator& allocator,
+                      Value&& value) noexcept(kReplaceIsNoexcept) {
+    if constexpr (kReplaceIsNoexcept) {
+      *stored = std::move(value);
+    } else {
+      Box box(allocator, std::move(value));
+      destroy(std::exchange(stored, box.release()), allocator);
+    }
   }
   static std::optional<Value> exchange(Stored& stored, Allocator& allocator, Value&& value) {
     Box box(allocator, std::move(value));
