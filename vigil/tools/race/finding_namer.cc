@@ -40,13 +40,19 @@ std::string without_abi_tag(std::string name) {
 
 // By the runtime's LockMisuse.
 std::string misuse_message(std::uint8_t misuse) {
-  constexpr std::array<const char*, 6> kMessages = {
+  constexpr std::array<const char*, 12> kMessages = {
       "",
       "a lock is unlocked that nobody holds",
       "a lock is unlocked by a thread that does not hold it",
       "a lock is destroyed while it is held",
       "a thread locks what it holds, and waits for itself",
       "locks are taken in two orders: threads that do so at the same time wait for one another",
+      "the memory of a lock is freed while the lock is held",
+      "a thread ends while it holds a lock",
+      "an object is destroyed while a thread waits for it",
+      "an object is initialised while a thread waits for it",
+      "an object is used after it was destroyed, or before it was initialised",
+      "threads wait for one condition variable with two mutexes",
   };
   return misuse < kMessages.size() ? kMessages[misuse] : "";
 }
