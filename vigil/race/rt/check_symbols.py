@@ -20,6 +20,7 @@ ALLOWED = {
     "__gcc_personality_v0": "only in the C file that is left by exceptions",
     "_ZSt15get_new_handlerv": "operator new without memory",
     "_ZSt17__throw_bad_allocv": "operator new without memory",
+    "dlopen": "loads what the linker thought unneeded",
     "dlsym": "finds the real functions",
     "dlvsym": "finds the real functions",
     "dirfd": "reads a structure",

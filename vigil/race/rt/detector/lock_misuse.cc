@@ -18,6 +18,7 @@ using LockUse = std::uint32_t;
 constexpr std::uint32_t kEdges = 1 << 16;
 constexpr unsigned kPlacesLog2 = 18;
 constexpr std::uint32_t kPlaces = 1U << kPlacesLog2;
+constexpr std::uint32_t kChains = 1 << 16;
 constexpr std::size_t kGates = 4;
 constexpr std::size_t kCircleMax = 32;
 
@@ -25,7 +26,8 @@ struct Edge {
   LockUse from;
   LockUse to;
   std::uint32_t thread;
-  StackId stack;  // where `to` was waited for
+  StackId stack;                // where `to` was waited for
+  std::uint32_t next_plus_one;  // another edge of its chain; 0: the last
   LockUse gates[kGates];
 };
 
@@ -34,6 +36,7 @@ struct State {
   std::uint32_t count;
   Edge edges[kEdges];
   std::uint64_t places[kPlaces];  // open addressing: the edges' keys
+  std::uint32_t chains[kChains];  // edges by the lock that they come from, the last one first
 };
 constinit State state = {};
 
@@ -49,6 +52,9 @@ bool exclude_each_other(LockUse one, LockUse other) {
 }
 
 std::uint64_t key_of(LockUse from, LockUse to) { return std::uint64_t{from} << 32 | to; }
+
+// Of the edges that come from the lock, and of some others.
+std::uint32_t& chain_of(LockUse use) { return state.chains[(use >> 1) % kChains]; }
 
 // Where the key is or would be.
 std::uint64_t& place_of(std::uint64_t key) {
@@ -92,8 +98,9 @@ const Edge* way_between(LockUse begin, LockUse end, const Thread& thread) {
   const Edge* first[kCircleMax] = {};
   std::size_t count = 1;
   for (std::size_t looked = 0; looked < count; ++looked) {
-    for (std::uint32_t index = 0; index < state.count; ++index) {
-      const Edge& edge = state.edges[index];
+    for (std::uint32_t at = chain_of(reached[looked]); at != 0;) {
+      const Edge& edge = state.edges[at - 1];
+      at = edge.next_plus_one;
       if (!exclude_each_other(edge.from, reached[looked]) || is_kept_apart(edge, thread)) continue;
       const Edge* const start = looked == 0 ? &edge : first[looked];
       if (exclude_each_other(edge.to, end)) return start;
@@ -117,7 +124,8 @@ bool add_edge(Thread& thread, const HeldLock& held, LockUse to, StackId stack, E
   const Edge* const back = way_between(to, from, thread);
   if (back != nullptr) *closed = *back;
   Edge& edge = state.edges[state.count++];
-  edge = Edge{from, to, thread.number, stack, {}};
+  edge = Edge{from, to, thread.number, stack, chain_of(from), {}};
+  chain_of(from) = state.count;
   std::size_t gates = 0;
   for (std::uint32_t index = 0; index < held_count(thread) && gates < kGates; ++index) {
     if (thread.held[index].id != held.id) edge.gates[gates++] = use_of(thread.held[index]);

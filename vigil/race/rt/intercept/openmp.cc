@@ -88,6 +88,7 @@ auto in_a_region(Body body, void* data, Address pc, Start start) {
     }
   } const end{&team};
   const LibraryThreads created;
+  back_into_the_library();
   return start(run_member, static_cast<void*>(&team));
 }
 
@@ -258,36 +259,38 @@ using Task = void (*)(Body, void*, void (*)(void*, void*), long, long, bool, uns
 using TaskLoop = void (*)(Body, void*, void (*)(void*, void*), long, long, unsigned, unsigned long,
                           int, long, long, long);
 
-constinit Real<Region> real_parallel("GOMP_parallel");
-constinit Real<Reductions> real_parallel_reductions("GOMP_parallel_reductions");
-constinit Real<Sections> real_parallel_sections("GOMP_parallel_sections");
-constinit Real<Call> real_barrier("GOMP_barrier");
-constinit Real<Ask> real_barrier_cancel("GOMP_barrier_cancel");
-constinit Real<Call> real_loop_end("GOMP_loop_end");
-constinit Real<Ask> real_loop_end_cancel("GOMP_loop_end_cancel");
-constinit Real<Call> real_sections_end("GOMP_sections_end");
-constinit Real<Ask> real_sections_end_cancel("GOMP_sections_end_cancel");
-constinit Real<Call> real_critical_start("GOMP_critical_start");
-constinit Real<Call> real_critical_end("GOMP_critical_end");
-constinit Real<WithLock> real_critical_name_start("GOMP_critical_name_start");
-constinit Real<WithLock> real_critical_name_end("GOMP_critical_name_end");
-constinit Real<Call> real_atomic_start("GOMP_atomic_start");
-constinit Real<Call> real_atomic_end("GOMP_atomic_end");
-constinit Real<Call> real_ordered_start("GOMP_ordered_start");
-constinit Real<Call> real_ordered_end("GOMP_ordered_end");
-constinit Real<void* (*)()> real_single_copy_start("GOMP_single_copy_start");
-constinit Real<WithLock> real_single_copy_end("GOMP_single_copy_end");
-constinit Real<Task> real_task("GOMP_task");
-constinit Real<TaskLoop> real_taskloop("GOMP_taskloop");
-constinit Real<Call> real_taskwait("GOMP_taskwait");
-constinit Real<WithLock> real_taskwait_depend("GOMP_taskwait_depend");
-constinit Real<Call> real_taskgroup_end("GOMP_taskgroup_end");
-constinit Real<WithLock> real_set_lock("omp_set_lock");
-constinit Real<WithLock> real_unset_lock("omp_unset_lock");
-constinit Real<TryLock> real_test_lock("omp_test_lock");
-constinit Real<WithLock> real_set_nest_lock("omp_set_nest_lock");
-constinit Real<WithLock> real_unset_nest_lock("omp_unset_nest_lock");
-constinit Real<TryLock> real_test_nest_lock("omp_test_nest_lock");
+constexpr const char* kLibrary = "libgomp.so.1";
+
+constinit Real<Region> real_parallel("GOMP_parallel", nullptr, kLibrary);
+constinit Real<Reductions> real_parallel_reductions("GOMP_parallel_reductions", nullptr, kLibrary);
+constinit Real<Sections> real_parallel_sections("GOMP_parallel_sections", nullptr, kLibrary);
+constinit Real<Call> real_barrier("GOMP_barrier", nullptr, kLibrary);
+constinit Real<Ask> real_barrier_cancel("GOMP_barrier_cancel", nullptr, kLibrary);
+constinit Real<Call> real_loop_end("GOMP_loop_end", nullptr, kLibrary);
+constinit Real<Ask> real_loop_end_cancel("GOMP_loop_end_cancel", nullptr, kLibrary);
+constinit Real<Call> real_sections_end("GOMP_sections_end", nullptr, kLibrary);
+constinit Real<Ask> real_sections_end_cancel("GOMP_sections_end_cancel", nullptr, kLibrary);
+constinit Real<Call> real_critical_start("GOMP_critical_start", nullptr, kLibrary);
+constinit Real<Call> real_critical_end("GOMP_critical_end", nullptr, kLibrary);
+constinit Real<WithLock> real_critical_name_start("GOMP_critical_name_start", nullptr, kLibrary);
+constinit Real<WithLock> real_critical_name_end("GOMP_critical_name_end", nullptr, kLibrary);
+constinit Real<Call> real_atomic_start("GOMP_atomic_start", nullptr, kLibrary);
+constinit Real<Call> real_atomic_end("GOMP_atomic_end", nullptr, kLibrary);
+constinit Real<Call> real_ordered_start("GOMP_ordered_start", nullptr, kLibrary);
+constinit Real<Call> real_ordered_end("GOMP_ordered_end", nullptr, kLibrary);
+constinit Real<void* (*)()> real_single_copy_start("GOMP_single_copy_start", nullptr, kLibrary);
+constinit Real<WithLock> real_single_copy_end("GOMP_single_copy_end", nullptr, kLibrary);
+constinit Real<Task> real_task("GOMP_task", nullptr, kLibrary);
+constinit Real<TaskLoop> real_taskloop("GOMP_taskloop", nullptr, kLibrary);
+constinit Real<Call> real_taskwait("GOMP_taskwait", nullptr, kLibrary);
+constinit Real<WithLock> real_taskwait_depend("GOMP_taskwait_depend", nullptr, kLibrary);
+constinit Real<Call> real_taskgroup_end("GOMP_taskgroup_end", nullptr, kLibrary);
+constinit Real<WithLock> real_set_lock("omp_set_lock", nullptr, kLibrary);
+constinit Real<WithLock> real_unset_lock("omp_unset_lock", nullptr, kLibrary);
+constinit Real<TryLock> real_test_lock("omp_test_lock", nullptr, kLibrary);
+constinit Real<WithLock> real_set_nest_lock("omp_set_nest_lock", nullptr, kLibrary);
+constinit Real<WithLock> real_unset_nest_lock("omp_unset_nest_lock", nullptr, kLibrary);
+constinit Real<TryLock> real_test_nest_lock("omp_test_nest_lock", nullptr, kLibrary);
 
 // The library's locks without a name are known by the functions that take them.
 const void* name_of(Real<Call>& takes_it) { return reinterpret_cast<const void*>(takes_it.get()); }
@@ -321,7 +324,7 @@ VIGIL_INTERCEPTOR void GOMP_parallel_sections(Body body, void* data, unsigned th
 #define VIGIL_OPENMP_LOOP(name)                                                              \
   VIGIL_INTERCEPTOR void name(Body body, void* data, unsigned threads, long begin, long end, \
                               long step, unsigned flags) {                                   \
-    static constinit Real<Loop> real(#name);                                                 \
+    static constinit Real<Loop> real(#name, nullptr, kLibrary);                              \
     in_a_region(body, data, VIGIL_CALLER_PC, [&](Body member, void* team) {                  \
       real(member, team, threads, begin, end, step, flags);                                  \
     });                                                                                      \
@@ -329,7 +332,7 @@ VIGIL_INTERCEPTOR void GOMP_parallel_sections(Body body, void* data, unsigned th
 #define VIGIL_OPENMP_CHUNKED_LOOP(name)                                                      \
   VIGIL_INTERCEPTOR void name(Body body, void* data, unsigned threads, long begin, long end, \
                               long step, long chunk, unsigned flags) {                       \
-    static constinit Real<ChunkedLoop> real(#name);                                          \
+    static constinit Real<ChunkedLoop> real(#name, nullptr, kLibrary);                       \
     in_a_region(body, data, VIGIL_CALLER_PC, [&](Body member, void* team) {                  \
       real(member, team, threads, begin, end, step, chunk, flags);                           \
     });                                                                                      \

@@ -123,6 +123,7 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*function
     futex_wait(&start.registered, 0, kNever);
   }
   scheduling_point(PointKind::kSync, entry);
+  if (entry->starts_in_library) controlled_step_outside("OpenMP");
   return 0;
 }
 
