@@ -11,8 +11,8 @@ Each *.vgtest of the two folders is one case: a program and its arguments. It is
 ThreadSanitizer, and vigil in free mode (three runs) and controlled mode (20 seeds). What the
 annotations of drd.h say to valgrind, they say to the others by the functions that those have.
 
-Printed: for each case whether a tool reports a data race (R) or misuse of locks and their order (L);
-all cases with --all, else those where vigil differs from what JUDGED or, without an entry there,
+Printed: for each case whether a tool reports a data race (R) or misuse of locks or of their order
+(L); all cases with --all, else those where vigil differs from what JUDGED or, without an entry there,
 most of the three peers say. Exit code: 0, or 2 for a wrong command.
 """
 import argparse
@@ -145,7 +145,8 @@ class Peers:
             "#define HAVE_PTHREAD_MUTEX_RECURSIVE_NP 1\n#define HAVE_PTHREAD_MUTEX_TIMEDLOCK 1\n"
             "#define HAVE_PTHREAD_BARRIER 1\n#define HAVE_PTHREAD_COND_TIMEDWAIT 1\n"
             "#define HAVE_BUILTIN_ATOMIC 1\n#define HAVE_CLOCK_MONOTONIC 1\n"
-            "#define HAVE_PTHREAD_COND_T 1\n#define HAVE_SYS_PRCTL_H 1\n#define HAVE_EPOLL_CREATE 1\n"
+            "#define HAVE_PTHREAD_COND_T 1\n#define HAVE_SYS_PRCTL_H 1\n"
+            "#define HAVE_EPOLL_CREATE 1\n"
             "#define HAVE_PTHREAD_SETNAME_NP 1\n#define VGO_linux 1\n#define VGA_amd64 1\n"
             "#define VGP_amd64_linux 1\n")
         for header in ("drd/drd.h", "helgrind/helgrind.h"):
@@ -216,7 +217,8 @@ class Peers:
         return race, locks
 
     def vigil_run(self, builds, arguments, *options):
-        report = self.work / f"vigil.{builds['vigil'].name}.{options[1]}.{abs(hash(tuple(arguments)))}"
+        case = f"{builds['vigil'].name}.{abs(hash(tuple(arguments)))}"
+        report = self.work / f"vigil.{options[1]}.{case}"
         race = locks = False
         for _ in range(3 if "free" in options else 1):
             report.unlink(missing_ok=True)

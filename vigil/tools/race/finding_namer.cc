@@ -90,12 +90,12 @@ report::Stack FindingNamer::stack(const RecordedProcess& process, report::StackI
   const ReturnAddresses& addresses = process.stack(id);
   if (addresses.empty()) return {};
   report::Stack stack = symbolizer_->stack_of(addresses);
-  // An interceptor's own frames say nothing about the program.
-  const auto own = std::find_if(stack.begin(), stack.end(), [](const report::Frame& frame) {
-    return !frame.function.starts_with("vigil::race::") &&
-           frame.file.find("/vigil/race/rt/") == std::string::npos;
-  });
-  if (own != stack.end()) stack.erase(stack.begin(), own);
+  // The runtime's own frames say nothing about the program, unless there are no others.
+  const auto is_own = [](const report::Frame& frame) {
+    return frame.function.starts_with("vigil::race::") ||
+           frame.file.find("/vigil/race/rt/") != std::string::npos;
+  };
+  if (!std::all_of(stack.begin(), stack.end(), is_own)) std::erase_if(stack, is_own);
   return stack;
 }
 

@@ -7,7 +7,6 @@
 #include "vigil/race/detect/spin_lock.h"
 #include "vigil/race/rt/detector/c_library.h"
 #include "vigil/race/rt/detector/heap_large.h"
-#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/detector/shadow.h"
 #include "vigil/race/rt/detector/threads.h"
 #include "vigil/race/rt/raw/copy.h"
@@ -242,7 +241,6 @@ void* allocate(std::size_t size, std::size_t alignment, Address pc, bool zero) {
 
 // The freed memory's history: the free wrote it, and nothing may touch it any more.
 void end_life(Thread* thread, Address begin, std::size_t size, Address pc) {
-  if (thread != nullptr && thread->held_count != 0) check_locks_in(begin, size, pc);
   sync_destroyed(reinterpret_cast<void*>(begin), size);
   if (is_recording(thread) && !called_by_c_library(pc))
     record_free(*thread, begin, recorded_size(size), pc);

@@ -163,9 +163,12 @@ void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc
   report_lock_misuse(misuse, lock, pc, lock_holder(lock));
 }
 
-void check_locks_in(Address begin, std::size_t size, Address pc) {
+bool holds_locks() { return thread_self != nullptr && thread_self->held_count != 0; }
+
+void check_locks_in(const volatile void* memory, std::size_t size, Address pc) {
   const Thread* const thread = thread_self;
   if (thread == nullptr) return;
+  const auto begin = reinterpret_cast<Address>(memory);
   for (std::uint32_t index = held_count(*thread); index > 0; --index) {
     const HeldLock held = thread->held[index - 1];
     if (held.address - begin >= size) continue;

@@ -47,7 +47,8 @@ void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc
 void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc,
                         const LockHolder& other);
 
-// Whether the calling thread holds it, as far as lock_acquired() said.
+// Whether the calling thread holds the lock, or any, as far as lock_acquired() said.
+bool holds_locks();
 bool holds_lock(const volatile void* lock);
 
 // Whether all that the calling thread holds was seen: not what the main thread took before there
@@ -58,7 +59,7 @@ bool knows_own_locks();
 void follow_lock_order(const volatile void* lock, LockKind kind, Address pc);
 
 // The calling thread frees the memory: what it holds there is reported, and held no more.
-void check_locks_in(Address begin, std::size_t size, Address pc);
+void check_locks_in(const volatile void* memory, std::size_t size, Address pc);
 
 // The calling thread ends: the locks that it still holds are reported, unless `may` says that this
 // one may be left so.

@@ -75,6 +75,47 @@ VIGIL_INTERCEPTOR int vsprintf(char* buffer, const char* format, std::va_list ar
   return print(buffer, format, arguments, VIGIL_CALLER_PC);
 }
 
+VIGIL_INTERCEPTOR const char* inet_ntop(int family, const void* address, char* buffer,
+                                        socklen_t size) noexcept {
+  static constinit Real<decltype(&::inet_ntop)> real("inet_ntop");
+  const char* const text = real(family, address, buffer, size);
+  if (text != nullptr) text_written(text, VIGIL_CALLER_PC);
+  return text;
+}
+
+VIGIL_INTERCEPTOR std::size_t strftime(char* buffer, std::size_t size, const char* format,
+                                       const tm* time) noexcept {
+  static constinit Real<decltype(&::strftime)> real("strftime");
+  const std::size_t length = real(buffer, size, format, time);
+  if (length != 0) write_range(buffer, length + 1, VIGIL_CALLER_PC);
+  return length;
+}
+
+VIGIL_INTERCEPTOR ssize_t readlink(const char* path, char* buffer, std::size_t size) noexcept {
+  static constinit Real<decltype(&::readlink)> real("readlink");
+  const ssize_t length = real(path, buffer, size);
+  if (length > 0) write_range(buffer, static_cast<std::size_t>(length), VIGIL_CALLER_PC);
+  return length;
+}
+
+// ---- objects
+
+VIGIL_INTERCEPTOR tm* gmtime_r(const time_t* time, tm* broken) noexcept {
+  static constinit Real<decltype(&::gmtime_r)> real("gmtime_r");
+  tm* const found = real(time, broken);
+  if (found != nullptr) write_range(found, sizeof *found, VIGIL_CALLER_PC);
+  return found;
+}
+
+VIGIL_INTERCEPTOR tm* localtime_r(const time_t* time, tm* broken) noexcept {
+  static constinit Real<decltype(&::localtime_r)> real("localtime_r");
+  tm* const found = real(time, broken);
+  if (found != nullptr) write_range(found, sizeof *found, VIGIL_CALLER_PC);
+  return found;
+}
+
+// ---- functions that differ in their parameters only
+
 // NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and lists with their own.
 
 // Writes a text into the buffer and returns it, or returns null or a text of its own.
@@ -116,45 +157,6 @@ VIGIL_TEXT_OR_ERROR(gethostname, buffer, (char* buffer, std::size_t size), (buff
 VIGIL_TEXT_OR_ERROR(ttyname_r, buffer, (int descriptor, char* buffer, std::size_t size),
                     (descriptor, buffer, size))
 VIGIL_TEXT_OR_ERROR(getlogin_r, buffer, (char* buffer, std::size_t size), (buffer, size))
-
-VIGIL_INTERCEPTOR const char* inet_ntop(int family, const void* address, char* buffer,
-                                        socklen_t size) noexcept {
-  static constinit Real<decltype(&::inet_ntop)> real("inet_ntop");
-  const char* const text = real(family, address, buffer, size);
-  if (text != nullptr) text_written(text, VIGIL_CALLER_PC);
-  return text;
-}
-
-VIGIL_INTERCEPTOR std::size_t strftime(char* buffer, std::size_t size, const char* format,
-                                       const tm* time) noexcept {
-  static constinit Real<decltype(&::strftime)> real("strftime");
-  const std::size_t length = real(buffer, size, format, time);
-  if (length != 0) write_range(buffer, length + 1, VIGIL_CALLER_PC);
-  return length;
-}
-
-VIGIL_INTERCEPTOR ssize_t readlink(const char* path, char* buffer, std::size_t size) noexcept {
-  static constinit Real<decltype(&::readlink)> real("readlink");
-  const ssize_t length = real(path, buffer, size);
-  if (length > 0) write_range(buffer, static_cast<std::size_t>(length), VIGIL_CALLER_PC);
-  return length;
-}
-
-// ---- objects
-
-VIGIL_INTERCEPTOR tm* gmtime_r(const time_t* time, tm* broken) noexcept {
-  static constinit Real<decltype(&::gmtime_r)> real("gmtime_r");
-  tm* const found = real(time, broken);
-  if (found != nullptr) write_range(found, sizeof *found, VIGIL_CALLER_PC);
-  return found;
-}
-
-VIGIL_INTERCEPTOR tm* localtime_r(const time_t* time, tm* broken) noexcept {
-  static constinit Real<decltype(&::localtime_r)> real("localtime_r");
-  tm* const found = real(time, broken);
-  if (found != nullptr) write_range(found, sizeof *found, VIGIL_CALLER_PC);
-  return found;
-}
 
 VIGIL_OBJECT_ANSWER(stat, found, (const char* path, struct stat* found), (path, found))
 VIGIL_OBJECT_ANSWER(lstat, found, (const char* path, struct stat* found), (path, found))

@@ -180,6 +180,7 @@ struct TaskHead {
   std::size_t offset;  // of the data
   bool is_loop;
   bool depends;
+  Team* team;  // null outside of regions
   Clock created;
 };
 
@@ -197,11 +198,15 @@ void run_task(void* given) {
   auto* const head = static_cast<TaskHead*>(given);
   void* const data = static_cast<char*>(given) + head->offset;
   if (head->is_loop) raw_move(data, head->bounds, sizeof head->bounds);
-  Team* const team = own.team;
+  // Its thread may be a member no more, and wait for the others at the region's end.
+  Team* const team = head->team;
+  const Membership outer = own;
+  own.team = team;
   scheduling_point(PointKind::kSync, head);
   acquire(&head->created);
   if (head->depends && team != nullptr) acquire(&team->ended_tasks);
   head->body(data);
+  own = outer;
   if (team != nullptr) release_merge(&team->ended_tasks);
   sync_destroyed(&head->created, sizeof head->created);
   back_into_the_library();
@@ -228,6 +233,7 @@ TaskSource source_of(Body body, void* data, void (*copy)(void*, void*), long siz
   source.copy = copy;
   const auto unit = static_cast<std::size_t>(alignment > 0 ? alignment : 1);
   source.head.body = body;
+  source.head.team = own.team;
   source.head.offset = (sizeof(TaskHead) + unit - 1) / unit * unit;
   if (source.size >= sizeof source.first_words)
     raw_move(source.first_words, data, sizeof source.first_words);
