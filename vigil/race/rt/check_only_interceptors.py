@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A file of intercept/ holds nothing but interceptors: what they stand for lives in world/.
+"""A file of intercept/ or libraries/ holds nothing but interceptors: what they stand for lives in
+world/.
 
-    check_only_interceptors.py INTERCEPT_DIR
+    check_only_interceptors.py DIR...
 
-Outside of anonymous namespaces every function that is defined in INTERCEPT_DIR/*.cc begins with
+Outside of anonymous namespaces every function that is defined in DIR/*.cc begins with
 VIGIL_INTERCEPTOR (or VIGIL_INTERCEPTOR_CXX), no type and no variable is defined, and every file has
 an interceptor. Exit code: 0 clean, 1 findings, 2 usage.
 """
@@ -91,10 +92,10 @@ def findings_in(text):
 
 
 def main(arguments):
-    if len(arguments) != 1:
+    if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
-    files = sorted(Path(arguments[0]).glob("*.cc"))
+    files = sorted(file for folder in arguments for file in Path(folder).glob("*.cc"))
     findings = [f"{file}:{line}: {message}" for file in files
                 for line, message in findings_in(file.read_text(encoding="utf-8"))]
     for finding in findings:

@@ -29,7 +29,6 @@
 // names.
 extern "C" {
 [[gnu::weak]] const char* __tsan_default_suppressions();
-[[gnu::weak]] void GOMP_parallel();
 [[gnu::weak]] void __kmpc_fork_call();
 [[gnu::weak]] int TBB_runtime_interface_version();
 }  // NOLINTEND(readability-identifier-naming)
@@ -67,10 +66,10 @@ void tell_limits() {
     report_note("these keys of TSAN_OPTIONS mean nothing here:");
     report_note(ignored_tsan_options());
   }
-  if (GOMP_parallel != nullptr || __kmpc_fork_call != nullptr) {
+  if (__kmpc_fork_call != nullptr) {
     report_note(
-        "the program uses OpenMP, whose library orders its threads unseen: reports on what they "
-        "share by reductions and barriers may be false");
+        "the program uses clang's OpenMP, whose library orders its threads unseen: reports on what "
+        "they share by reductions and barriers may be false; g++'s OpenMP is known");
   }
   if (TBB_runtime_interface_version != nullptr) {
     report_note(

@@ -40,13 +40,19 @@ std::string without_abi_tag(std::string name) {
 
 // By the runtime's LockMisuse.
 std::string misuse_message(std::uint8_t misuse) {
-  constexpr std::array<const char*, 6> kMessages = {
+  constexpr std::array<const char*, 12> kMessages = {
       "",
       "a lock is unlocked that nobody holds",
       "a lock is unlocked by a thread that does not hold it",
       "a lock is destroyed while it is held",
       "a thread locks what it holds, and waits for itself",
       "locks are taken in two orders: threads that do so at the same time wait for one another",
+      "the memory of a lock is freed while the lock is held",
+      "a thread ends while it holds a lock",
+      "an object is destroyed while a thread waits for it",
+      "an object is initialised while a thread waits for it",
+      "an object is used after it was destroyed, or before it was initialised",
+      "threads wait for one condition variable with two mutexes",
   };
   return misuse < kMessages.size() ? kMessages[misuse] : "";
 }
@@ -84,12 +90,12 @@ report::Stack FindingNamer::stack(const RecordedProcess& process, report::StackI
   const ReturnAddresses& addresses = process.stack(id);
   if (addresses.empty()) return {};
   report::Stack stack = symbolizer_->stack_of(addresses);
-  // An interceptor's own frames say nothing about the program.
-  const auto own = std::find_if(stack.begin(), stack.end(), [](const report::Frame& frame) {
-    return !frame.function.starts_with("vigil::race::") &&
-           frame.file.find("/vigil/race/rt/") == std::string::npos;
-  });
-  if (own != stack.end()) stack.erase(stack.begin(), own);
+  // The runtime's own frames say nothing about the program, unless there are no others.
+  const auto is_own = [](const report::Frame& frame) {
+    return frame.function.starts_with("vigil::race::") ||
+           frame.file.find("/vigil/race/rt/") != std::string::npos;
+  };
+  if (!std::all_of(stack.begin(), stack.end(), is_own)) std::erase_if(stack, is_own);
   return stack;
 }
 

@@ -197,7 +197,11 @@ class Tidier {
   std::size_t position_ = 0;
 };
 
+// Names that do not begin so are C's: "x" is no type, though types are mangled like that.
+bool is_mangled(std::string_view linkage_name) { return linkage_name.starts_with("_Z"); }
+
 std::string demangled(const char* linkage_name) {
+  if (!is_mangled(linkage_name)) return linkage_name;
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> name(
       abi::__cxa_demangle(linkage_name, nullptr, nullptr, &status), &std::free);
@@ -271,7 +275,7 @@ std::string symbol_name(const char* linkage_name) {
 }
 
 std::string function_name(const char* linkage_name) {
-  if (!std::string_view(linkage_name).starts_with("_Z")) {
+  if (!is_mangled(linkage_name)) {
     return std::string(without_c_marks(symbol_name(linkage_name)));
   }
   const std::string name = symbol_name(linkage_name);

@@ -249,6 +249,14 @@ TEST(FunctionNameTest, DefaultsParametersAndReturnTypesAreLeftOut) {
   EXPECT_EQ(function_name("__GI_abort"), "abort");
 }
 
+TEST(FunctionNameTest, NamesOfCAreNoTypes) {
+  for (const std::string name : {"a", "i", "x", "d", "St", "Pc", "_Y", "v@@V1"}) {
+    const std::string expected = name.substr(0, name.find('@'));
+    EXPECT_EQ(symbol_name(name.c_str()), expected);
+    EXPECT_EQ(function_name(name.c_str()), expected);
+  }
+}
+
 TEST(FunctionNameTest, BrokenNamesStayAsTheyAre) {
   for (const std::string name : {"a<b", "a>b", "f(", "f)", ">>>", "operator", "x<y(>", ""}) {
     EXPECT_EQ(tidy_name(name), name);

@@ -84,6 +84,13 @@ std::optional<Field> field_at(Dwarf_Die* type, std::uint64_t offset) {
   return found;
 }
 
+// The C library's name for a part of a type that is meant to be used whole:
+// pthread_mutex_t::__data.
+bool is_inner(Field field) {
+  const char* name = dwarf_diename(&field.die);
+  return name != nullptr && std::string_view(name).starts_with("__");
+}
+
 // ".name"; nothing for a base class.
 std::string step_to(Field field) {
   const char* name = dwarf_diename(&field.die);
@@ -106,7 +113,7 @@ bool descend(Member* member, std::uint64_t offset) {
   }
   if (!is_class(tag) || is_library_type(type_name(member->type))) return false;
   std::optional<Field> field = field_at(&member->type, rest);
-  if (!field) return false;
+  if (!field || is_inner(*field)) return false;
   member->path += step_to(*field);
   member->offset += field->offset;
   member->type = *type_of(&field->die);

@@ -92,6 +92,11 @@ void AnnotateHappensAfter(const char*, int, void* address) { acquire(address); }
 void WTFAnnotateHappensBefore(const char*, int, void* address) { release_merge(address); }
 void WTFAnnotateHappensAfter(const char*, int, void* address) { acquire(address); }
 
+void AnnotateCondVarSignal(const char*, int, void* condition) { release_merge(condition); }
+void AnnotateCondVarSignalAll(const char*, int, void* condition) { release_merge(condition); }
+void AnnotateCondVarWait(const char*, int, void* condition, void*) { acquire(condition); }
+void AnnotateMutexIsNotPHB(const char*, int, void*) {}
+
 void AnnotateRWLockCreate(const char*, int, void*) {}
 void AnnotateRWLockCreateStatic(const char*, int, void*) {}
 void AnnotateRWLockDestroy(const char*, int, void* mutex) { forget_mutex(mutex); }

@@ -43,33 +43,46 @@ void lock_acquired(const volatile void* lock, LockKind kind, Address pc) {
   if (thread == nullptr || !detection_on) return;
   const auto address = reinterpret_cast<Address>(lock);
   const StackId stack = stack_at(*thread, pc);
+  SyncObject& object = find_or_make_sync(address);
   const std::uint32_t place = thread->held_count++;
-  if (place < Thread::kHeldLocks) thread->held[place] = {address, stack, kind, 0};
+  if (place < Thread::kHeldLocks) thread->held[place] = {address, stack, kind, object.id};
   if (kind == LockKind::kReadLock) return;
   // Only the holder writes these: the program's lock protects them.
-  SyncObject& object = find_or_make_sync(address);
-  if (place < Thread::kHeldLocks) thread->held[place].id = object.id;
   __atomic_store_n(&object.holder, static_cast<std::int32_t>(thread->number), __ATOMIC_RELAXED);
   __atomic_store_n(&object.held_since, stack, __ATOMIC_RELAXED);
 }
 
+namespace {
+
+// Of the calls that took the lock the latest; false if the thread goes on holding it.
+bool forget_held(Thread& thread, Address address) {
+  if (thread.held_count > Thread::kHeldLocks) {
+    --thread.held_count;
+    return true;
+  }
+  HeldLock* const end = thread.held + thread.held_count;
+  HeldLock* latest = nullptr;
+  bool again = false;
+  for (HeldLock* held = thread.held; held != end; ++held) {
+    if (held->address != address) continue;
+    again = latest != nullptr;
+    latest = held;
+  }
+  if (latest == nullptr) return true;
+  for (; latest + 1 != end; ++latest) *latest = latest[1];
+  --thread.held_count;
+  return !again;
+}
+
+}  // namespace
+
 void lock_released(const volatile void* lock) {
   Thread* const thread = thread_self;
-  if (thread == nullptr || thread->held_count == 0) return;
+  if (thread == nullptr || !detection_on) return;
   const auto address = reinterpret_cast<Address>(lock);
-  if (thread->held_count > Thread::kHeldLocks) {
-    --thread->held_count;
-    return;
-  }
-  std::uint32_t index = thread->held_count;
-  while (index > 0 && thread->held[index - 1].address != address) --index;
-  if (index == 0) return;
-  --thread->held_count;
-  for (; index <= thread->held_count; ++index) thread->held[index - 1] = thread->held[index];
+  if (!forget_held(*thread, address)) return;
   if (SyncObject* const object = find_sync(address)) {
-    if (object->holder == static_cast<std::int32_t>(thread->number)) {
-      __atomic_store_n(&object->holder, -1, __ATOMIC_RELAXED);
-    }
+    __atomic_store_n(&object->holder, -1, __ATOMIC_RELAXED);
   }
 }
 

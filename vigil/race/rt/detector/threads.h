@@ -42,7 +42,7 @@ struct HeldLock {
   Address address;
   StackId acquired_at;
   LockKind kind;
-  std::uint32_t id;  // SyncObject::id; 0 of a read lock
+  std::uint32_t id;  // SyncObject::id
 };
 
 enum class ThreadState : std::uint8_t { kUnused, kCreated, kRunning, kFinished };

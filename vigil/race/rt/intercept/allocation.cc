@@ -9,6 +9,7 @@
 
 #include "vigil/race/rt/detector/detector.h"
 #include "vigil/race/rt/detector/heap.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/copy.h"
 #include "vigil/race/rt/raw/memory.h"
@@ -44,7 +45,9 @@ void* allocate_or_throw(std::size_t size, std::size_t alignment, Address pc) {
 }
 
 void release(void* block, Address pc) {
-  if (block != nullptr && !heap_free(block, pc)) report_bad_free(block, pc);
+  if (block == nullptr) return;
+  if (holds_locks()) check_locks_in(block, heap_usable_size(block), pc);
+  if (!heap_free(block, pc)) report_bad_free(block, pc);
 }
 
 // Null if there is no memory; the block is as it was then.

@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "vigil/race/rt/intercept/interceptor.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/descriptors.h"
 #include "vigil/race/rt/world/real_function.h"
@@ -42,7 +43,7 @@ std::uint64_t deadline_of_milliseconds(int timeout_ms) {
 template <class Look>
 int wait_inside(std::uint64_t deadline_ns, const char* operation, Look look) {
   scheduling_point(PointKind::kIo, descriptors_object());
-  pthread_testcancel();
+  test_cancellation();
   if (deadline_ns <= virtual_now()) return look();
   int found = 0;
   const auto attempt = [&] {
@@ -50,7 +51,7 @@ int wait_inside(std::uint64_t deadline_ns, const char* operation, Look look) {
     return found != 0 ? 0 : EBUSY;
   };
   const int error = wait_for(descriptors_object(), deadline_ns, operation, attempt, [] {
-    pthread_testcancel();
+    test_cancellation();
     deliver_signals();
     return EINTR;
   });
@@ -236,7 +237,7 @@ int epoll_controlled(int group, int timeout_ms, Call call) {
     return wait_inside(deadline_of_milliseconds(timeout_ms), "epoll_wait", [&] { return call(0); });
   }
   scheduling_point(PointKind::kIo, descriptors_object());
-  pthread_testcancel();
+  test_cancellation();
   return wait_outside("epoll_wait", [&] { return call(timeout_ms); });
 }
 

@@ -26,6 +26,7 @@
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/thread_handles.h"
+#include "vigil/race/rt/world/waiting_threads.h"
 
 namespace vigil::race {
 namespace {
@@ -54,6 +55,7 @@ VIGIL_INTERCEPTOR pid_t fork() noexcept {
     if (child == 0) {
       controlled_after_fork();
       thread_handles_after_fork();
+      waiting_threads_after_fork();
     }
   }
   return child;

@@ -13,6 +13,7 @@
 
 #include "vigil/race/detect/spin_lock.h"
 #include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/futex.h"
 #include "vigil/race/rt/world/accesses.h"
@@ -21,6 +22,7 @@
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/wait_for.h"
+#include "vigil/race/rt/world/waiting_threads.h"
 
 namespace vigil::race {
 namespace {
@@ -36,7 +38,7 @@ constinit Real<decltype(&::pthread_barrier_wait)> real_wait("pthread_barrier_wai
 struct Model {
   std::uint32_t entered;  // into the round
   std::uint32_t round;
-  std::uint32_t count;  // threads of a round
+  std::uint32_t count;  // threads of a round; 0 before it is initialised and when it is destroyed
   int shared;
   std::uint32_t inside;  // threads that are in pthread_barrier_wait()
   SpinLock lock;         // free mode: over `entered` and `round`
@@ -46,6 +48,12 @@ static_assert(sizeof(Model) <= sizeof(Barrier));
 Model& model_of(Barrier* barrier) { return *reinterpret_cast<Model*>(barrier); }
 
 void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+
+bool check_usable(Barrier* barrier, Address pc) {
+  if (is_process_shared(barrier) || model_of(barrier).count != 0) return true;
+  report_lock_misuse(LockMisuse::kDestroyed, barrier, pc);
+  return false;
+}
 
 const char* clock_of_round(const Barrier* barrier, std::uint32_t round) {
   constexpr std::size_t kClockBytes = 8;
@@ -63,6 +71,7 @@ Arrival arrive(Barrier* barrier) {
   const Arrival arrival = {model.round, ++model.entered == model.count};
   release_merge(clock_of_round(barrier, arrival.round));
   if (arrival.last) {
+    waiters_woken(barrier, kEveryone);
     model.entered = 0;
     __atomic_store_n(&model.round, model.round + 1, __ATOMIC_RELEASE);
   }
@@ -115,7 +124,10 @@ int wait(Barrier* barrier, Address pc) {
   if (is_process_shared(barrier)) return wait_shared(barrier);
   Model& model = model_of(barrier);
   __atomic_fetch_add(&model.inside, 1, __ATOMIC_RELAXED);
+  WaitingThread waiting(barrier, nullptr, pc);
+  begin_waiting(waiting);
   const Arrival arrival = controlled() ? wait_controlled(barrier, pc) : wait_free(barrier);
+  end_waiting(waiting);
   acquire(clock_of_round(barrier, arrival.round));
   __atomic_fetch_sub(&model.inside, 1, __ATOMIC_RELEASE);
   return arrival.last ? PTHREAD_BARRIER_SERIAL_THREAD : 0;
@@ -127,6 +139,10 @@ VIGIL_INTERCEPTOR int pthread_barrier_init(Barrier* barrier,
                                            const pthread_barrierattr_t* attributes,
                                            unsigned count) noexcept {
   write_range(barrier, 1, VIGIL_CALLER_PC);
+  const LockHolder waiter = thread_waiting_for(barrier);
+  if (waiter.thread >= 0) {
+    report_lock_misuse(LockMisuse::kInitialisedWaited, barrier, VIGIL_CALLER_PC, waiter);
+  }
   const int result = real_init(barrier, attributes, count);
   if (result != 0 || is_process_shared(barrier)) return result;
   Model& model = model_of(barrier);
@@ -138,17 +154,24 @@ VIGIL_INTERCEPTOR int pthread_barrier_destroy(Barrier* barrier) noexcept {
   write_range(barrier, 1, VIGIL_CALLER_PC);
   sync_destroyed(barrier, sizeof *barrier);
   if (is_process_shared(barrier)) return real_destroy(barrier);
+  if (!check_usable(barrier, VIGIL_CALLER_PC)) return 0;
+  const LockHolder waiter = thread_waiting_for(barrier);
+  if (waiter.thread >= 0) {
+    report_lock_misuse(LockMisuse::kDestroyedWaited, barrier, VIGIL_CALLER_PC, waiter);
+  }
   // As glibc: threads that a round let go may still be on their way out.
   while (__atomic_load_n(&model_of(barrier).inside, __ATOMIC_ACQUIRE) != 0) {
     if (model_of(barrier).entered != 0) return EBUSY;
     if (controlled()) scheduling_point(PointKind::kYield, barrier);
     raw_syscall(SYS_sched_yield);
   }
+  model_of(barrier).count = 0;
   return 0;
 }
 
 VIGIL_INTERCEPTOR int pthread_barrier_wait(Barrier* barrier) noexcept {
   use(barrier, VIGIL_CALLER_PC);
+  check_usable(barrier, VIGIL_CALLER_PC);
   const int result = wait(barrier, VIGIL_CALLER_PC);
   use(barrier, VIGIL_CALLER_PC);
   return result;

@@ -14,15 +14,18 @@
 #include <cerrno>
 
 #include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/call_with_cleanup.h"
 #include "vigil/race/rt/world/accesses.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/mutexes.h"
 #include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/rt/world/virtual_time.h"
+#include "vigil/race/rt/world/waiting_threads.h"
 
 namespace vigil::race {
 namespace {
@@ -42,12 +45,28 @@ constinit Real<decltype(&::pthread_cond_broadcast)> real_broadcast("pthread_cond
                                                                    "GLIBC_2.3.2");
 
 // Like a mutex, a condition variable is read by its users.
-void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+void use(const Condition* condition, Address pc) {
+  constexpr unsigned kDestroyed = 4;  // as glibc marks it, in a bit of the waiters' counter
+  atomic_read(condition, 1, pc);
+  if ((condition->__data.__wrefs & kDestroyed) != 0)
+    report_lock_misuse(LockMisuse::kDestroyed, condition, pc);
+}
 
 // Which clock pthread_cond_timedwait() means: an attribute, kept in a bit of the waiters' counter.
 clockid_t clock_of(const Condition* condition) {
   constexpr unsigned kMonotonic = 2;
   return (condition->__data.__wrefs & kMonotonic) != 0 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+}
+
+// A thread that waits for the condition now keeps the program from some things.
+void check_no_waiter(const Condition* condition, LockMisuse misuse, Address pc) {
+  const LockHolder waiter = thread_waiting_for(condition);
+  if (waiter.thread >= 0) report_lock_misuse(misuse, condition, pc, waiter);
+}
+
+void check_one_mutex(const Condition* condition, const Mutex* mutex, Address pc) {
+  const LockHolder waiter = thread_waiting_for(condition, mutex);
+  if (waiter.thread >= 0) report_lock_misuse(LockMisuse::kTwoMutexes, condition, pc, waiter);
 }
 
 struct FreeWait {
@@ -58,6 +77,7 @@ struct FreeWait {
   bool clock_named;
   Address pc;
   int result;
+  WaitingThread waiting;
 };
 
 void wait_really(void* argument) {
@@ -73,11 +93,13 @@ void wait_really(void* argument) {
 
 void lock_is_held_again(void* argument, int /*completed*/) {
   auto* wait = static_cast<FreeWait*>(argument);
+  end_waiting(wait->waiting);
   after_lock(wait->mutex, 0, wait->pc);
 }
 
 int wait_free(FreeWait* wait) {
   const SignalsAtOnce signals;
+  begin_waiting(wait->waiting);
   before_unlock(wait->mutex);
   vigil_race_call_with_cleanup(wait_really, lock_is_held_again, wait);
   return wait->result;
@@ -94,7 +116,7 @@ int wait_shared(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns) {
 int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_ns, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, condition);
-  pthread_testcancel();
+  test_cancellation();
   before_unlock(mutex);
   if (is_process_shared(condition)) {
     const int shared = wait_shared(condition, mutex, deadline_ns);
@@ -103,11 +125,14 @@ int wait_controlled(Condition* condition, Mutex* mutex, std::uint64_t deadline_n
   }
   const int refused = unlock_and_wake(mutex);
   if (refused != 0) return refused;
+  WaitingThread waiting(condition, mutex, pc);
+  begin_waiting(waiting);
   const WaitResult result = block_on(condition, deadline_ns, "pthread_cond_wait", true);
+  end_waiting(waiting);
   lock_controlled(mutex, kNever, "pthread_cond_wait (mutex)");
   after_lock(mutex, 0, pc);
   if (result == WaitResult::kInterrupted) {
-    pthread_testcancel();
+    test_cancellation();
     deliver_signals();
   }
   return result == WaitResult::kTimedOut ? ETIMEDOUT : 0;
@@ -118,14 +143,16 @@ int wait(Condition* condition, Mutex* mutex, clockid_t clock, const timespec* ti
   if (!is_valid_time(time)) return EINVAL;
   use(condition, pc);
   check_unlock(mutex, pc);
+  check_one_mutex(condition, mutex, pc);
   if (controlled()) return wait_controlled(condition, mutex, deadline_at(clock, time), pc);
-  FreeWait free_wait{condition, mutex, clock, time, clock_named, pc, 0};
+  FreeWait free_wait{condition, mutex, clock, time, clock_named, pc, 0, {condition, mutex, pc}};
   return wait_free(&free_wait);
 }
 
 int signal(Condition* condition, Address pc) {
   use(condition, pc);
   scheduling_point(PointKind::kSync, condition);
+  waiters_woken(condition, 1);
   if (!controlled() || is_process_shared(condition)) return real_signal(condition);
   notify(condition, 1);
   return 0;
@@ -134,6 +161,7 @@ int signal(Condition* condition, Address pc) {
 int broadcast(Condition* condition, Address pc) {
   use(condition, pc);
   scheduling_point(PointKind::kSync, condition);
+  waiters_woken(condition, kEveryone);
   if (!controlled() || is_process_shared(condition)) return real_broadcast(condition);
   notify(condition, kEveryone);
   return 0;
@@ -144,11 +172,13 @@ int broadcast(Condition* condition, Address pc) {
 VIGIL_INTERCEPTOR int pthread_cond_init(Condition* condition,
                                         const pthread_condattr_t* attributes) noexcept {
   write_range(condition, 1, VIGIL_CALLER_PC);
+  check_no_waiter(condition, LockMisuse::kInitialisedWaited, VIGIL_CALLER_PC);
   return real_init(condition, attributes);
 }
 
 VIGIL_INTERCEPTOR int pthread_cond_destroy(Condition* condition) noexcept {
   write_range(condition, 1, VIGIL_CALLER_PC);
+  check_no_waiter(condition, LockMisuse::kDestroyedWaited, VIGIL_CALLER_PC);
   return real_destroy(condition);
 }
 

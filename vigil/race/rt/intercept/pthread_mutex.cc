@@ -35,6 +35,11 @@ constinit Real<decltype(&::pthread_spin_unlock)> real_spin_unlock("pthread_spin_
 // The object as a thing in memory: its users read it atomically, initialising and destroying write.
 void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
 
+void use(const pthread_mutex_t* mutex, Address pc) {
+  atomic_read(mutex, 1, pc);
+  check_use(mutex, pc);
+}
+
 int lock_at(pthread_mutex_t* mutex, std::uint64_t deadline_ns, const char* operation, Address pc) {
   const FrameScope frame(pc);
   scheduling_point(PointKind::kSync, mutex);
@@ -211,7 +216,7 @@ VIGIL_INTERCEPTOR int pthread_spin_destroy(pthread_spinlock_t* lock) noexcept {
 
 VIGIL_INTERCEPTOR int pthread_spin_lock(pthread_spinlock_t* lock) noexcept {
   use(lock, VIGIL_CALLER_PC);
-  follow_lock_order(lock, VIGIL_CALLER_PC);
+  follow_lock_order(lock, LockKind::kSpinLock, VIGIL_CALLER_PC);
   const int result =
       controlled() ? spin_lock_controlled(lock, VIGIL_CALLER_PC) : real_spin_lock(lock);
   after_spin_lock(lock, result, VIGIL_CALLER_PC);

@@ -46,12 +46,40 @@ const char* readers_clock(const Lock* lock) {
   return reinterpret_cast<const char*>(lock) + kReaders;
 }
 
-void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+// In place of the kind of a lock that was destroyed: glibc leaves it as it was.
+constexpr unsigned kDestroyedKind = 0x6465'6164;
+
+bool is_destroyed(const Lock* lock) { return lock->__data.__flags == kDestroyedKind; }
+
+void use(const Lock* lock, Address pc) {
+  atomic_read(lock, 1, pc);
+  if (is_destroyed(lock)) report_lock_misuse(LockMisuse::kDestroyed, lock, pc);
+}
 
 // As glibc keeps it: readers are counted from the fourth bit on.
 bool is_held(const Lock* lock) {
   constexpr unsigned kReaderShift = 3;
   return lock->__data.__cur_writer != 0 || lock->__data.__readers >> kReaderShift != 0;
+}
+
+bool is_written_by_caller(const Lock* lock) {
+  return lock->__data.__cur_writer == static_cast<int>(raw_syscall(SYS_gettid));
+}
+
+// A thread that reads may read again; whoever writes, or wants to, waits for itself.
+void before_lock(const Lock* lock, LockKind kind, Address pc) {
+  if (!detecting()) return;
+  if (is_written_by_caller(lock) || (kind == LockKind::kWriteLock && holds_lock(lock))) {
+    report_lock_misuse(LockMisuse::kHeldByItself, lock, pc);
+  }
+  follow_lock_order(lock, kind, pc);
+}
+
+void check_unlock(const Lock* lock, Address pc) {
+  if (!is_held(lock)) return report_lock_misuse(LockMisuse::kNotHeld, lock, pc);
+  if (!detecting() || holds_lock(lock) || is_written_by_caller(lock)) return;
+  if (lock->__data.__cur_writer == 0 && !knows_own_locks()) return;
+  report_lock_misuse(LockMisuse::kHeldByAnother, lock, pc);
 }
 
 void after_read_lock(Lock* lock, int result, Address pc) {
@@ -84,8 +112,7 @@ int lock_controlled(Lock* lock, std::uint64_t deadline_ns, const char* operation
   return wait_for(lock, deadline_ns, operation, [&] {
     const int result = try_lock(lock);
     if (result != EBUSY) return result;
-    const bool by_caller = lock->__data.__cur_writer == static_cast<int>(raw_syscall(SYS_gettid));
-    return by_caller ? EDEADLK : EBUSY;
+    return is_written_by_caller(lock) ? EDEADLK : EBUSY;
   });
 }
 
@@ -122,10 +149,13 @@ VIGIL_INTERCEPTOR int pthread_rwlock_destroy(Lock* lock) noexcept {
   write_range(lock, 1, VIGIL_CALLER_PC);
   if (is_held(lock)) report_lock_misuse(LockMisuse::kDestroyedHeld, lock, VIGIL_CALLER_PC);
   sync_destroyed(lock, sizeof *lock);
-  return real_destroy(lock);
+  const int result = real_destroy(lock);
+  if (result == 0) lock->__data.__flags = kDestroyedKind;
+  return result;
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_rdlock(Lock* lock) noexcept {
+  before_lock(lock, LockKind::kReadLock, VIGIL_CALLER_PC);
   return read_lock(lock, kNever, VIGIL_CALLER_PC, [&] { return real_rdlock(lock); });
 }
 
@@ -151,6 +181,7 @@ VIGIL_INTERCEPTOR int pthread_rwlock_tryrdlock(Lock* lock) noexcept {
 }
 
 VIGIL_INTERCEPTOR int pthread_rwlock_wrlock(Lock* lock) noexcept {
+  before_lock(lock, LockKind::kWriteLock, VIGIL_CALLER_PC);
   return write_lock(lock, kNever, VIGIL_CALLER_PC, [&] { return real_wrlock(lock); });
 }
 
@@ -177,7 +208,7 @@ VIGIL_INTERCEPTOR int pthread_rwlock_trywrlock(Lock* lock) noexcept {
 
 VIGIL_INTERCEPTOR int pthread_rwlock_unlock(Lock* lock) noexcept {
   use(lock, VIGIL_CALLER_PC);
-  if (!is_held(lock)) report_lock_misuse(LockMisuse::kNotHeld, lock, VIGIL_CALLER_PC);
+  check_unlock(lock, VIGIL_CALLER_PC);
   scheduling_point(PointKind::kSync, lock);
   if (lock->__data.__cur_writer != 0) {
     release_store(lock);

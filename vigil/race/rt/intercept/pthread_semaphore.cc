@@ -7,8 +7,10 @@
 #include <cerrno>
 
 #include "vigil/race/rt/detector/detector.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/world/accesses.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/process_shared.h"
 #include "vigil/race/rt/world/real_function.h"
@@ -27,7 +29,18 @@ constinit Real<decltype(&::sem_timedwait)> real_timedwait("sem_timedwait");
 constinit Real<decltype(&::sem_clockwait)> real_clockwait("sem_clockwait");
 constinit Real<decltype(&::sem_post)> real_post("sem_post");
 
-void use(const volatile void* object, Address pc) { atomic_read(object, 1, pc); }
+// Written into a word that glibc leaves alone when the semaphore is destroyed.
+constexpr int kDestroyed = 0x6465'6164;
+
+int& mark_of(sem_t* semaphore) {
+  constexpr std::size_t kUnusedWord = 3;
+  return reinterpret_cast<int*>(semaphore)[kUnusedWord];
+}
+
+void use(sem_t* semaphore, Address pc) {
+  atomic_read(semaphore, 1, pc);
+  if (mark_of(semaphore) == kDestroyed) report_lock_misuse(LockMisuse::kDestroyed, semaphore, pc);
+}
 
 // The error of a wait for what another process may post.
 int wait_for_others(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
@@ -43,14 +56,14 @@ int wait_for_others(sem_t* semaphore, std::uint64_t deadline_ns, const char* ope
 
 int wait_controlled(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation) {
   scheduling_point(PointKind::kSync, semaphore);
-  pthread_testcancel();
+  test_cancellation();
   const int saved = errno;
   const auto attempt = [&] {
     if (real_trywait(semaphore) == 0) return 0;
     return errno == EAGAIN ? EBUSY : errno;
   };
   const auto interrupted = [] {
-    pthread_testcancel();
+    test_cancellation();
     return deliver_signals() ? EINTR : 0;
   };
   const int error = is_process_shared(semaphore)
@@ -86,12 +99,14 @@ int wait(sem_t* semaphore, std::uint64_t deadline_ns, const char* operation, Add
 VIGIL_INTERCEPTOR int sem_init(sem_t* semaphore, int shared, unsigned value) noexcept {
   write_range(semaphore, 1, VIGIL_CALLER_PC);
   sync_destroyed(semaphore, sizeof *semaphore);
+  mark_of(semaphore) = 0;
   return real_init(semaphore, shared, value);
 }
 
 VIGIL_INTERCEPTOR int sem_destroy(sem_t* semaphore) noexcept {
   write_range(semaphore, 1, VIGIL_CALLER_PC);
   sync_destroyed(semaphore, sizeof *semaphore);
+  mark_of(semaphore) = kDestroyed;
   return real_destroy(semaphore);
 }
 

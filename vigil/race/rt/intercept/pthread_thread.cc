@@ -13,6 +13,7 @@
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/futex.h"
 #include "vigil/race/rt/raw/started.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/processors.h"
 #include "vigil/race/rt/world/real_function.h"
@@ -50,6 +51,7 @@ void* start_thread(void* given) {
   __atomic_store_n(&start->registered, 1, __ATOMIC_RELEASE);
   futex_wake(&start->registered, 1);
   if (task != kNoTask) controlled_task_started(task);
+  if (copy.entry->starts_in_library) controlled_step_outside("OpenMP");
   return copy.function(copy.argument);
 }
 
@@ -121,6 +123,7 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*function
     futex_wait(&start.registered, 0, kNever);
   }
   scheduling_point(PointKind::kSync, entry);
+  if (entry->starts_in_library) controlled_step_outside("OpenMP");
   return 0;
 }
 
@@ -133,10 +136,10 @@ void after_join(ThreadEntry* entry) {
 // Controlled: false if the thread is not at its end by the deadline.
 bool wait_for_end(const ThreadEntry* entry, std::uint64_t deadline_ns) {
   scheduling_point(PointKind::kSync, entry);
-  if (deadline_ns != 0) pthread_testcancel();
+  if (deadline_ns != 0) test_cancellation();
   const auto attempt = [&] { return entry->finished != 0 ? 0 : EBUSY; };
   return wait_for(entry, deadline_ns, "pthread_join", attempt, [] {
-           pthread_testcancel();
+           test_cancellation();
            deliver_signals();
            return 0;
          }) == 0;
@@ -217,6 +220,13 @@ VIGIL_INTERCEPTOR int pthread_cancel(pthread_t handle) {
     interrupt(entry->task);
   }
   return result;
+}
+
+// A loop over it waits to be cancelled.
+VIGIL_INTERCEPTOR void pthread_testcancel() {
+  const FrameScope frame(VIGIL_CALLER_PC);
+  scheduling_point(PointKind::kYield, nullptr);
+  test_cancellation();
 }
 
 VIGIL_INTERCEPTOR int pthread_setcanceltype(int type, int* before) {

@@ -14,6 +14,7 @@
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/started.h"
 #include "vigil/race/rt/raw/syscall.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/descriptors.h"
 #include "vigil/race/rt/world/real_function.h"
@@ -225,7 +226,7 @@ int wait_controlled(SignalSet wanted, siginfo_t* info, std::uint64_t deadline_ns
       return signal != 0 ? 0 : EBUSY;
     };
     error = wait_for(awaited_signal(), deadline_ns, "sigwait", take, [] {
-      pthread_testcancel();
+      test_cancellation();
       deliver_signals();
       return EINTR;
     });
@@ -261,7 +262,7 @@ int suspend_controlled() {
     while (block_on(awaited_signal(), kNever, "pause", true) != WaitResult::kInterrupted) {
     }
   }
-  pthread_testcancel();
+  test_cancellation();
   deliver_signals();
   errno = EINTR;
   return -1;

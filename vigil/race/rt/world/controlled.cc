@@ -697,27 +697,37 @@ void controlled_stop() { state.stopped = true; }
 NoPreemption::NoPreemption() { ++own.no_preemption; }
 NoPreemption::~NoPreemption() { --own.no_preemption; }
 
-ExternalWait::ExternalWait(const char* operation) : active_(takes_part()) {
+namespace {
+
+// False if no other task could go on meanwhile.
+bool about_to_leave(const char* operation, Address pc) {
+  const Inside inside;
+  if (scheduler().alone()) return false;
+  ++state.external_waits;
+  note_external_wait(operation);
+  state.seats[self()].stack = current_stack(pc);
+  return true;
+}
+
+}  // namespace
+
+ExternalWait::ExternalWait(const char* operation)
+    : active_(takes_part() && about_to_leave(operation, VIGIL_CALLER_PC)) {
   if (!active_) return;
-  const TaskId me = self();
-  {
-    const Inside inside;
-    if (scheduler().alone()) {
-      active_ = false;  // no other task could go on meanwhile
-      return;
-    }
-    ++state.external_waits;
-    note_external_wait(operation);
-    state.seats[me].stack = current_stack(VIGIL_CALLER_PC);
-  }
-  state.seats[me].place = kInRuntime;
-  leave_to_outside(me);
+  state.seats[self()].place = kInRuntime;
+  leave_to_outside(self());
 }
 
 ExternalWait::~ExternalWait() {
   if (!active_) return;
   arrive_from_outside(self());
   __atomic_store_n(&state.seats[self()].place, kInProgram, __ATOMIC_RELEASE);
+}
+
+void controlled_step_outside(const char* operation) {
+  if (!takes_part() || !about_to_leave(operation, VIGIL_CALLER_PC)) return;
+  state.seats[self()].place = kStolen;
+  leave_to_outside(self());
 }
 
 }  // namespace vigil::race

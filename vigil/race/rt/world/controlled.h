@@ -188,4 +188,8 @@ class ExternalWait {
   bool active_;
 };
 
+// The calling thread goes on where the runtime does not see it wait: it gives the token away, and
+// waits for it again when it enters the runtime the next time.
+void controlled_step_outside(const char* operation);
+
 }  // namespace vigil::race

@@ -14,6 +14,7 @@
 #include "vigil/race/rt/raw/options.h"
 #include "vigil/race/rt/raw/syscall.h"
 #include "vigil/race/rt/world/accesses.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/signals.h"
 
@@ -183,7 +184,7 @@ bool wait_inside(const char* operation, bool socket) {
   const WaitResult result = block_on(&state.waiters, kNever, operation, true);
   state.socket_waiters -= socket ? 1 : 0;
   if (result != WaitResult::kInterrupted) return true;
-  pthread_testcancel();
+  test_cancellation();
   if (!deliver_signals()) return true;
   errno = EINTR;
   return false;
@@ -198,7 +199,7 @@ bool wait_outside(int descriptor, short events, const char* operation) {
       result = raw_syscall(SYS_poll, &wanted, 1, -1);
     }
     if (result != -EINTR) return true;
-    pthread_testcancel();
+    test_cancellation();
     if (deliver_signals()) break;
   }
   errno = EINTR;
@@ -230,7 +231,7 @@ bool is_internal(int descriptor) {
 bool wait_for_descriptor(int descriptor, short events, const char* operation) {
   if (controlled_task() == kNoTask) return true;
   scheduling_point(PointKind::kIo, &state.waiters);
-  pthread_testcancel();
+  test_cancellation();
   if (is_ready(descriptor, events) || never_blocks(descriptor)) return true;
   if (!is_internal(descriptor)) return wait_outside(descriptor, events, operation);
   const bool socket = kind_of_descriptor(descriptor) == DescriptorKind::kSocket;

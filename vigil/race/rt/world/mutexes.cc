@@ -32,6 +32,9 @@ bool is_plain(const pthread_mutex_t* mutex) {
   return kind_of(mutex) == PTHREAD_MUTEX_TIMED_NP || kind_of(mutex) == PTHREAD_MUTEX_ADAPTIVE_NP;
 }
 
+// What glibc makes of the kind.
+bool is_destroyed(const pthread_mutex_t* mutex) { return mutex->__data.__kind == -1; }
+
 bool is_robust(const pthread_mutex_t* mutex) {
   constexpr int kRobust = 16;
   return (mutex->__data.__kind & kRobust) != 0;
@@ -88,16 +91,22 @@ void after_lock(pthread_mutex_t* mutex, int result, Address pc) {
   lock_acquired(mutex, LockKind::kMutex, pc);
 }
 
+void check_use(const pthread_mutex_t* mutex, Address pc) {
+  if (is_destroyed(mutex)) report_lock_misuse(LockMisuse::kDestroyed, mutex, pc);
+}
+
+bool may_be_left_locked(const pthread_mutex_t* mutex) { return is_robust(mutex); }
+
 void before_lock(pthread_mutex_t* mutex, Address pc) {
-  if (!detecting()) return;
+  if (!detecting() || is_destroyed(mutex)) return;
   if (is_plain(mutex) && holds_lock(mutex) && owned_by_caller(mutex)) {
     report_lock_misuse(LockMisuse::kHeldByItself, mutex, pc);
   }
-  follow_lock_order(mutex, pc);
+  follow_lock_order(mutex, LockKind::kMutex, pc);
 }
 
 void check_unlock(const pthread_mutex_t* mutex, Address pc) {
-  if (!is_plain(mutex)) return;  // the others answer with an error
+  if (is_destroyed(mutex)) return;
   if (mutex->__data.__lock == 0) {
     report_lock_misuse(LockMisuse::kNotHeld, mutex, pc);
   } else if (detecting() && !holds_lock(mutex) && !owned_by_caller(mutex)) {

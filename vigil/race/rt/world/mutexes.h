@@ -27,9 +27,12 @@ int unlock_and_wake(pthread_mutex_t* mutex);
 // try again.
 void owner_ended();
 
-// Misuse: what is wrong with waiting for the mutex, or with unlocking it, is reported.
+// Misuse: what is wrong with using the mutex, waiting for it or unlocking it is reported.
+void check_use(const pthread_mutex_t* mutex, Address pc);
 void before_lock(pthread_mutex_t* mutex, Address pc);
 void check_unlock(const pthread_mutex_t* mutex, Address pc);
+// A thread may end as its owner.
+bool may_be_left_locked(const pthread_mutex_t* mutex);
 
 // The edges and bookkeeping around the real operations.
 void after_lock(pthread_mutex_t* mutex, int result, Address pc);

@@ -10,12 +10,16 @@
 
 namespace vigil::race {
 
-void* find_real_function(const char* name, const char* version) {
+void* find_real_function(const char* name, const char* version, const char* library) {
   const IgnoreScope ignore;
   void* found = version == nullptr ? dlsym(RTLD_NEXT, name) : dlvsym(RTLD_NEXT, name, version);
+  if (found == nullptr && library != nullptr) {
+    void* const loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL);
+    if (loaded != nullptr) found = dlsym(loaded, name);
+  }
   if (found == nullptr) {
     raw_syscall(SYS_write, 2, name, raw_length(name));
-    fail(": vigil finds no such function in the C library");
+    fail(": vigil finds no such function in the program's libraries");
   }
   return found;
 }

@@ -13,8 +13,10 @@
 
 namespace vigil::race {
 
-// Ends the process with a sentence if there is no such function.
-void* find_real_function(const char* name, const char* version);
+// Of `version` (null: the default one); in `library`, if that is given and was not loaded because
+// the runtime has functions of all the names that the program needs of it. Ends the process with a
+// sentence if there is no such function.
+void* find_real_function(const char* name, const char* version, const char* library = nullptr);
 
 // What glibc's declarations say besides the type does not matter to Real<>.
 #pragma GCC diagnostic ignored "-Wignored-attributes"
@@ -22,13 +24,14 @@ void* find_real_function(const char* name, const char* version);
 template <class Function>
 class Real {
  public:
-  explicit constexpr Real(const char* name, const char* version = nullptr)
-      : name_(name), version_(version) {}
+  explicit constexpr Real(const char* name, const char* version = nullptr,
+                          const char* library = nullptr)
+      : name_(name), version_(version), library_(library) {}
 
   Function get() {
     Function found = __atomic_load_n(&function_, __ATOMIC_RELAXED);
     if (__builtin_expect(found == nullptr, 0)) {
-      found = reinterpret_cast<Function>(find_real_function(name_, version_));
+      found = reinterpret_cast<Function>(find_real_function(name_, version_, library_));
       __atomic_store_n(&function_, found, __ATOMIC_RELAXED);
     }
     return found;
@@ -42,6 +45,7 @@ class Real {
  private:
   const char* name_;
   const char* version_;
+  const char* library_;
   Function function_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 #include <climits>
 
 #include "vigil/race/detect/spin_lock.h"
+#include "vigil/race/rt/detector/lock_misuse.h"
 #include "vigil/race/rt/raw/memory.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/mutexes.h"
@@ -22,6 +23,7 @@ struct State {
 constinit State state = {};
 
 thread_local constinit ThreadEntry* self [[gnu::tls_model("initial-exec")]] = nullptr;
+thread_local constinit bool creates_for_library [[gnu::tls_model("initial-exec")]] = false;
 
 ThreadEntry*& bucket_of(pthread_t handle) {
   return state.buckets[((handle >> 12) * 0x9E37'79B9'7F4A'7C15) >> 54];
@@ -33,6 +35,11 @@ void insert(ThreadEntry* entry) {
   bucket_of(entry->handle) = entry;
 }
 
+bool may_be_left(const volatile void* lock, LockKind kind) {
+  return kind == LockKind::kMutex &&
+         may_be_left_locked(static_cast<const pthread_mutex_t*>(const_cast<const void*>(lock)));
+}
+
 // Destructor of end_key.
 void end_thread(void* given) {
   auto* entry = static_cast<ThreadEntry*>(given);
@@ -41,6 +48,7 @@ void end_thread(void* given) {
     return;
   }
   const std::uint32_t task = entry->task;
+  check_locks_at_end(may_be_left);
   thread_finished();
   self = nullptr;
   __atomic_store_n(&entry->finished, 1, __ATOMIC_SEQ_CST);
@@ -66,11 +74,14 @@ ThreadEntry* own_thread() { return self; }
 
 ThreadEntry* take_entry() {
   const SpinGuard guard(state.lock);
-  if (state.unused == nullptr)
-    return static_cast<ThreadEntry*>(allocate_forever(sizeof(ThreadEntry)));
   ThreadEntry* entry = state.unused;
-  state.unused = entry->next;
-  *entry = ThreadEntry{};
+  if (entry != nullptr) {
+    state.unused = entry->next;
+    *entry = ThreadEntry{};
+  } else {
+    entry = static_cast<ThreadEntry*>(allocate_forever(sizeof(ThreadEntry)));
+  }
+  entry->starts_in_library = creates_for_library;
   return entry;
 }
 
@@ -102,6 +113,11 @@ void mark_detached(ThreadEntry* entry) {
   __atomic_store_n(&entry->detached, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&entry->finished, __ATOMIC_SEQ_CST) != 0) forget_entry(entry);
 }
+
+LibraryThreads::LibraryThreads(bool begin_there) : before_(creates_for_library) {
+  creates_for_library = begin_there;
+}
+LibraryThreads::~LibraryThreads() { creates_for_library = before_; }
 
 void thread_handles_init() {
   pthread_key_create(&state.end_key, end_thread);

@@ -28,6 +28,7 @@ struct ThreadEntry {
   std::uint32_t finished;
   std::uint32_t detached;
   std::uint32_t destructor_rounds;
+  bool starts_in_library;  // see LibraryThreads
   ThreadEntry* next;
 };
 
@@ -50,6 +51,25 @@ void register_own_thread(ThreadEntry* entry);
 void forget_entry(ThreadEntry* entry);
 // The thread was detached.
 void mark_detached(ThreadEntry* entry);
+
+// Threads that the calling thread creates now begin in a library that the runtime does not see wait
+// (OpenMP's), and take part in the schedule from when they come out of it.
+class LibraryThreads {
+ public:
+  explicit LibraryThreads(bool begin_there = true);
+  ~LibraryThreads();
+  LibraryThreads(const LibraryThreads&) = delete;
+  LibraryThreads& operator=(const LibraryThreads&) = delete;
+
+ private:
+  bool before_;
+};
+
+// The contrary, inside of the program's code that such a library calls.
+class OrdinaryThreads : LibraryThreads {
+ public:
+  OrdinaryThreads() : LibraryThreads(false) {}
+};
 
 // The main thread takes part like any other. Context: init.
 void thread_handles_init();

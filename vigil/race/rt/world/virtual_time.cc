@@ -5,6 +5,7 @@
 
 #include "vigil/race/rt/raw/options.h"
 #include "vigil/race/rt/raw/syscall.h"
+#include "vigil/race/rt/world/cancellation.h"
 #include "vigil/race/rt/world/controlled.h"
 #include "vigil/race/rt/world/signals.h"
 #include "vigil/race/sched/timer_heap.h"
@@ -92,10 +93,10 @@ timespec shown_by(clockid_t clock, std::uint64_t time_ns) {
 }
 
 bool sleep_until(std::uint64_t deadline_ns, const char* operation) {
-  pthread_testcancel();
+  test_cancellation();
   const WaitResult result = block_on(nullptr, deadline_ns, operation, true);
   if (result != WaitResult::kInterrupted) return true;
-  pthread_testcancel();
+  test_cancellation();
   deliver_signals();
   return false;
 }
