@@ -33,9 +33,6 @@ class Thread;
 
 Thread* current_thread();
 
-// Whether the program ever created a second thread.
-bool detecting();
-
 // ---- memory
 
 // The memory starts a new life (mmap, munmap, a new stack): its history and its synchronisation

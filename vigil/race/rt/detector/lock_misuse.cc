@@ -146,11 +146,6 @@ bool holds_lock(const volatile void* lock) {
   return false;
 }
 
-bool knows_own_locks() {
-  const Thread* const thread = thread_self;
-  return thread != nullptr && thread->number != 0;
-}
-
 void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc,
                         const LockHolder& other) {
   Thread* const thread = thread_self;
@@ -195,7 +190,7 @@ void check_locks_at_end(bool (*may)(const volatile void* lock, LockKind kind)) {
 
 void follow_lock_order(const volatile void* lock, LockKind kind, Address pc) {
   Thread* const thread = thread_self;
-  if (thread == nullptr || !detection_on || thread->held_count == 0 || !follows_order()) return;
+  if (thread == nullptr || thread->held_count == 0 || !follows_order()) return;
   if (holds_lock(lock)) return;
   const auto address = reinterpret_cast<Address>(lock);
   const LockUse to = use_of(find_or_make_sync(address).id, kind);

@@ -51,10 +51,6 @@ void report_lock_misuse(LockMisuse misuse, const volatile void* lock, Address pc
 bool holds_locks();
 bool holds_lock(const volatile void* lock);
 
-// Whether all that the calling thread holds was seen: not what the main thread took before there
-// was another one.
-bool knows_own_locks();
-
 // The calling thread is about to wait for the lock.
 void follow_lock_order(const volatile void* lock, LockKind kind, Address pc);
 

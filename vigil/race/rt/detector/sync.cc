@@ -40,7 +40,7 @@ void release_merge(const volatile void* address) {
 
 void lock_acquired(const volatile void* lock, LockKind kind, Address pc) {
   Thread* const thread = thread_self;
-  if (thread == nullptr || !detection_on) return;
+  if (thread == nullptr) return;
   const auto address = reinterpret_cast<Address>(lock);
   const StackId stack = stack_at(*thread, pc);
   SyncObject& object = find_or_make_sync(address);
@@ -78,7 +78,7 @@ bool forget_held(Thread& thread, Address address) {
 
 void lock_released(const volatile void* lock) {
   Thread* const thread = thread_self;
-  if (thread == nullptr || !detection_on) return;
+  if (thread == nullptr) return;
   const auto address = reinterpret_cast<Address>(lock);
   if (!forget_held(*thread, address)) return;
   if (SyncObject* const object = find_sync(address)) {

@@ -409,7 +409,6 @@ void forget_other_threads() {
 // ---- detector.h
 
 Thread* current_thread() { return thread_self; }
-bool detecting() { return detection_on; }
 std::uint32_t thread_number(const Thread* thread) { return thread->number; }
 
 void thread_named(Thread* thread, const char* name) {

@@ -68,7 +68,6 @@ bool is_written_by_caller(const Lock* lock) {
 
 // A thread that reads may read again; whoever writes, or wants to, waits for itself.
 void before_lock(const Lock* lock, LockKind kind, Address pc) {
-  if (!detecting()) return;
   if (is_written_by_caller(lock) || (kind == LockKind::kWriteLock && holds_lock(lock))) {
     report_lock_misuse(LockMisuse::kHeldByItself, lock, pc);
   }
@@ -77,8 +76,7 @@ void before_lock(const Lock* lock, LockKind kind, Address pc) {
 
 void check_unlock(const Lock* lock, Address pc) {
   if (!is_held(lock)) return report_lock_misuse(LockMisuse::kNotHeld, lock, pc);
-  if (!detecting() || holds_lock(lock) || is_written_by_caller(lock)) return;
-  if (lock->__data.__cur_writer == 0 && !knows_own_locks()) return;
+  if (holds_lock(lock) || is_written_by_caller(lock)) return;
   report_lock_misuse(LockMisuse::kHeldByAnother, lock, pc);
 }
 

@@ -98,7 +98,7 @@ void check_use(const pthread_mutex_t* mutex, Address pc) {
 bool may_be_left_locked(const pthread_mutex_t* mutex) { return is_robust(mutex); }
 
 void before_lock(pthread_mutex_t* mutex, Address pc) {
-  if (!detecting() || is_destroyed(mutex)) return;
+  if (is_destroyed(mutex)) return;
   if (is_plain(mutex) && holds_lock(mutex) && owned_by_caller(mutex)) {
     report_lock_misuse(LockMisuse::kHeldByItself, mutex, pc);
   }
@@ -109,7 +109,7 @@ void check_unlock(const pthread_mutex_t* mutex, Address pc) {
   if (is_destroyed(mutex)) return;
   if (mutex->__data.__lock == 0) {
     report_lock_misuse(LockMisuse::kNotHeld, mutex, pc);
-  } else if (detecting() && !holds_lock(mutex) && !owned_by_caller(mutex)) {
+  } else if (!holds_lock(mutex) && !owned_by_caller(mutex)) {
     report_lock_misuse(LockMisuse::kHeldByAnother, mutex, pc);
   }
 }
