@@ -19,9 +19,9 @@ namespace vigil::server {
 // What outlives the process: docs/durability.md.
 struct DurabilityOptions {
   std::string mode = "always";  // when a write is acknowledged: "always", "everysec" or "off"
-  std::uint64_t segment_bytes = std::uint64_t{32} << 20;       // one file of the log
-  std::uint64_t cut_bytes_max = std::uint64_t{64} << 20;       // a torn end that may be cut off
-  std::uint64_t backlog_bytes_max = std::uint64_t{64} << 20;   // not written yet: writes wait
+  std::uint64_t segment_bytes = std::uint64_t{32} << 20;        // one file of the log
+  std::uint64_t cut_bytes_max = std::uint64_t{64} << 20;        // a torn end that may be cut off
+  std::uint64_t backlog_bytes_max = std::uint64_t{64} << 20;    // not written yet: writes wait
   std::uint64_t snapshot_log_bytes = std::uint64_t{256} << 20;  // log after which a snapshot begins
 };
 
