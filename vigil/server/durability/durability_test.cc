@@ -20,6 +20,7 @@
 
 #include "vigil/base/clock.h"
 #include "vigil/base/spin_lock.h"
+#include "vigil/log/segment_pool.h"
 #include "vigil/orders/orders.h"
 
 namespace vigil::server {
@@ -258,7 +259,7 @@ TEST_F(DurabilityTest, ARestartCatchesUpWithWhatACrashLeftToRemove) {
   {
     const auto kept = start();
     for (int i = 0; i < 15'000; ++i) {
-      kept->set("k" + std::to_string(i % 5000), std::string(5000, 'a'));
+      kept->set("k" + std::to_string(i % 5000), std::string(10'000, 'a'));
       if (i % 500 == 0) kept->commit();
     }
     kept->commit();
@@ -285,14 +286,16 @@ TEST_F(DurabilityTest, ARestartCatchesUpWithWhatACrashLeftToRemove) {
     }
     fs::copy_file(root_ / segment, copy / segment, fs::copy_options::overwrite_existing);
   }
-  EXPECT_GT(count_in(copy, "log."), 8U);
+  // The last two runs', those that are ready, and those to be reused.
+  constexpr std::size_t kKeptMax = 4 + log::SegmentPool::kSparesMax;
+  EXPECT_GT(count_in(copy, "log."), kKeptMax + 3);
   options_.data_dir = copy;
   {
     const auto kept = start();
     EXPECT_EQ(kept->cache().size(), 5000U);
-    // The last two runs', and one to be reused; the log's own thread removes the others.
+    // The log's own thread removes the others.
     Backoff backoff;
-    while (count_in(copy, "log.") > 5) backoff.pause();
+    while (count_in(copy, "log.") > kKeptMax) backoff.pause();
   }
   fs::remove_all(copy);
 }
