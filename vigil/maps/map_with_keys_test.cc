@@ -34,12 +34,12 @@ struct Watched {
   explicit Watched(int n) : number(n), text(40, 'x') {}
   int number;
   std::string text;
-  static inline std::function<void()> when_replaced;
+  static inline std::function<void()> when_replaced_;
 };
 template <>
 struct HeapBytes<Watched> {
   static std::size_t of(const Watched& value) {
-    if (Watched::when_replaced) std::exchange(Watched::when_replaced, nullptr)();
+    if (Watched::when_replaced_) std::exchange(Watched::when_replaced_, nullptr)();
     return value.text.size();
   }
 };
@@ -432,7 +432,7 @@ TEST(ShardedMapWithKeysTest, NoEntryIsReadUntilAllAreStored) {
   int ended_meanwhile = 0;
   map.with_keys({0, 1, 2, 3, 4}, [&](MapValues<Watched>& values) {
     for (int key = 0; key < kAll; ++key) values[static_cast<std::size_t>(key)].emplace(1);
-    Watched::when_replaced = [&] {
+    Watched::when_replaced_ = [&] {
       midst = true;
       while (started != kAll) std::this_thread::yield();
       for (int i = 0; i < 100; ++i) std::this_thread::yield();

@@ -51,7 +51,7 @@ class AddedEntries {
 
   template <class Probe, class Value>
   void add(Map& map, const Probe& probe, Value&& value) {
-    entries_.emplace_back(&map, map.add(probe, std::move(value)));
+    entries_.emplace_back(&map, map.add(probe, std::forward<Value>(value)));
   }
   void keep() noexcept { entries_.clear(); }
 
