@@ -307,7 +307,7 @@ class MapWithKeysHistoryTest : public MapWithKeysTest<C> {
 
   static std::uint64_t rounds() {
     const char* asked = std::getenv("VIGIL_HISTORY_OPERATIONS");
-    const std::uint64_t operations = asked != nullptr ? std::strtoull(asked, nullptr, 0) : 6'000;
+    const std::uint64_t operations = asked != nullptr ? std::strtoull(asked, nullptr, 0) : 2'000;
     return operations / (kThreads * kOperationsPerRound) + 1;
   }
 
