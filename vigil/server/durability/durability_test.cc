@@ -345,7 +345,7 @@ TEST_F(DurabilityTest, AnotherNumberOfShardsOrHashRoutesAnew) {
 
 // However the data is dealt out between the snapshot and the log behind it.
 TEST_F(DurabilityTest, AMemoryLimitBelowTheDataIsRefusedWithTheNumber) {
-  constexpr int kEntries = 2400;
+  constexpr int kEntries = 1200;
   for (const int in_snapshot : {0, kEntries / 3, kEntries * 9 / 10, kEntries}) {
     SCOPED_TRACE(std::to_string(in_snapshot) + " entries in the snapshot");
     fs::remove_all(root_);
@@ -363,14 +363,14 @@ TEST_F(DurabilityTest, AMemoryLimitBelowTheDataIsRefusedWithTheNumber) {
         EXPECT_TRUE(kept->snapshot());
       }
     }
-    options_.cache.memory_limit_bytes = std::uint64_t{64} << 20;
+    options_.cache.memory_limit_bytes = std::uint64_t{32} << 20;
     const std::string why = refusal();
-    ASSERT_NE(why.find("does not fit into cache.memory_limit, which is 64MiB; it needs about"),
+    ASSERT_NE(why.find("does not fit into cache.memory_limit, which is 32MiB; it needs about"),
               std::string::npos)
         << why;
     const std::uint64_t needed = std::stoull(why.substr(why.find("about ") + 6));
-    EXPECT_GT(needed, 90U);
-    EXPECT_LT(needed, 150U);
+    EXPECT_GT(needed, 45U);
+    EXPECT_LT(needed, 80U);
     options_.cache.memory_limit_bytes = needed << 20;
     const auto kept = start();
     ASSERT_NE(kept, nullptr);

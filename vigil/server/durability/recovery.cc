@@ -46,9 +46,9 @@ class Applier {
   Result<void> apply(std::span<const Record> records, const log::LogIdentity& writer) {
     if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) return {};
     const bool same = same_shards(writer);
+    std::uint64_t bytes = 0;
     Result<void> done;
-    std::size_t i = 0;
-    for (; i < records.size() && done; ++i) {
+    for (std::size_t i = 0; i < records.size() && done; ++i) {
       if (same && i + kIndexAhead < records.size()) {
         const Record& later = records[i + kIndexAhead];
         restoration_.prefetch_index(later.shard, later.key);
@@ -56,16 +56,18 @@ class Applier {
         restoration_.prefetch_entry(soon.shard, soon.key);
       }
       const Record& record = records[i];
+      bytes += record.key.size() + record.value.size() + kRecordHeadBytes;
       done = same ? apply_to(record.shard, record) : reroute(record, writer);
     }
-    records_applied_.fetch_add(i, std::memory_order_relaxed);
+    bytes_applied_.fetch_add(bytes, std::memory_order_relaxed);
     return done;
   }
 
  private:
   static constexpr std::size_t kIndexAhead = 16;
   static constexpr std::size_t kEntryAhead = 6;
-  static constexpr double kGuessMargin = 1.0625;  // what comes may be larger
+  static constexpr std::size_t kRecordHeadBytes = 8;  // in the file, at least
+  static constexpr double kGuessMargin = 1.0625;      // what comes may be larger
 
   Result<void> apply_to(std::uint32_t shard, const Record& record) {
     switch (record.type) {
@@ -104,20 +106,14 @@ class Applier {
   // What all will take is guessed from what was applied so far, which is less than what was read.
   [[nodiscard]] Error too_small() const {
     const std::uint64_t limit = cache_.options().memory_limit_bytes;
-    const double applied = share(records_applied_, progress_.records);
-    const double done = applied * share(progress_.bytes_done, progress_.bytes_total);
-    const double all = kGuessMargin * static_cast<double>(limit) / std::max(done, 1e-3);
-    const std::uint64_t needed = static_cast<std::uint64_t>(all) / kMiB + 1;
+    const auto applied = static_cast<double>(bytes_applied_.load(std::memory_order_relaxed));
+    const auto total = static_cast<double>(progress_.bytes_total.load(std::memory_order_relaxed));
+    const double grows = kGuessMargin * std::max(total / std::max(applied, 1.0), 1.0);
+    const std::uint64_t needed =
+        static_cast<std::uint64_t>(grows * static_cast<double>(limit)) / kMiB + 1;
     return Error{"the stored data does not fit into cache.memory_limit, which is " +
                  std::to_string(limit / kMiB) + "MiB; it needs about " + std::to_string(needed) +
                  "MiB (--memory-limit " + std::to_string(needed) + "MiB)"};
-  }
-
-  static double share(const std::atomic<std::uint64_t>& part,
-                      const std::atomic<std::uint64_t>& whole) {
-    return std::min(static_cast<double>(part.load(std::memory_order_relaxed)) /
-                        std::max(static_cast<double>(whole.load(std::memory_order_relaxed)), 1.0),
-                    1.0);
   }
 
   // --- Other shards than when it was written ---
@@ -170,7 +166,7 @@ class Applier {
   const RecoveryOptions& options_;
   const RecoveryProgress& progress_;
   cache::Restoration restoration_;
-  std::atomic<std::uint64_t> records_applied_{0};
+  std::atomic<std::uint64_t> bytes_applied_{0};
 };
 
 // --- The snapshot --------------------------------------------------------------------------------
@@ -329,14 +325,18 @@ Result<Recovered> recover(const log::Directory& directory, cache::Cache& cache,
   WorkerPool workers(std::max(options.threads, 1U));
   std::optional<log::LogIdentity> written_by;
   std::uint64_t snapshot_bytes = 0;
+  const auto note_total = [&](log::Position log_begin) {
+    progress->bytes_total.store(
+        snapshot_bytes + log_bytes_from(directory, listing->segments, log_begin),
+        std::memory_order_relaxed);
+  };
+  note_total(0);
   if (!listing->snapshots.empty()) {
     Result<log::SnapshotReader> reader =
         log::SnapshotReader::open(directory, listing->snapshots.back());
     if (!reader) return reader.error();
     snapshot_bytes = reader->file_bytes();
-    progress->bytes_total.store(
-        snapshot_bytes + log_bytes_from(directory, listing->segments, reader->header().begin),
-        std::memory_order_relaxed);
+    note_total(reader->header().begin);
     if (Result<void> loaded = load_snapshot(*reader, applier, workers, progress); !loaded) {
       return loaded.error();
     }
@@ -350,8 +350,7 @@ Result<Recovered> recover(const log::Directory& directory, cache::Cache& cache,
   log::ReadOptions read;
   read.from = recovered.snapshot_begin;
   read.cut_bytes_max = options.cut_bytes_max;
-  read.progress = [&](std::uint64_t done, std::uint64_t total) {
-    progress->bytes_total.store(snapshot_bytes + total, std::memory_order_relaxed);
+  read.progress = [&](std::uint64_t done, std::uint64_t) {
     progress->bytes_done.store(snapshot_bytes + done, std::memory_order_relaxed);
   };
   Result<log::LogEnd> end = log::read_log(directory, read, [&](const log::LoggedRecord& logged) {
