@@ -18,7 +18,8 @@ namespace {
 constexpr std::int64_t kQuietWait_ms = 1000;
 constexpr std::int64_t kTimeInMarks_ms = 1000;
 // Less is copied into the page cache sooner than a disk has taken it, if nobody waits for the disk.
-constexpr std::size_t kDirectBytesMin = std::size_t{64} << 10;
+constexpr double kDirectBytesMin = 64.0 * 1024;
+constexpr double kUsualWrites = 8;  // that a change of habit takes
 
 bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT; }
 
@@ -150,7 +151,9 @@ bool Committer::write_at(Position begin, const std::vector<std::string_view>& pi
   for (const std::string_view piece : pieces) bytes += piece.size();
   const BlockWriter::Target target{*segment_->file, segment_->offset_of(begin),
                                    segment_->file_bytes};
-  const bool direct = options_.syncs || bytes + zeroes >= kDirectBytesMin;
+  // By what is usual: a block that is in the page cache and dirty holds a direct write up.
+  usual_bytes_ += (static_cast<double>(bytes) - usual_bytes_) / kUsualWrites;
+  const bool direct = options_.syncs || usual_bytes_ >= kDirectBytesMin;
   for (;;) {
     const int error = writer_.write(
         target, pieces, zeroes, direct ? BlockWriter::Path::kDirect : BlockWriter::Path::kCached);

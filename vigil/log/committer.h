@@ -90,6 +90,7 @@ class Committer {
 
   // The thread's own.
   BlockWriter writer_;
+  double usual_bytes_ = 0;  // of a write, a moving average
   std::shared_ptr<OpenSegment> segment_;
   Position end_;               // of what was written
   Position changes_end_;       // of that without trailing marks
