@@ -61,7 +61,7 @@ class SnapshotWriter {
   // that no mass of dirty pages gathers in front of the log's syncs.
   static Result<SnapshotWriter> create(const Directory& directory, Position begin,
                                        const LogIdentity& identity,
-                                       std::uint64_t sync_bytes = std::uint64_t{4} << 20);
+                                       std::uint64_t sync_bytes = std::uint64_t{512} << 10);
   SnapshotWriter(SnapshotWriter&&) = default;
   SnapshotWriter& operator=(SnapshotWriter&&) = delete;
   ~SnapshotWriter() = default;  // of an unfinished one the file is left for the next open

@@ -18,7 +18,7 @@ namespace vigil::server {
 namespace {
 
 constexpr std::chrono::seconds kLook{1};
-constexpr std::int64_t kWork_ns = 500'000;
+constexpr std::int64_t kWork_ns = 200'000;
 constexpr std::chrono::microseconds kRest{1000};
 constexpr int kNice = 10;
 
