@@ -4,9 +4,9 @@
 //
 // A snapshot is fuzzy (log/snapshot_file.h): a thread of low priority walks the shards bucket by
 // bucket as a reader, so no writer waits for it, takes each shard for an instant at its end, and
-// counts the snapshot only when the log is durable up to there. It works for a fifth of a millisecond
-// and then rests, unless somebody waits for it; the writer syncs every half MiB, so that the log's
-// own syncs find no mass of dirty pages in front of them.
+// counts the snapshot only when the log is durable up to there. It works for a fifth of a
+// millisecond and then rests, unless somebody waits for it; the writer syncs every half MiB, so
+// that the log's own syncs find no mass of dirty pages in front of them.
 //
 // One begins when the log since the last one is larger than that one and than
 // options.durability.snapshot_log_bytes, and when it is asked for. So the files of a server take at
