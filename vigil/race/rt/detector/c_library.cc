@@ -18,6 +18,7 @@ struct Range {
 struct State {
   Range library;
   Range loader;
+  Range openmp;
 };
 constinit State state = {};
 
@@ -49,8 +50,17 @@ void c_library_init(Address in_library, Address in_loader) {
   state.loader = file_around(in_loader);
 }
 
+void openmp_library_loaded(Address in_library) {
+  if (__atomic_load_n(&state.openmp.size, __ATOMIC_RELAXED) != 0) return;
+  const Range file = file_around(in_library);
+  __atomic_store_n(&state.openmp.begin, file.begin, __ATOMIC_RELAXED);
+  __atomic_store_n(&state.openmp.size, file.size, __ATOMIC_RELEASE);
+}
+
 bool called_by_c_library(Address pc) {
-  return contains(state.library, pc) || contains(state.loader, pc);
+  const Address openmp_size = __atomic_load_n(&state.openmp.size, __ATOMIC_ACQUIRE);
+  const Range openmp = {__atomic_load_n(&state.openmp.begin, __ATOMIC_RELAXED), openmp_size};
+  return contains(state.library, pc) || contains(state.loader, pc) || contains(openmp, pc);
 }
 
 }  // namespace vigil::race

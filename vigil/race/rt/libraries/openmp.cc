@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "vigil/race/rt/detector/c_library.h"
 #include "vigil/race/rt/detector/detector.h"
 #include "vigil/race/rt/intercept/interceptor.h"
 #include "vigil/race/rt/raw/copy.h"
@@ -69,10 +70,14 @@ void run_member(void* given) {
   back_into_the_library();
 }
 
+// What the library allocates and frees for itself is nobody's access.
+void note_library();
+
 // `start` calls the library with a function and its data in place of the region's.
 template <class Start>
 auto in_a_region(Body body, void* data, Address pc, Start start) {
   const FrameScope frame(pc);
+  note_library();
   Team team = {};
   team.first_word = data != nullptr ? *static_cast<void**>(data) : nullptr;
   team.body = body;
@@ -300,6 +305,8 @@ constinit Real<TryLock> real_test_nest_lock("omp_test_nest_lock", nullptr, kLibr
 
 // The library's locks without a name are known by the functions that take them.
 const void* name_of(Real<Call>& takes_it) { return reinterpret_cast<const void*>(takes_it.get()); }
+
+void note_library() { openmp_library_loaded(reinterpret_cast<Address>(real_parallel.get())); }
 
 }  // namespace
 
