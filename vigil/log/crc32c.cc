@@ -62,21 +62,6 @@ std::uint32_t extend_by_tables(std::uint32_t state, const char* bytes, std::size
   return static_cast<std::uint32_t>(_mm_crc32_u64(state, word));
 }
 
-[[gnu::target("sse4.2")]] std::uint32_t extend_by_sse42(std::uint32_t state, const char* bytes,
-                                                        std::size_t size) {
-  for (; size >= 8; bytes += 8, size -= 8) state = step(state, load_little<std::uint64_t>(bytes));
-  if ((size & 4) != 0) {
-    state = _mm_crc32_u32(state, load_little<std::uint32_t>(bytes));
-    bytes += 4;
-  }
-  if ((size & 2) != 0) {
-    state = _mm_crc32_u16(state, load_little<std::uint16_t>(bytes));
-    bytes += 2;
-  }
-  if ((size & 1) != 0) state = _mm_crc32_u8(state, static_cast<std::uint8_t>(*bytes));
-  return state;
-}
-
 // ---- SSE4.2 and PCLMUL ----
 
 constexpr std::size_t kLaneBytes = 256;
@@ -111,7 +96,7 @@ template <std::size_t kBytes>
     }
     state = after_zeroes<2 * kLaneBytes>(state) ^ after_zeroes<kLaneBytes>(second) ^ third;
   }
-  return extend_by_sse42(state, bytes, size);
+  return internal::crc32c_extend_by_sse42(state, bytes, size);
 }
 
 // ---- The choice ----
@@ -143,7 +128,7 @@ std::span<const Crc32cImplementation> internal::crc32c_implementations() {
   static const bool lanes = sse42 && __builtin_cpu_supports("pclmul") != 0;
   static const std::array<Crc32cImplementation, 3> implementations = {{
       {"SSE4.2 and PCLMUL", lanes, &extend_by_lanes},
-      {"SSE4.2", sse42, &extend_by_sse42},
+      {"SSE4.2", sse42, &internal::crc32c_extend_by_sse42},
       {"tables", true, &extend_by_tables},
   }};
   return implementations;

@@ -12,14 +12,12 @@
 // Thread safety: pure functions. Complexity: about 8 bytes in 3 cycles, 20 GB/s in long inputs.
 #pragma once
 
+#include <nmmintrin.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-
-#ifdef __SSE4_2__
-#include <nmmintrin.h>
-#endif
 
 #include "vigil/log/little_endian.h"
 
@@ -52,9 +50,9 @@ struct Crc32cImplementation {
 // By the implementation that was chosen.
 [[nodiscard]] std::uint32_t crc32c_extend(std::uint32_t state, const char* bytes, std::size_t size);
 
-#ifdef __SSE4_2__
-[[nodiscard]] inline std::uint32_t crc32c_extend_short(std::uint32_t state, const char* bytes,
-                                                       std::size_t size) {
+// By the instruction, one word after the other. REQUIRES: SSE4.2.
+[[nodiscard, gnu::target("sse4.2")]] inline std::uint32_t crc32c_extend_by_sse42(
+    std::uint32_t state, const char* bytes, std::size_t size) {
   std::uint64_t wide = state;
   for (; size >= 8; bytes += 8, size -= 8) {
     wide = _mm_crc32_u64(wide, load_little<std::uint64_t>(bytes));
@@ -70,7 +68,6 @@ struct Crc32cImplementation {
   }
   return (size & 1) != 0 ? _mm_crc32_u8(state, static_cast<std::uint8_t>(*bytes)) : state;
 }
-#endif
 
 }  // namespace internal
 
@@ -80,7 +77,7 @@ inline std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
 #ifdef __SSE4_2__
   constexpr std::size_t kShortBytesMax = 512;
   if (bytes.size() <= kShortBytesMax) {
-    return ~internal::crc32c_extend_short(~before, bytes.data(), bytes.size());
+    return ~internal::crc32c_extend_by_sse42(~before, bytes.data(), bytes.size());
   }
 #endif
   return ~internal::crc32c_extend(~before, bytes.data(), bytes.size());
